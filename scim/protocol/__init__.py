@@ -1,0 +1,1 @@
+"""The RFCs as pure functions on plain JSON values: the standard library and nothing else."""

@@ -1,0 +1,40 @@
+"""The `dateTime` of SCIM (RFC 7643 §2.3.5, xsd:dateTime): reading, and one form in which text order is time order."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_FORM: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,30}))?(Z|[+-][0-9]{2}:[0-9]{2})?",
+    re.IGNORECASE | re.ASCII,
+)
+_DIGITS: Final = 7
+"""Entra writes seven fraction digits; more are cut."""
+
+
+def normal(text: str) -> str | None:
+    """The moment in UTC as `YYYY-MM-DDThh:mm:ss.fffffffZ`, or `None` if the text isn't a dateTime.
+
+    A time without a zone is taken as UTC.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(match[1].upper())
+        zone = match[3]
+        if zone and zone not in "Zz":
+            hours, minutes = int(zone[1:3]), int(zone[4:6])
+            if hours > 14 or minutes > 59:  # xsd:dateTime's bounds for a zone
+                return None
+            offset = timedelta(hours=hours, minutes=minutes)
+            moment = moment - offset if zone[0] == "+" else moment + offset
+    except (ValueError, OverflowError):
+        return None
+    fraction = (match[2] or "")[:_DIGITS].ljust(_DIGITS, "0")
+    return f"{moment.isoformat(timespec='seconds')}.{fraction}Z"
+
+
+def written(moment: datetime) -> str:
+    """How `meta.created` and `meta.lastModified` are written: UTC, microseconds, `Z`."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -1,0 +1,295 @@
+"""The filter language and the PATCH path: text in, a tree out. Knows no schema and no store.
+
+Grammar: RFC 7644 §3.4.2.2 (Figure 1) and §3.5.2 (Figure 7). A tree prints itself, and `parse(str(tree)) == tree`.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final, Literal, cast
+
+from scim.protocol import tolerances
+from scim.protocol.errors import InvalidFilter, InvalidPath
+from scim.protocol.limits import DEFAULT, Limits
+
+type Operator = Literal["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"]
+type Scalar = str | bool | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """An attribute as the client wrote it: `urn:name.sub`, `name.sub` or `name`."""
+
+    urn: str | None
+    attribute: str
+    sub: str | None = None
+
+    def __str__(self) -> str:
+        prefix = f"{self.urn}:" if self.urn else ""
+        return f"{prefix}{self.attribute}{f'.{self.sub}' if self.sub else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`path op value`."""
+
+    path: Path
+    op: Operator
+    value: Scalar
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.op} {json.dumps(self.value, ensure_ascii=False)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """`path pr`."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.path} pr"
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePath:
+    """`path[filter]`: some element of the multi-valued attribute satisfies the filter."""
+
+    path: Path
+    filter: "Filter"
+
+    def __str__(self) -> str:
+        return f"{self.path}[{self.filter}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not (filter)`."""
+
+    filter: "Filter"
+
+    def __str__(self) -> str:
+        return f"not ({self.filter})"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Two or more terms joined by `and`, which binds tighter than `or`."""
+
+    terms: tuple["Filter", ...]
+
+    def __str__(self) -> str:
+        return " and ".join(f"({t})" if isinstance(t, And | Or) else str(t) for t in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Two or more terms joined by `or`."""
+
+    terms: tuple["Filter", ...]
+
+    def __str__(self) -> str:
+        return " or ".join(f"({t})" if isinstance(t, Or) else str(t) for t in self.terms)
+
+
+type Filter = Compare | Present | ValuePath | Not | And | Or
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPath:
+    """A PATCH path: an attribute, the elements of it that `filter` picks, and a sub-attribute of those."""
+
+    path: Path
+    filter: Filter | None = None
+    sub: str | None = None
+
+
+def parse(text: str, limits: Limits = DEFAULT) -> Filter:
+    """The tree of a filter. Raises `InvalidFilter`, whose detail says where, never what stood there."""
+    return _Parser(text, limits).whole_filter()
+
+
+def parse_path(text: str, limits: Limits = DEFAULT) -> PatchPath:
+    """The target of a PATCH operation. Raises `InvalidPath`, or `InvalidFilter` for what stands in the brackets."""
+    if len(text) > limits.filter_characters:
+        raise InvalidPath(f"The path is longer than {limits.filter_characters} characters.")
+    if "[" not in text:
+        path = attribute_path(text.strip())
+        if path is None:
+            raise InvalidPath("The path is not of the form 'attribute', 'attribute.sub' or 'attribute[filter].sub'.")
+        return PatchPath(path)
+    return _Parser(text, limits).whole_path()
+
+
+# RFC 7643 §2.1 ATTRNAME; `$ref` is the one name outside it that the RFCs use.
+_NAME: Final = r"(?:\$ref|[A-Za-z][A-Za-z0-9_-]*)"
+_DOTTED: Final = re.compile(rf"({_NAME})(?:\.({_NAME}))?", re.IGNORECASE)
+_TOKEN: Final = re.compile(r'\s*(?:([()\[\]])|("(?:[^"\\]|\\.)*")|([^\s()\[\]"]+))', re.DOTALL)
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
+_WORDS: Final = {"true": True, "false": False, "null": None}
+_MAX_DIGITS: Final = 300
+
+
+def attribute_path(text: str) -> Path | None:
+    """The attribute path that the whole text is, or `None`."""
+    urn, colon, rest = text.rpartition(":")
+    if colon and not urn.lower().startswith("urn:"):
+        return None
+    match = _DOTTED.fullmatch(rest)
+    return Path(urn or None, match[1], match[2]) if match else None
+
+
+class _Parser:
+    """Recursive descent over the tokens; the depth is bounded, so the stack is too."""
+
+    def __init__(self, text: str, limits: Limits) -> None:
+        if len(text) > limits.filter_characters:
+            raise InvalidFilter(f"The filter is longer than {limits.filter_characters} characters.")
+        self._limits = limits
+        self._tokens: list[tuple[int, str]] = []
+        end = len(text.rstrip())
+        at = 0
+        while at < end:
+            match = _TOKEN.match(text, at)
+            if match is None:
+                raise InvalidFilter(f"A string that begins at character {at + 1} of the filter doesn't end.")
+            self._tokens.append((match.start(match.lastindex or 0), match[match.lastindex or 0]))
+            at = match.end()
+        self._end = end
+        self._next = 0
+        self._depth = 0
+
+    def whole_filter(self) -> Filter:
+        tree = self._or()
+        if self._next < len(self._tokens):
+            raise self._wrong("'and', 'or' or the end")
+        return tree
+
+    def whole_path(self) -> PatchPath:
+        path = attribute_path(self._take())
+        if path is None or path.sub is not None or self._peek() != "[":
+            raise InvalidPath("The path is not of the form 'attribute[filter]' or 'attribute[filter].sub'.")
+        self._take()
+        tree = self._or()
+        if self._take() != "]":
+            raise self._wrong("']'", back=1)
+        sub = None
+        if self._next < len(self._tokens):
+            sub = self._sub()
+            if sub is None or self._next < len(self._tokens):
+                raise InvalidPath("After 'attribute[filter]' a path has nothing or '.' and a sub-attribute.")
+        return PatchPath(path, tree, sub)
+
+    def _or(self) -> Filter:
+        self._depth += 1
+        if self._depth > self._limits.filter_depth:
+            raise InvalidFilter(f"The filter is nested deeper than {self._limits.filter_depth} levels.")
+        terms = [self._and()]
+        while self._keyword("or"):
+            terms.append(self._and())
+        self._depth -= 1
+        return terms[0] if len(terms) == 1 else Or(tuple(terms))
+
+    def _and(self) -> Filter:
+        terms = [self._term()]
+        while self._keyword("and"):
+            terms.append(self._term())
+        return terms[0] if len(terms) == 1 else And(tuple(terms))
+
+    def _term(self) -> Filter:
+        if self._keyword("not"):
+            if self._peek() != "(":
+                raise self._wrong("'(' after 'not'")
+            return Not(self._group(")"))
+        if self._peek() == "(":
+            return self._group(")")
+        path = attribute_path(self._take())
+        if path is None:
+            raise self._wrong("an attribute name", back=1)
+        if self._peek() == "[":
+            return self._value_path(path)
+        return self._comparison(path)
+
+    def _group(self, close: str) -> Filter:
+        self._take()
+        tree = self._or()
+        if self._take() != close:
+            raise self._wrong(f"'{close}'", back=1)
+        return tree
+
+    def _value_path(self, path: Path) -> Filter:
+        tree = self._group("]")
+        sub = self._sub()
+        if sub is None:
+            return ValuePath(path, tree)
+        # Entra: `emails[type eq "work"].value eq "x"` asks for one element that satisfies both.
+        return ValuePath(path, And((tree, self._comparison(Path(None, sub)))))
+
+    def _sub(self) -> str | None:
+        token = self._peek()
+        if not token.startswith("."):
+            return None
+        match = _DOTTED.fullmatch(token[1:])
+        if match is None or match[2] is not None:
+            return None
+        self._take()
+        return match[1]
+
+    def _comparison(self, path: Path) -> Filter:
+        op = self._take().lower()
+        if op == "pr":
+            return Present(path)
+        if op not in _OPERATORS:
+            raise self._wrong("an operator (eq, ne, co, sw, ew, gt, ge, lt, le, pr)", back=1)
+        return Compare(path, cast(Operator, op), self._value())
+
+    def _value(self) -> Scalar:
+        at = self._next
+        token = self._take()
+        if token.startswith('"'):
+            return self._string(token, at)
+        lowered = token.lower()
+        if lowered in _WORDS:
+            return _WORDS[lowered]
+        number = _NUMBER.fullmatch(token)
+        if number is not None:
+            if len(token) > _MAX_DIGITS:
+                raise InvalidFilter(f"The filter has a number of more than {_MAX_DIGITS} digits.")
+            value: int | float = float(token) if number[1] or number[2] else int(token)
+            if not isfinite(value):
+                raise InvalidFilter("The filter has a number that is out of range.")
+            return value
+        if token in "()[]" or lowered in {"and", "or", "not"}:
+            raise self._wrong("a value", back=1)
+        return tolerances.unquoted_value(token)
+
+    def _string(self, token: str, at: int) -> str:
+        try:
+            value = cast(str, json.loads(token))
+            value.encode()
+        except ValueError:  # a wrong escape, a control character, a lone surrogate
+            raise InvalidFilter(f"The string at character {self._tokens[at][0] + 1} is not a JSON string.") from None
+        if "\x00" in value:
+            raise InvalidFilter("U+0000 can't be part of a value.")
+        return value
+
+    def _peek(self) -> str:
+        return self._tokens[self._next][1] if self._next < len(self._tokens) else ""
+
+    def _take(self) -> str:
+        token = self._peek()
+        self._next += 1
+        return token
+
+    def _keyword(self, word: str) -> bool:
+        if self._peek().lower() != word:
+            return False
+        self._next += 1
+        return True
+
+    def _wrong(self, expected: str, *, back: int = 0) -> InvalidFilter:
+        at = self._next - back
+        where = self._tokens[at][0] if at < len(self._tokens) else self._end
+        return InvalidFilter(f"At character {where + 1} the filter should have {expected}.")

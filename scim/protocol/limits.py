@@ -1,0 +1,26 @@
+"""What the service is willing to take. Each limit has a setting; going over one is an error that names it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, lengths in characters, the rest in pieces."""
+
+    body_bytes: int = 1024 * 1024
+    resource_bytes: int = 256 * 1024
+    filter_characters: int = 10_000
+    filter_depth: int = 50
+    patch_operations: int = 1_000
+    members: int = 10_000
+    """Members that one request may add and remove."""
+    page: int = 1_000
+    default_page: int = 100
+    linked: int = 1_000
+    """Resources that a predicate on `members` or `groups` may lead to."""
+    memberships_in_page: int = 5_000
+    """A page that would carry more `members` or `groups` values is cut short."""
+
+
+DEFAULT: Final = Limits()

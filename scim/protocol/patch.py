@@ -1,0 +1,291 @@
+"""PATCH (RFC 7644 §3.5.2): operations resolved into changes, and changes applied to a resource. Pure.
+
+A change never edits the resource it is given: what it touches is built anew, the rest is shared.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from scim.protocol import filter as syntax, fold, tolerances
+from scim.protocol.errors import InvalidPath, InvalidValue, Mutability, NoTarget
+from scim.protocol.json import Json, JsonObject
+from scim.protocol.limits import DEFAULT, Limits
+from scim.protocol.match import matches
+from scim.protocol.messages import Op, Operation
+from scim.protocol.query import elements, locate
+from scim.protocol.schema import Attribute, Place, ResourceType
+from scim.protocol.validate import entries, finished, many, parts, value as canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One operation on one attribute: all of it, the elements that `filter` picks, or a sub-attribute of either."""
+
+    op: Op
+    place: Place
+    value: Json
+    filter: syntax.Filter | None = None
+    sub: Attribute | None = None
+
+
+def changes(operations: Iterable[Operation], kind: ResourceType, limits: Limits = DEFAULT) -> list[Change]:
+    """The operations with their paths resolved. Raises `InvalidPath`, `InvalidFilter`, `Mutability`, `NoTarget`."""
+    return [change for operation in operations for change in _resolve(operation, kind, limits)]
+
+
+def apply(resource: JsonObject, steps: Iterable[Change], kind: ResourceType) -> JsonObject:
+    """The resource after all changes, or the first error and no change at all."""
+    new = resource
+    for change in steps:
+        new = _apply(new, change)
+    return resource if new is resource else finished(new, kind)
+
+
+# --- from operations to changes ---------------------------------------------------------------------------------
+
+
+def _resolve(operation: Operation, kind: ResourceType, limits: Limits) -> Iterator[Change]:
+    if operation.op != "remove" and operation.value is None and operation.path is None:
+        raise InvalidValue(f"An operation '{operation.op}' without 'path' needs a 'value'.")
+    if operation.path is None:
+        if operation.op == "remove":
+            raise NoTarget("An operation 'remove' needs a 'path'.")
+        yield from _without_path(operation, kind, limits)
+        return
+    urn = kind.urns.get(operation.path.strip().lower())
+    if urn is not None:
+        yield from _whole_schema(operation, urn, kind)
+        return
+    yield from _with_path(operation, operation.path, kind, limits)
+
+
+def _without_path(operation: Operation, kind: ResourceType, limits: Limits) -> Iterator[Change]:
+    if not isinstance(operation.value, dict):
+        raise InvalidValue("Without 'path' the 'value' of an operation must be a JSON object.")
+    for place, sub, raw in entries(operation.value, kind):
+        if _writable(place.attribute, sub):
+            yield Change(operation.op, place, raw, sub=sub)
+    for name, raw in operation.value.items():
+        if "[" in name:
+            yield from _with_path(Operation(operation.op, name, raw), name, kind, limits)
+
+
+def _whole_schema(operation: Operation, urn: str, kind: ResourceType) -> Iterator[Change]:
+    value = None if operation.op == "remove" else operation.value
+    for place, sub, raw in entries({urn: value}, kind):
+        if _writable(place.attribute, sub):
+            yield Change(operation.op, place, raw, sub=sub)
+
+
+def _with_path(operation: Operation, text: str, kind: ResourceType, limits: Limits) -> Iterator[Change]:
+    path = syntax.parse_path(text, limits)
+    found = locate(path.path, kind)
+    if found is None:
+        raise InvalidPath(f"{kind.name} has no attribute '{path.path}'.")
+    place, sub = found
+    if path.filter is not None:
+        if not place.attribute.multi_valued:
+            raise InvalidPath(
+                f"'{path.path}' has one value, so there are no elements for a filter in brackets to pick."
+            )
+        if path.sub is not None:
+            sub = place.attribute.sub(path.sub)
+            if sub is None:
+                raise InvalidPath(f"'{path.path}' has no sub-attribute '{path.sub}'.")
+        elements(path.filter, place.attribute)  # a wrong filter is an error even if nothing is there to be picked
+    if place.attribute.mutability == "readOnly" or (sub is not None and sub.mutability == "readOnly"):
+        raise Mutability(f"'{path.path}' is assigned by the service and can't be changed.")
+    if _writable(place.attribute, sub):
+        yield Change(operation.op, place, operation.value, path.filter, sub)
+
+
+def _writable(attribute: Attribute, sub: Attribute | None) -> bool:
+    if attribute.mutability == "readOnly":
+        return False
+    # `$ref` follows from the id: what a client sends there is ignored.
+    return sub is None or (sub.mutability != "readOnly" and sub.name != "$ref")
+
+
+# --- one change -------------------------------------------------------------------------------------------------
+
+
+def _apply(resource: JsonObject, change: Change) -> JsonObject:
+    attribute, urn = change.place.attribute, change.place.extension
+    container = resource if urn is None else resource.get(urn, {})
+    old = container.get(attribute.name)
+    new = _changed(old, change)
+    if attribute.returned == "never" or new == old:
+        return resource
+    if new is None and attribute.required:
+        raise Mutability(f"'{attribute.name}' is required and can't be removed.")
+    if attribute.mutability == "immutable" and old is not None:
+        raise Mutability(f"'{attribute.name}' can't be changed once it has a value.")
+    changed = {name: value for name, value in container.items() if name != attribute.name or new is not None}
+    if new is not None:
+        changed[attribute.name] = new
+    return changed if urn is None else {**resource, urn: changed}
+
+
+def _changed(old: Json, change: Change) -> Json | None:
+    """The attribute's value after the change; `None` if it has none."""
+    attribute = change.place.attribute
+    if attribute.multi_valued:
+        return _multi_valued(old or [], change) or None
+    if attribute.type == "complex":
+        return _complex(old or {}, change) or None
+    return None if change.op == "remove" else canonical(change.value, attribute)
+
+
+def _complex(old: JsonObject, change: Change) -> JsonObject:
+    attribute, sub = change.place.attribute, change.sub
+    if sub is not None:
+        return _with_sub(old, sub, None if change.op == "remove" else canonical(change.value, sub))
+    if change.op == "remove" or tolerances.unassigned(change.value):
+        return {}
+    # RFC 7644 §3.5.2.3: sub-attributes that the value doesn't name stay as they are.
+    new = old
+    for name, value in parts(change.value, attribute).items():
+        new = _with_sub(new, attribute.by_name[name], value)
+    return new
+
+
+def _with_sub(old: JsonObject, sub: Attribute, value: Json | None) -> JsonObject:
+    if old.get(sub.name) == value:
+        return old
+    if sub.mutability == "immutable" and sub.name in old:
+        raise Mutability(f"'{sub.name}' can't be changed once it has a value.")
+    if value is None:
+        return {name: kept for name, kept in old.items() if name != sub.name}
+    return {**old, sub.name: value}
+
+
+def _multi_valued(old: list[Json], change: Change) -> list[Json]:
+    attribute = change.place.attribute
+    if change.filter is not None:
+        new = _picked(old, change, change.filter)
+    elif change.sub is not None:
+        new = _every(old, change, change.sub)
+    elif change.op == "remove":
+        new = [] if change.value is None else _without(old, change.value, attribute)
+    elif change.op == "replace":
+        new = [] if tolerances.unassigned(change.value) else many(change.value, attribute)
+    else:
+        new = old if tolerances.unassigned(change.value) else _added(old, many(change.value, attribute), attribute)
+    return _one_primary(old, new, attribute)
+
+
+def _every(old: list[Json], change: Change, sub: Attribute) -> list[Json]:
+    """`emails.type`: the sub-attribute of every element."""
+    value = None if change.op == "remove" else canonical(change.value, sub)
+    if not old:
+        return [] if value is None else [{sub.name: value}]
+    return [new for element in old if (new := _with_sub(element, sub, value))]
+
+
+def _picked(old: list[Json], change: Change, tree: syntax.Filter) -> list[Json]:
+    """`emails[type eq "work"]`, with or without a sub-attribute."""
+    attribute, sub = change.place.attribute, change.sub
+    bound = elements(tree, attribute)
+    hits = [matches(bound, fold.element(element, attribute)) for element in old]
+    if sub is not None:
+        value = None if change.op == "remove" else canonical(change.value, sub)
+        if value is not None and not any(hits):
+            return [*old, {**_terms(tree, attribute), sub.name: value}]
+        changed = [_with_sub(e, sub, value) if hit else e for e, hit in zip(old, hits, strict=True)]
+        return [element for element in changed if element]
+    rest = [element for element, hit in zip(old, hits, strict=True) if not hit]
+    if change.op == "remove":
+        return rest
+    if tolerances.unassigned(change.value):
+        return rest if change.op == "replace" else old
+    given = many(change.value, attribute)
+    if not any(hits):
+        terms = _terms(tree, attribute)
+        return [*old, *({**terms, **element} if isinstance(element, dict) else element for element in given)]
+    if change.op == "replace":
+        first = hits.index(True)
+        return [*old[:first], *given, *rest[first:]]
+    new = old
+    for element in given:
+        new = [
+            _merged(e, element, attribute) if hit and isinstance(e, dict) else e
+            for e, hit in zip(new, hits, strict=True)
+        ]
+    return new
+
+
+def _merged(old: JsonObject, new: JsonObject, attribute: Attribute) -> JsonObject:
+    merged = old
+    for name, value in new.items():
+        merged = _with_sub(merged, attribute.by_name[name], value)
+    return merged
+
+
+def _added(old: list[Json], given: list[Json], attribute: Attribute) -> list[Json]:
+    """Elements that are there already are merged into, the others are appended."""
+    new = list(old)
+    for element in given:
+        same = next((at for at, e in enumerate(new) if _same(e, element, attribute)), None)
+        if same is None:
+            new.append(element)
+        elif isinstance(element, dict):
+            new[same] = _merged(new[same], element, attribute)
+    return new
+
+
+def _same(one: Json, other: Json, attribute: Attribute) -> bool:
+    """Whether two elements are one: equal, or alike in `type` and `value`."""
+    if one == other:
+        return True
+    if not isinstance(one, dict) or "value" not in one or "value" not in other:
+        return False
+    one, other = fold.element(one, attribute), fold.element(other, attribute)
+    return bool(one["value"] == other["value"] and one.get("type") == other.get("type"))
+
+
+def _without(old: list[Json], listed: Json, attribute: Attribute) -> list[Json]:
+    """The elements that a `remove` with a value doesn't list, by `value` or, if that isn't given, by all that is."""
+    kept = old
+    for item in tolerances.list_from_single(listed):
+        wanted = canonical([item], attribute)
+        if wanted is None:
+            continue
+        [folded] = [fold.element(element, attribute) for element in wanted]
+        if isinstance(folded, dict) and "value" in folded:
+            folded = {"value": folded["value"]}
+        kept = [element for element in kept if not _has(fold.element(element, attribute), folded)]
+    return kept
+
+
+def _has(element: Json, wanted: Json) -> bool:
+    if not isinstance(element, dict):
+        return bool(element == wanted)
+    return all(element.get(name) == value for name, value in wanted.items())
+
+
+def _terms(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
+    """The values that the filter's `eq` terms give to an element that it would pick (Entra relies on that)."""
+    terms: JsonObject = {}
+    for term in tree.terms if isinstance(tree, syntax.And) else (tree,):
+        if isinstance(term, syntax.And):
+            terms.update(_terms(term, attribute))
+        elif isinstance(term, syntax.Compare) and term.op == "eq" and term.value is not None:
+            sub = attribute.sub(term.path.attribute)
+            if sub is not None:
+                terms[sub.name] = canonical(term.value, sub)
+    if not terms and attribute.type == "complex":
+        raise NoTarget(f"No element of '{attribute.name}' matches the filter, and it doesn't say how to make one.")
+    return terms
+
+
+def _one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list[Json]:
+    """A new primary value unsets the old one; two new ones contradict each other (RFC 7643 §2.4)."""
+    if "primary" not in attribute.sub_attributes:
+        return new
+    untouched = {id(element) for element in old}
+    fresh = [id(e) for e in new if e.get("primary") is True and id(e) not in untouched]
+    if len(fresh) > 1:
+        raise InvalidValue(f"'{attribute.name}' can have only one primary value.")
+    if not fresh:
+        return new
+    return [{**e, "primary": False} if e.get("primary") is True and id(e) != fresh[0] else e for e in new]

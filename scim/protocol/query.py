@@ -1,0 +1,284 @@
+"""A filter bound to a resource type: names resolved, values typed, `not` pushed to the leaves. Knows no store.
+
+Every leaf is two-valued on the folded copy (`fold`): a comparison with a missing value is false, and a negated leaf
+is its exact complement. `ne` is a negated `eq`. The trees here are what `match` evaluates and what stores compile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from scim.protocol import datetimes, filter as syntax, fold, tolerances
+from scim.protocol.errors import InvalidFilter
+from scim.protocol.schema import Attribute, Place, ResourceType
+
+type Where = tuple[str, ...]
+"""Names that lead from the folded copy, or from an element of it, to a value; empty: the element itself."""
+
+type TestOperator = Literal["eq", "co", "sw", "ew", "gt", "ge", "lt", "le"]
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A comparison of one folded value."""
+
+    where: Where
+    op: TestOperator
+    value: str | bool | int | float
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The value is there."""
+
+    where: Where
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Some element of the list there satisfies `inner`, whose leaves start from the element."""
+
+    where: Where
+    inner: "Bound"
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The resource is joined by a member item to the one with id `value`: `members eq`, `groups eq`."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The resource's id is one of these. What `Linked` becomes before a store sees the tree."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every term holds; without terms: true."""
+
+    terms: tuple["Bound", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Some term holds; without terms: false."""
+
+    terms: tuple["Bound", ...]
+
+
+type Bound = Test | Exists | Some | Linked | Among | All | AnyOf
+
+TRUE: Final = All(())
+FALSE: Final = AnyOf(())
+
+_ORDER: Final = frozenset({"gt", "ge", "lt", "le"})
+_TEXT: Final = frozenset({"co", "sw", "ew"})
+# Assigned by the store, or dependent on the address the client used: not part of the folded copy.
+_UNFILTERABLE: Final = frozenset({("meta", "location"), ("meta", "version")})
+
+
+def bind(tree: syntax.Filter, kind: ResourceType, *, unknown: set[str] | None = None) -> Bound:
+    """The tree with names and values resolved for `kind`. Raises `InvalidFilter`.
+
+    With `unknown`, for queries over several resource types (RFC 7644 §3.4.2.1), an attribute that this type doesn't
+    have is one without a value, and its name is added there.
+    """
+    return _Binder(kind, unknown).bind(tree, negated=False)
+
+
+class _Binder:
+    def __init__(self, kind: ResourceType, unknown: set[str] | None) -> None:
+        self._kind = kind
+        self._unknown = unknown
+
+    def bind(self, tree: syntax.Filter, *, negated: bool) -> Bound:
+        match tree:
+            case syntax.Not(inner):
+                return self.bind(inner, negated=not negated)
+            case syntax.And(terms) | syntax.Or(terms):
+                return _joined(tree, tuple(self.bind(term, negated=negated) for term in terms), negated)
+            case syntax.Compare(path) | syntax.Present(path) | syntax.ValuePath(path):
+                return self._leaf(tree, path, negated)
+
+    def _leaf(
+        self, tree: syntax.Compare | syntax.Present | syntax.ValuePath, path: syntax.Path, negated: bool
+    ) -> Bound:
+        urn = self._kind.extension(str(path))
+        if urn is not None:
+            if not isinstance(tree, syntax.Present):
+                raise InvalidFilter("An extension as a whole can only be tested with 'pr'.")
+            return Exists((urn.id,), negated)
+        found = locate(path, self._kind)
+        if found is None:
+            if self._unknown is None:
+                raise InvalidFilter(f"{self._kind.name} has no attribute '{path}'.")
+            self._unknown.add(str(path).lower())
+            return _without_value(tree, negated)
+        place, sub = found
+        attribute = place.attribute
+        if attribute.name == self._kind.relation:
+            return _linked(tree, attribute, sub, negated)
+        prefix = (attribute.name,) if place.extension is None else (place.extension, attribute.name)
+        return _attribute(tree, attribute, sub, prefix, negated)
+
+
+def _joined(tree: syntax.And | syntax.Or, terms: tuple[Bound, ...], negated: bool) -> Bound:
+    # De Morgan: the complement of "all" is "any of the complements".
+    return All(terms) if isinstance(tree, syntax.And) is not negated else AnyOf(terms)
+
+
+def locate(path: syntax.Path, kind: ResourceType) -> tuple[Place, Attribute | None] | None:
+    """The attribute, and the sub-attribute if one is named, that a path means; `None` if there is none."""
+    place = kind.find_in(path.urn, path.attribute) if path.urn else kind.find(path.attribute)
+    if place is None and path.sub is not None:
+        place = kind.find_in(*tolerances.dot_before_extension_attribute(path.urn, path.attribute, path.sub))
+        return None if place is None else (place, None)
+    if place is None:
+        return None
+    if path.sub is None:
+        return place, None
+    sub = place.attribute.sub(path.sub)
+    return None if sub is None else (place, sub)
+
+
+def elements(tree: syntax.Filter, attribute: Attribute) -> Bound:
+    """A value filter (what stands in brackets) bound to the elements of `attribute`."""
+    return _bind_inner(tree, _scope(attribute, ()), negated=False)
+
+
+type _Scope = Mapping[str, tuple[Where, Attribute]]
+
+
+def _scope(attribute: Attribute, where: Where) -> _Scope:
+    """The names that a filter in the brackets of `attribute` can use."""
+    if attribute.type == "complex":
+        return {name: ((*where, sub.name), sub) for name, sub in attribute.sub_attributes.items()}
+    # RFC 7643 §2.4: an element of a simple multi-valued attribute is known as `value`.
+    return {"value": (where, replace(attribute, multi_valued=False))}
+
+
+def _attribute(
+    tree: syntax.Compare | syntax.Present | syntax.ValuePath,
+    attribute: Attribute,
+    sub: Attribute | None,
+    where: Where,
+    negated: bool,
+) -> Bound:
+    """A leaf on `attribute`, which stands at `where`."""
+    if isinstance(tree, syntax.ValuePath):
+        if sub is not None or (attribute.type != "complex" and not attribute.multi_valued):
+            raise InvalidFilter(f"'{tree.path}' has no elements that a filter in brackets could pick.")
+        if not attribute.multi_valued:
+            return _bind_inner(tree.filter, _scope(attribute, where), negated=negated)
+        return Some(where, elements(tree.filter, attribute), negated)
+    if attribute.returned == "never" or (sub is not None and sub.returned == "never"):
+        raise InvalidFilter(f"'{tree.path}' is never returned, so it can't be searched either.")
+    if sub is not None and (attribute.name, sub.name) in _UNFILTERABLE:
+        raise InvalidFilter(f"'{tree.path}' can't be part of a filter.")
+    if isinstance(tree, syntax.Present) or tree.value is None:
+        negated ^= _is_null_test(tree)
+        if attribute.multi_valued and sub is not None:
+            return Some(where, Exists((sub.name,)), negated)
+        return Exists((*where, sub.name) if sub is not None else where, negated)
+    if attribute.type == "complex" and sub is None:
+        sub = attribute.value
+        if sub is None:
+            raise InvalidFilter(f"'{tree.path}' is complex: a comparison needs one of its sub-attributes.")
+    if attribute.multi_valued:
+        inner = _test(tree, sub or attribute, () if sub is None else (sub.name,), negated=False)
+        return Some(where, inner, negated)
+    return _test(tree, sub or attribute, where if sub is None else (*where, sub.name), negated)
+
+
+def _bind_inner(tree: syntax.Filter, scope: _Scope, *, negated: bool) -> Bound:
+    match tree:
+        case syntax.Not(inner):
+            return _bind_inner(inner, scope, negated=not negated)
+        case syntax.And(terms) | syntax.Or(terms):
+            return _joined(tree, tuple(_bind_inner(term, scope, negated=negated) for term in terms), negated)
+        case syntax.ValuePath():
+            raise InvalidFilter("Brackets can't stand within brackets.")
+        case syntax.Compare(path) | syntax.Present(path):
+            found = scope.get(path.attribute.lower()) if path.urn is None and path.sub is None else None
+            if found is None:
+                raise InvalidFilter(f"'{path}' is not a sub-attribute of what stands before the brackets.")
+            where, attribute = found
+            return _attribute(tree, attribute, None, where, negated)
+
+
+def _is_null_test(tree: syntax.Compare | syntax.Present) -> bool:
+    """Whether the leaf is `x eq null`, which is `not (x pr)`; `x ne null` is `x pr`."""
+    if isinstance(tree, syntax.Present):
+        return False
+    if tree.op not in {"eq", "ne"}:
+        raise InvalidFilter(f"'{tree.op}' can't compare with null.")
+    return tree.op == "eq"
+
+
+def _test(tree: syntax.Compare, attribute: Attribute, where: Where, negated: bool) -> Bound:
+    op = tree.op
+    value = _literal(tree, attribute)
+    if op == "ne":
+        return Test(where, "eq", value, not negated)
+    if op in _TEXT and value == "":
+        return Exists(where, negated)  # every string contains the empty one
+    return Test(where, op, value, negated)
+
+
+def _literal(tree: syntax.Compare, attribute: Attribute) -> str | bool | int | float:
+    """The comparison's value in the form that values of this attribute have in the folded copy."""
+    op, value, kind = tree.op, tree.value, attribute.type
+    if kind == "boolean":
+        value = tolerances.boolean(value)
+        if not isinstance(value, bool) or op in _ORDER | _TEXT:
+            raise InvalidFilter(f"'{tree.path}' is a boolean: it compares by eq and ne with true and false.")
+        return value
+    if kind in {"binary", "complex"}:
+        raise InvalidFilter(f"'{tree.path}' is {kind}: it can only be tested with 'pr'.")
+    if kind in {"integer", "decimal"}:
+        if not isinstance(value, int | float) or isinstance(value, bool) or op in _TEXT:
+            raise InvalidFilter(f"'{tree.path}' is a number: it compares with numbers, by eq, ne, gt, ge, lt and le.")
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # an unquoted value that happens to be a number
+    if not isinstance(value, str):
+        raise InvalidFilter(f"'{tree.path}' compares with a string.")
+    if kind == "dateTime" and op not in _TEXT:
+        moment = datetimes.normal(value)
+        if moment is None:
+            raise InvalidFilter(f"'{tree.path}' compares with a dateTime such as 2026-01-31T09:30:00Z.")
+        return moment
+    literal = value if attribute.case_exact or kind == "dateTime" else fold.text(value)
+    if len(literal.encode()) > fold.MAX_BYTES:
+        raise InvalidFilter(f"'{tree.path}' can't be compared with a value of more than {fold.MAX_BYTES} bytes.")
+    return literal
+
+
+def _linked(
+    tree: syntax.Compare | syntax.Present | syntax.ValuePath, relation: Attribute, sub: Attribute | None, negated: bool
+) -> Bound:
+    """A leaf on `members` or `groups`: only "has this one" can be answered without reading everybody's items."""
+    if not negated and isinstance(tree, syntax.ValuePath) and sub is None:
+        terms = tree.filter.terms if isinstance(tree.filter, syntax.Or) else (tree.filter,)
+        if all(isinstance(t, syntax.Compare) and str(t.path).lower() == "value" for t in terms):
+            return AnyOf(tuple(_linked(t, relation, None, negated) for t in terms if isinstance(t, syntax.Compare)))
+    by_value = isinstance(tree, syntax.Compare) and tree.op == "eq" and (sub is None or sub.name == "value")
+    if by_value and not negated and isinstance(tree, syntax.Compare) and isinstance(tree.value, str):
+        return Linked(tree.value)
+    raise InvalidFilter(f"'{relation.name}' can only be asked for one value: {relation.name} eq \"id\", without 'not'.")
+
+
+def _without_value(tree: syntax.Compare | syntax.Present | syntax.ValuePath, negated: bool) -> Bound:
+    """What the leaf comes to for an attribute that the resource type doesn't have."""
+    if isinstance(tree, syntax.Compare):
+        holds = tree.op == ("eq" if tree.value is None else "ne")
+    else:
+        holds = False
+    return TRUE if holds is not negated else FALSE

@@ -1,0 +1,223 @@
+"""Schemas and resource types as data, compiled once for fast look-up by any letter case. Knows no resource."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal, cast
+
+from scim.protocol.json import JsonObject
+
+type AttributeType = Literal["string", "boolean", "decimal", "integer", "dateTime", "binary", "reference", "complex"]
+type MutabilityKind = Literal["readOnly", "readWrite", "immutable", "writeOnly"]
+type Returned = Literal["always", "never", "default", "request"]
+
+SCHEMAS: Final = "schemas"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute or sub-attribute with its characteristics (RFC 7643 §2.2, §7)."""
+
+    name: str
+    type: AttributeType = "string"
+    multi_valued: bool = False
+    required: bool = False
+    case_exact: bool = False
+    mutability: MutabilityKind = "readWrite"
+    returned: Returned = "default"
+    uniqueness: str = "none"
+    reference_types: tuple[str, ...] = ()
+    sub_attributes: Mapping[str, "Attribute"] = field(default_factory=dict)
+    """By lower-case name; empty unless the type is complex."""
+
+    def sub(self, name: str) -> "Attribute | None":
+        """The sub-attribute of that name in any letter case."""
+        return self.sub_attributes.get(name) or self.sub_attributes.get(name.lower())
+
+    @cached_property
+    def value(self) -> "Attribute | None":
+        """The `value` sub-attribute, which stands for the whole in comparisons and in short forms."""
+        return self.sub_attributes.get("value")
+
+    @cached_property
+    def by_name(self) -> "Mapping[str, Attribute]":
+        """The sub-attributes by canonical name."""
+        return {sub.name: sub for sub in self.sub_attributes.values()}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One schema: its URN and its attributes by lower-case name. `source` is what `/Schemas` returns."""
+
+    id: str
+    name: str
+    attributes: Mapping[str, Attribute]
+    source: JsonObject
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Attribute]:
+        """The attributes by canonical name."""
+        return {attribute.name: attribute for attribute in self.attributes.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attribute lives: in an extension (its URN) or at the top level (`None`)."""
+
+    extension: str | None
+    attribute: Attribute
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """A resource type: endpoint, schema, extensions, and the names that lead to its attributes (RFC 7643 §6)."""
+
+    name: str
+    endpoint: str
+    schema: Schema
+    extensions: Mapping[str, Schema]
+    """By URN as registered."""
+    sortable: frozenset[str]
+    """Canonical paths (`name.familyName`) that `sortBy` takes."""
+    unique: str
+    """The name of the required, `uniqueness: server` attribute that is the key within a tenant."""
+    relation: str
+    """The attribute that is derived from member items: `members` of a group, `groups` of a user."""
+    source: JsonObject
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """Core and common attributes by lower-case name."""
+        return {**COMMON, **self.schema.attributes}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Attribute]:
+        """Core and common attributes by canonical name."""
+        return {attribute.name: attribute for attribute in self.attributes.values()}
+
+    @cached_property
+    def sort_paths(self) -> Mapping[str, tuple[str, ...]]:
+        """The sortable paths, each with the names that lead to its value in the folded copy."""
+        return {path: tuple(path.split(".")) for path in sorted(self.sortable)}
+
+    @cached_property
+    def references(self) -> Sequence[tuple[str | None, str, str]]:
+        """Single-valued references to one resource type, such as `manager`: extension, name, resource type."""
+        levels = [(None, self.schema), *self.extensions.items()]
+        return [
+            (urn, attribute.name, target)
+            for urn, schema in levels
+            for attribute in schema.attributes.values()
+            if not attribute.multi_valued and attribute.value is not None and "$ref" in attribute.by_name
+            for target in attribute.by_name["$ref"].reference_types[:1]
+        ]
+
+    @cached_property
+    def urns(self) -> Mapping[str, str]:
+        """Every schema URN of this type: lower case -> as registered."""
+        return {urn.lower(): urn for urn in (self.schema.id, *self.extensions)}
+
+    @cached_property
+    def _bare(self) -> Mapping[str, Place]:
+        # A bare name that only one extension has means that one (Entra sends `manager`, `department`).
+        found: dict[str, list[Place]] = {}
+        for urn, extension in self.extensions.items():
+            for name, attribute in extension.attributes.items():
+                found.setdefault(name, []).append(Place(urn, attribute))
+        return {name: places[0] for name, places in found.items() if len(places) == 1}
+
+    def find(self, name: str) -> Place | None:
+        """The attribute of that bare name, in any letter case; the core comes before the extensions."""
+        lowered = name.lower()
+        attribute = self.attributes.get(lowered)
+        if attribute is not None:
+            return Place(None, attribute)
+        return self._bare.get(lowered)
+
+    def find_in(self, urn: str, name: str) -> Place | None:
+        """The attribute `urn:name`, both in any letter case."""
+        registered = self.urns.get(urn.lower())
+        if registered is None:
+            return None
+        if registered == self.schema.id:
+            attribute = self.attributes.get(name.lower())
+            return Place(None, attribute) if attribute is not None else None
+        attribute = self.extensions[registered].attributes.get(name.lower())
+        return Place(registered, attribute) if attribute is not None else None
+
+    def extension(self, urn: str) -> Schema | None:
+        """The extension schema of that URN in any letter case."""
+        return self.extensions.get(self.urns.get(urn.lower(), ""))
+
+
+def _attributes(*attributes: Attribute) -> dict[str, Attribute]:
+    return {attribute.name.lower(): attribute for attribute in attributes}
+
+
+# RFC 7643 §3.1: attributes that every resource has and no schema lists.
+COMMON: Final[Mapping[str, Attribute]] = _attributes(
+    Attribute(
+        SCHEMAS,
+        "reference",
+        multi_valued=True,
+        required=True,
+        case_exact=True,
+        mutability="readOnly",
+        returned="always",
+    ),
+    Attribute("id", case_exact=True, mutability="readOnly", returned="always", uniqueness="server"),
+    Attribute("externalId", case_exact=True),
+    Attribute(
+        "meta",
+        "complex",
+        mutability="readOnly",
+        sub_attributes=_attributes(
+            Attribute("resourceType", case_exact=True, mutability="readOnly"),
+            Attribute("created", "dateTime", mutability="readOnly"),
+            Attribute("lastModified", "dateTime", mutability="readOnly"),
+            Attribute("location", "reference", case_exact=True, mutability="readOnly"),
+            Attribute("version", case_exact=True, mutability="readOnly"),
+        ),
+    ),
+)
+
+
+def attribute_from(source: JsonObject) -> Attribute:
+    """Compile one attribute definition in the form of RFC 7643 §7."""
+    kind = cast(AttributeType, source["type"])
+    return Attribute(
+        name=source["name"],
+        type=kind,
+        multi_valued=source.get("multiValued", False),
+        required=source.get("required", False),
+        # RFC 7643 §2.3.6, §2.3.7: binary values and references are case exact whatever the definition says.
+        case_exact=source.get("caseExact", False) or kind in {"binary", "reference"},
+        mutability=source.get("mutability", "readWrite"),
+        returned=source.get("returned", "default"),
+        uniqueness=source.get("uniqueness", "none"),
+        reference_types=tuple(source.get("referenceTypes", ())),
+        sub_attributes=_attributes(*(attribute_from(sub) for sub in source.get("subAttributes", ()))),
+    )
+
+
+def schema_from(source: JsonObject) -> Schema:
+    """Compile a Schema resource as `/Schemas/{id}` returns it."""
+    return Schema(source["id"], source["name"], _attributes(*(attribute_from(a) for a in source["attributes"])), source)
+
+
+def resource_type_from(
+    source: JsonObject, schemas: Mapping[str, Schema], sortable: Iterable[str], relation: str
+) -> ResourceType:
+    """Compile a ResourceType resource as `/ResourceTypes/{id}` returns it; its schemas must be in `schemas`."""
+    schema = schemas[source["schema"]]
+    [unique] = [a.name for a in schema.attributes.values() if a.required and a.uniqueness == "server"]
+    return ResourceType(
+        name=source["name"],
+        endpoint=source["endpoint"],
+        schema=schema,
+        extensions={e["schema"]: schemas[e["schema"]] for e in source.get("schemaExtensions", ())},
+        sortable=frozenset(sortable),
+        unique=unique,
+        relation=relation,
+        source=source,
+    )

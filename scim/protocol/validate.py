@@ -1,0 +1,238 @@
+"""A body becomes a canonical resource: names as the schemas spell them, values of their types, nothing unassigned.
+
+Bodies are read tolerantly: unknown and read-only attributes and unknown schema URIs are dropped. Knows no store.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from typing import Final
+
+from scim.protocol import datetimes, tolerances
+from scim.protocol.errors import InvalidSyntax, InvalidValue, Mutability
+from scim.protocol.filter import attribute_path
+from scim.protocol.json import Json, JsonObject
+from scim.protocol.query import locate
+from scim.protocol.schema import SCHEMAS, Attribute, Place, ResourceType
+
+type Entry = tuple[Place, Attribute | None, Json]
+"""An attribute, a sub-attribute if the name was dotted, and the value as sent."""
+
+# PUT keeps these when the body doesn't name them: leaving them out never means "enable", "reset" or "empty the group".
+# Members are items of their own, so the service leaves them alone by itself, and a password is never stored.
+_KEPT_BY_PUT: Final = frozenset({"active"})
+
+
+def resource(body: Json, kind: ResourceType) -> JsonObject:
+    """The canonical resource that a POST describes, without `id` and `meta`.
+
+    Raises `InvalidSyntax` or `InvalidValue`. Source: RFC 7644 §3.3.
+    """
+    new, _ = _read(body, kind)
+    if "active" in kind.by_name:
+        new.setdefault("active", True)
+    return finished(new, kind)
+
+
+def replacement(body: Json, current: JsonObject, kind: ResourceType) -> JsonObject:
+    """The canonical resource that a PUT makes of `current`; it has `members` if the body names them, even if empty.
+
+    Raises `InvalidSyntax`, `InvalidValue` or `Mutability`. Source: RFC 7644 §3.5.1.
+    """
+    new, named = _read(body, kind)
+    for name in ("id", "meta"):
+        new[name] = current[name]
+    for name in _KEPT_BY_PUT & current.keys() - named:
+        new[name] = current[name]
+    if kind.relation in named:
+        new.setdefault(kind.relation, [])
+    for place in _places(kind):
+        if place.attribute.mutability == "immutable":
+            _keep_immutable(new, current, place)
+    return finished(new, kind)
+
+
+def finished(new: JsonObject, kind: ResourceType) -> JsonObject:
+    """The resource with its `schemas` and without empty extensions; raises `InvalidValue` if something required lacks."""
+    for attribute in kind.schema.attributes.values():
+        if attribute.required and attribute.name not in new:
+            raise InvalidValue(f"'{attribute.name}' is required.")
+    urns = [kind.schema.id]
+    for urn, extension in kind.extensions.items():
+        values = new.get(urn)
+        if values:
+            urns.append(urn)
+            for attribute in extension.attributes.values():
+                if attribute.required and attribute.name not in values:
+                    raise InvalidValue(f"'{urn}:{attribute.name}' is required.")
+        else:
+            new.pop(urn, None)
+    return {SCHEMAS: urns, **{name: value for name, value in new.items() if name != SCHEMAS}}
+
+
+def entries(body: Json, kind: ResourceType) -> Iterator[Entry]:
+    """What a body, or the value of a PATCH without path, assigns. Unknown names are left out."""
+    for name, raw in _object(body, "The resource").items():
+        place = kind.find(name)
+        if place is not None:
+            yield place, None, raw
+            continue
+        urn = kind.urns.get(name.lower())
+        if urn is not None:
+            yield from _schema_entries(urn, raw, kind)
+            continue
+        path = attribute_path(name)
+        found = locate(path, kind) if path is not None else None
+        if found is not None:
+            yield found[0], found[1], raw
+
+
+def _schema_entries(urn: str, raw: Json, kind: ResourceType) -> Iterator[Entry]:
+    if tolerances.unassigned(raw):
+        for attribute in (kind.extension(urn) or kind.schema).attributes.values():
+            yield Place(urn if urn in kind.extensions else None, attribute), None, None
+        return
+    for name, value in _object(raw, f"'{urn}'").items():
+        path = attribute_path(name)
+        if path is None or path.urn is not None:
+            continue
+        found = locate(attribute_path(f"{urn}:{name}") or path, kind)
+        if found is not None:
+            yield found[0], found[1], value
+
+
+def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
+    """The assigned attributes, and the canonical names of all core attributes that the body names."""
+    new: JsonObject = {}
+    named: set[str] = set()
+    for place, sub, raw in entries(body, kind):
+        attribute = place.attribute
+        if attribute.name == SCHEMAS and place.extension is None:
+            _check_schemas(raw)
+        if attribute.mutability == "readOnly":
+            continue
+        if place.extension is None:
+            named.add(attribute.name)
+        canonical = value({sub.name: raw} if sub is not None else raw, attribute)
+        if canonical is None or attribute.returned == "never":
+            continue
+        target = new if place.extension is None else new.setdefault(place.extension, {})
+        if sub is not None and isinstance(canonical, dict):
+            canonical = {**target.get(attribute.name, {}), **canonical}
+        target[attribute.name] = canonical
+    return new, named
+
+
+def _check_schemas(raw: Json) -> None:
+    if not isinstance(raw, list) or not all(isinstance(urn, str) for urn in raw):
+        raise InvalidSyntax("'schemas' must be an array of URIs.")
+
+
+def _places(kind: ResourceType) -> Iterable[Place]:
+    yield from (Place(None, attribute) for attribute in kind.schema.attributes.values())
+    for urn, extension in kind.extensions.items():
+        yield from (Place(urn, attribute) for attribute in extension.attributes.values())
+
+
+def _keep_immutable(new: JsonObject, current: JsonObject, place: Place) -> None:
+    name, urn = place.attribute.name, place.extension
+    old = (current if urn is None else current.get(urn, {})).get(name)
+    if old is None:
+        return
+    target = new if urn is None else new.setdefault(urn, {})
+    if target.setdefault(name, old) != old:
+        raise Mutability(f"'{name}' can't be changed once it has a value.")
+
+
+# --- values -----------------------------------------------------------------------------------------------------
+
+
+def value(raw: Json, attribute: Attribute, label: str = "") -> Json | None:
+    """The value in canonical form; `None` if it is unassigned. Raises `InvalidValue` or `InvalidSyntax`."""
+    if tolerances.unassigned(raw):
+        return None
+    if attribute.multi_valued:
+        return many(raw, attribute, label) or None
+    return one(raw, attribute, label)
+
+
+def many(raw: Json, attribute: Attribute, label: str = "") -> list[Json]:
+    """The elements of a multi-valued attribute in canonical form, unassigned ones left out."""
+    elements = []
+    for item in tolerances.list_from_single(raw):
+        element = one(item, attribute, label)
+        if element is not None:
+            elements.append(element)
+    if "primary" in attribute.sub_attributes and sum(e.get("primary") is True for e in elements) > 1:
+        raise InvalidValue(f"'{label or attribute.name}' has more than one primary value.")
+    return elements
+
+
+def one(raw: Json, attribute: Attribute, label: str = "") -> Json | None:
+    """One value, or one element of a multi-valued attribute; `None` if it is unassigned."""
+    if tolerances.unassigned(raw):
+        return None
+    if attribute.type == "complex":
+        assigned = {name: sub for name, sub in parts(raw, attribute, label).items() if sub is not None}
+        for sub in attribute.sub_attributes.values():
+            if sub.required and assigned and sub.name not in assigned:
+                raise InvalidValue(f"'{label or attribute.name}.{sub.name}' is required.")
+        return assigned or None
+    return _simple(raw, attribute, label or attribute.name)
+
+
+def parts(raw: Json, attribute: Attribute, label: str = "") -> dict[str, Json | None]:
+    """The writable sub-attributes that a complex value names, in canonical form; `None` for unassigned ones."""
+    if attribute.value is not None:
+        raw = tolerances.complex_from_text(raw if attribute.multi_valued else tolerances.single_from_list(raw))
+    label = label or attribute.name
+    raw = _object(raw, f"'{label}'")
+    if "display" in attribute.sub_attributes:
+        raw = tolerances.role_display_name(raw)
+    named: dict[str, Json | None] = {}
+    for name, sub_raw in raw.items():
+        sub = attribute.sub(name)
+        # `$ref` is derived from the id; what a client sends there is ignored.
+        if sub is None or sub.mutability == "readOnly" or sub.name == "$ref":
+            continue
+        named[sub.name] = value(sub_raw, sub, f"{label}.{sub.name}")
+    return named
+
+
+def _object(raw: Json, label: str) -> JsonObject:
+    if not isinstance(raw, dict):
+        error = InvalidSyntax if label == "The resource" else InvalidValue
+        raise error(f"{label} must be a JSON object.")
+    if len({name.lower() for name in raw}) != len(raw):
+        raise InvalidSyntax(f"{label} has two names that differ only in letter case.")
+    return raw
+
+
+def _simple(raw: Json, attribute: Attribute, label: str) -> Json:
+    match attribute.type:
+        case "boolean":
+            raw = tolerances.boolean(raw)
+            if isinstance(raw, bool):
+                return raw
+            raise InvalidValue(f"'{label}' must be true or false.")
+        case "integer":
+            if isinstance(raw, int) and not isinstance(raw, bool):
+                return raw
+            raise InvalidValue(f"'{label}' must be a whole number.")
+        case "decimal":
+            if isinstance(raw, int | float) and not isinstance(raw, bool) and isfinite(raw):
+                return raw
+            raise InvalidValue(f"'{label}' must be a number.")
+    if not isinstance(raw, str):
+        raise InvalidValue(f"'{label}' must be a string.")
+    if "\x00" in raw:
+        raise InvalidValue(f"'{label}' has U+0000 in it, which can't be stored.")
+    if attribute.type == "dateTime" and datetimes.normal(raw) is None:
+        raise InvalidValue(f"'{label}' must be a dateTime such as 2026-01-31T09:30:00Z.")
+    if attribute.type == "binary":
+        try:
+            base64.b64decode(raw, validate=True)
+        except binascii.Error:
+            raise InvalidValue(f"'{label}' must be base64 (RFC 4648 §4).") from None
+    return raw
