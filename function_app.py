@@ -1,0 +1,51 @@
+"""The triggers of the function app: Azure's request in, the handler's answer out. Nothing else knows Azure's library."""
+
+import os
+from functools import cache
+from urllib.parse import parse_qsl, urlsplit
+
+import azure.functions as func
+
+from scim.app import App, build
+from scim.edge.http import Request
+from scim.edge.routes import TRIGGERS
+from scim.settings import from_environment
+
+# Entra ID can't send a function key: the door is the handler's own check of the bearer token.
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+@cache
+def service_of_this_worker() -> App:
+    """The service, built by the first request; everything in it is shared by those that follow."""
+    return build(from_environment(os.environ))
+
+
+async def answer(req: func.HttpRequest) -> func.HttpResponse:
+    """Every trigger: hand the request over, give the answer back."""
+    url = urlsplit(req.url)
+    response = await service_of_this_worker().handler.handle(
+        Request(
+            method=req.method.upper(),
+            path=url.path,  # decoded by the host, but for %2F
+            parameters={**dict(parse_qsl(url.query)), **req.params},
+            headers={name.lower(): value for name, value in req.headers.items()},
+            body=req.get_body(),
+            origin=f"{url.scheme}://{url.netloc}" if url.netloc else "",
+        )
+    )
+    return func.HttpResponse(
+        response.body,
+        status_code=response.status,
+        headers=dict(response.headers),
+        mimetype=response.headers.get("Content-Type", "application/scim+json"),
+    )
+
+
+def register(name: str, route: str) -> None:
+    """One trigger. It takes all methods: to one that isn't listed the host answers 404 with an empty body."""
+    app.function_name(name)(app.route(route=route, methods=list(func.HttpMethod))(answer))
+
+
+for trigger_name, trigger_route in TRIGGERS.items():
+    register(trigger_name, trigger_route)

@@ -1,0 +1,79 @@
+"""The only place that builds things: settings in, a handler with all its collaborators out."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from scim.edge.handler import Handler
+from scim.ids import uuid7
+from scim.protocol.registry import core
+from scim.security.dev_token import DevTokens
+from scim.security.principal import Authenticate
+from scim.service.discovery import Discovery
+from scim.service.membership import Memberships
+from scim.service.resources import Resources
+from scim.service.searches import Searches
+from scim.settings import Settings
+from scim.storage.interface import Store
+from scim.storage.sqlite import SqliteStore
+
+TENANT = "default"
+"""The customer that a development token lets in."""
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """Clock, sleep and timer: what a test passes in place of the real ones."""
+
+    clock: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    timer: Callable[[], float] = time.perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running service: its handler, and the store to close at the end."""
+
+    handler: Handler
+    store: Store
+
+
+def build(
+    settings: Settings,
+    collaborators: Collaborators | None = None,
+    *,
+    tokens: Mapping[str, str] | None = None,
+) -> App:
+    """The service that the settings describe. `tokens` lets in further tenants: bearer token -> tenant."""
+    given = collaborators or Collaborators()
+    registry, limits = core(), settings.limits
+    store = SqliteStore(settings.data)
+    memberships = Memberships(store, registry, limits)
+    resources = Resources(
+        store, registry, limits, memberships, clock=given.clock, new_id=uuid7(given.clock), sleep=given.sleep
+    )
+    handler = Handler(
+        resources,
+        Searches(store, registry, limits, memberships),
+        Discovery(registry, limits),
+        registry,
+        limits,
+        _authenticate(settings, tokens or {}),
+        base_url=settings.base_url,
+        timer=given.timer,
+    )
+    return App(handler, store)
+
+
+def _authenticate(settings: Settings, tokens: Mapping[str, str]) -> Authenticate:
+    known = dict(tokens)
+    if settings.dev_token is not None:
+        known[settings.dev_token.get_secret_value()] = TENANT
+    return DevTokens(known)

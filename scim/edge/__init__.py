@@ -1,0 +1,1 @@
+"""Where bytes and headers become SCIM requests and errors become responses."""

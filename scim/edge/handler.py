@@ -1,0 +1,230 @@
+"""One request in, one response out: authenticate, route, read the envelope, call the service, write the answer.
+
+The only place that turns errors into responses. Knows no HTTP server and no store.
+"""
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from scim.edge.http import Request, Response
+from scim.edge.routes import BASE_PATH, Action, Route, Routes
+from scim.protocol import etag
+from scim.protocol.errors import (
+    Forbidden,
+    InternalError,
+    InvalidSyntax,
+    MethodNotAllowed,
+    NotFound,
+    NotImplementedYet,
+    PayloadTooLarge,
+    ScimError,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from scim.protocol.json import Json
+from scim.protocol.limits import Limits
+from scim.protocol.messages import SearchRequest, search_parameters, search_request
+from scim.protocol.registry import Registry
+from scim.protocol.schema import ResourceType
+from scim.security.principal import Authenticate
+from scim.service.caller import Asked, Caller, Conditions
+from scim.service.discovery import Discovery
+from scim.service.resources import Answer, Resources
+from scim.service.searches import Searches
+from scim.storage.interface import StoreUnavailable
+
+MEDIA_TYPE: Final = "application/scim+json"
+_JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
+_log: Final = logging.getLogger("scim.request")
+
+
+class Handler:
+    """The SCIM endpoint."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        searches: Searches,
+        discovery: Discovery,
+        registry: Registry,
+        limits: Limits,
+        authenticate: Authenticate,
+        *,
+        base_url: str | None,
+        timer: Callable[[], float],
+    ) -> None:
+        """`base_url` fixes the address in answers; `timer` gives seconds for the log line."""
+        self._resources = resources
+        self._searches = searches
+        self._discovery = discovery
+        self._registry = registry
+        self._limits = limits
+        self._authenticate = authenticate
+        self._base_url = base_url
+        self._timer = timer
+        self._routes = Routes(registry)
+        self._actions: Mapping[Action, Callable[[Request, Route, Caller], Awaitable[Response]]] = {
+            "list": self._list,
+            "create": self._create,
+            "search": self._search,
+            "get": self._get,
+            "put": self._put,
+            "patch": self._patch,
+            "delete": self._delete,
+            "serviceProviderConfig": self._discover,
+            "resourceTypes": self._discover,
+            "resourceType": self._discover,
+            "schemas": self._discover,
+            "schema": self._discover,
+            "bulk": self._missing_feature,
+            "me": self._missing_feature,
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to a request, whatever happens. A `HEAD` is a `GET` without the body."""
+        started = self._timer()
+        route = self._routes.find(request.path)
+        try:
+            response = await self._answer(request, route)
+        except ScimError as error:
+            response = _failed(error)
+        except StoreUnavailable as error:
+            _log.error("the store is unavailable: %s", error)
+            response = _failed(Unavailable("The service can't reach its database.", retry_after=error.retry_after))
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
+            _log.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            response = _failed(InternalError("The service failed; its log says where."))
+        template = route.template if route is not None else "(no route)"
+        milliseconds = (self._timer() - started) * 1000
+        _log.info("%s %s %d %.1f ms", _known(request.method), template, response.status, milliseconds)
+        return Response(response.status, response.headers) if request.method == "HEAD" else response
+
+    async def _answer(self, request: Request, route: Route | None) -> Response:
+        if route is not None and route.template == "/healthz":
+            _method(request, route)
+            return Response(200, {"Content-Type": "application/json"}, b'{"status":"ok"}')
+        principal = await self._authenticate(request.headers.get("authorization"))
+        if route is None:
+            raise NotFound("There is nothing at this address; the SCIM endpoints are below /scim/v2.")
+        action = self._actions[_method(request, route)]
+        return await action(request, route, Caller(principal.tenant, self._base_url or request.origin + BASE_PATH))
+
+    # --- one method for each action ---
+
+    async def _list(self, request: Request, route: Route, caller: Caller) -> Response:
+        return await self._found(caller, [_kind(route)], search_parameters(request.parameters, self._limits))
+
+    async def _search(self, request: Request, route: Route, caller: Caller) -> Response:
+        kinds = [route.kind] if route.kind is not None else list(self._registry.resource_types.values())
+        return await self._found(caller, kinds, search_request(self._body(request), self._limits))
+
+    async def _found(self, caller: Caller, kinds: Sequence[ResourceType], request: SearchRequest) -> Response:
+        return _json(200, await self._searches.search(caller, kinds, request))
+
+    async def _create(self, request: Request, route: Route, caller: Caller) -> Response:
+        answer = await self._resources.create(caller, _kind(route), self._body(request), self._asked(request))
+        return _resource(201, answer)
+
+    async def _get(self, request: Request, route: Route, caller: Caller) -> Response:
+        answer = await self._resources.get(caller, _kind(route), route.id, self._asked(request), _conditions(request))
+        return _resource(200 if answer.resource is not None else 304, answer)
+
+    async def _put(self, request: Request, route: Route, caller: Caller) -> Response:
+        answer = await self._resources.put(
+            caller, _kind(route), route.id, self._body(request), self._asked(request), _conditions(request)
+        )
+        return _resource(200, answer)
+
+    async def _patch(self, request: Request, route: Route, caller: Caller) -> Response:
+        answer = await self._resources.patch(
+            caller, _kind(route), route.id, self._body(request), self._asked(request), _conditions(request)
+        )
+        return _resource(200 if answer.resource is not None else 204, answer)
+
+    async def _delete(self, request: Request, route: Route, caller: Caller) -> Response:
+        await self._resources.delete(caller, _kind(route), route.id, _conditions(request))
+        return Response(204)
+
+    async def _discover(self, request: Request, route: Route, caller: Caller) -> Response:
+        if any(name.lower() == "filter" for name in request.parameters):
+            raise Forbidden("Discovery endpoints can't be filtered (RFC 7644 §4).")
+        discovery, base_url = self._discovery, caller.base_url
+        match route.actions["GET"]:
+            case "serviceProviderConfig":
+                return _json(200, discovery.service_provider_config(base_url))
+            case "resourceTypes":
+                return _json(200, discovery.resource_types(base_url))
+            case "resourceType":
+                return _json(200, discovery.resource_type(route.id, base_url))
+            case "schemas":
+                return _json(200, discovery.schemas(base_url))
+        return _json(200, discovery.schema(route.id, base_url))
+
+    async def _missing_feature(self, request: Request, route: Route, caller: Caller) -> Response:  # noqa: ARG002 - one signature
+        raise NotImplementedYet(f"This service has no {route.template}; see /ServiceProviderConfig for what it has.")
+
+    # --- reading ---
+
+    def _asked(self, request: Request) -> Asked:
+        asked = search_parameters(
+            {name: value for name, value in request.parameters.items() if name.lower() in _PROJECTING}, self._limits
+        )
+        return Asked(asked.attributes, asked.excluded)
+
+    def _body(self, request: Request) -> Json:
+        if len(request.body) > self._limits.body_bytes:
+            raise PayloadTooLarge(f"The body may have at most {self._limits.body_bytes} bytes.")
+        media_type = request.headers.get("content-type", MEDIA_TYPE).partition(";")[0].strip().lower()
+        if media_type not in _JSON_TYPES:
+            raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")
+        if not request.body.strip():
+            raise InvalidSyntax("The body is empty; chunked bodies don't arrive, so send a Content-Length.")
+        try:
+            return orjson.loads(request.body)
+        except orjson.JSONDecodeError as error:
+            raise InvalidSyntax(f"The body isn't JSON: line {error.lineno}, column {error.colno}.") from None
+
+
+_PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _method(request: Request, route: Route) -> Action:
+    action = route.actions.get("GET" if request.method == "HEAD" else request.method)
+    if action is None:
+        raise MethodNotAllowed(_known(request.method), tuple(route.actions))
+    return action
+
+
+def _known(method: str) -> str:
+    # The method comes from the client, so an unknown one doesn't get into an answer or a log line.
+    return method if method in _METHODS else "This method"
+
+
+def _kind(route: Route) -> ResourceType:
+    if route.kind is None:
+        raise TypeError("the route has no resource type")
+    return route.kind
+
+
+def _conditions(request: Request) -> Conditions:
+    return Conditions(request.headers.get("if-match"), request.headers.get("if-none-match"))
+
+
+def _resource(status: int, answer: Answer) -> Response:
+    headers = {"ETag": etag.weak(answer.version), "Location": answer.location}
+    if answer.resource is None:
+        return Response(status, headers)
+    return _json(status, answer.resource, headers)
+
+
+def _json(status: int, value: Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, {"Content-Type": MEDIA_TYPE, **(headers or {})}, orjson.dumps(value))
+
+
+def _failed(error: ScimError) -> Response:
+    return _json(error.status, error.body(), error.headers)

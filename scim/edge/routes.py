@@ -1,0 +1,113 @@
+"""Which path and method lead to what, as tables; and the names under which Azure Functions knows the triggers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import unquote
+
+from scim.protocol.registry import Registry
+from scim.protocol.schema import ResourceType
+
+BASE_PATH: Final = "/scim/v2"
+
+type Action = Literal[
+    "list",
+    "create",
+    "search",
+    "get",
+    "put",
+    "patch",
+    "delete",
+    "serviceProviderConfig",
+    "resourceTypes",
+    "resourceType",
+    "schemas",
+    "schema",
+    "bulk",
+    "me",
+    "health",
+]
+
+# The host takes the first route that matches in the alphabetical order of the function names, so the one that matches
+# everything is named to be the last. Every trigger takes all methods: to a wrong one the host would answer an empty 404.
+TRIGGERS: Final[Mapping[str, str]] = {
+    "bulk": "scim/v2/Bulk",
+    "groups": "scim/v2/Groups/{*rest}",
+    "healthz": "healthz",
+    "me": "scim/v2/Me",
+    "resource_types": "scim/v2/ResourceTypes/{*rest}",
+    "schemas": "scim/v2/Schemas/{*rest}",
+    "search": "scim/v2/.search",
+    "service_provider_config": "scim/v2/ServiceProviderConfig",
+    "users": "scim/v2/Users/{*rest}",
+    "zz_other": "{*path}",
+}
+
+_RESOURCES: Final[Mapping[str, Action]] = {"GET": "list", "POST": "create"}
+_RESOURCE: Final[Mapping[str, Action]] = {"GET": "get", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
+_SEARCH: Final[Mapping[str, Action]] = {"POST": "search"}
+_ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_SINGLE: Final[Mapping[str, Mapping[str, Action]]] = {
+    ".search": _SEARCH,
+    "serviceproviderconfig": {"GET": "serviceProviderConfig"},
+    "resourcetypes": {"GET": "resourceTypes"},
+    "schemas": {"GET": "schemas"},
+    "bulk": {"POST": "bulk"},
+    "me": dict.fromkeys(_ANY, "me"),
+}
+_BY_ID: Final[Mapping[str, Mapping[str, Action]]] = {
+    "resourcetypes": {"GET": "resourceType"},
+    "schemas": {"GET": "schema"},
+}
+_HEALTH: Final[Mapping[str, Action]] = {"GET": "health"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is at a path: what each method does there, the resource type and the id if the path names them."""
+
+    actions: Mapping[str, Action]
+    kind: ResourceType | None = None
+    id: str = ""
+    template: str = ""
+    """The path without what a client put into it; safe to log."""
+
+
+class Routes:
+    """Finds what is at a path. Trailing and doubled slashes don't count, nor does the letter case of our own words."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._endpoints = {kind.endpoint.strip("/").lower(): kind for kind in registry.resource_types.values()}
+        self._base = _segments(BASE_PATH.lower())
+
+    def find(self, path: str) -> Route | None:
+        """The route of a percent-encoded path, or `None`."""
+        segments = _segments(path)
+        if [segment.lower() for segment in segments] == ["healthz"]:
+            return Route(_HEALTH, template="/healthz")
+        base = [segment.lower() for segment in segments[: len(self._base)]]
+        rest = segments[len(self._base) :]
+        if base != self._base or not 1 <= len(rest) <= 2:
+            return None
+        return self._single(rest[0]) if len(rest) == 1 else self._nested(rest[0], rest[1])
+
+    def _single(self, name: str) -> Route | None:
+        kind = self._endpoints.get(name.lower())
+        if kind is not None:
+            return Route(_RESOURCES, kind, template=kind.endpoint)
+        actions = _SINGLE.get(name.lower())
+        return None if actions is None else Route(actions, template=f"/{name.lower()}")
+
+    def _nested(self, name: str, id: str) -> Route | None:
+        kind = self._endpoints.get(name.lower())
+        if kind is not None and id.lower() == ".search":
+            return Route(_SEARCH, kind, template=f"{kind.endpoint}/.search")
+        if kind is not None:
+            return Route(_RESOURCE, kind, id, f"{kind.endpoint}/{{id}}")
+        actions = _BY_ID.get(name.lower())
+        return None if actions is None else Route(actions, None, id, f"/{name.lower()}/{{id}}")
+
+
+def _segments(path: str) -> Sequence[str]:
+    # Decoded one by one, so that an encoded slash stays part of the segment that it is in.
+    return [unquote(segment) for segment in path.split("/") if segment]

@@ -1,0 +1,79 @@
+"""What the service can do, as data: ServiceProviderConfig, ResourceTypes, Schemas (RFC 7643 §5-§7, RFC 7644 §4)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from scim.protocol.errors import NotFound
+from scim.protocol.json import JsonObject
+from scim.protocol.limits import Limits
+from scim.protocol.messages import list_response
+from scim.protocol.registry import Registry
+
+_CONFIG_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+
+
+class Discovery:
+    """Answers from the registry and the limits; asks no store."""
+
+    def __init__(self, registry: Registry, limits: Limits) -> None:
+        self._registry = registry
+        self._limits = limits
+
+    def service_provider_config(self, base_url: str) -> JsonObject:
+        """Which features of the RFCs there are, with their limits (RFC 7643 §5, RFC 9865 §4)."""
+        return {
+            "schemas": [_CONFIG_SCHEMA],
+            "patch": {"supported": True},
+            "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+            "filter": {"supported": True, "maxResults": self._limits.page},
+            "changePassword": {"supported": False},
+            "sort": {"supported": True},
+            "etag": {"supported": True},
+            "pagination": {
+                "cursor": False,
+                "index": True,
+                "defaultPaginationMethod": "index",
+                "defaultPageSize": self._limits.default_page,
+                "maxPageSize": self._limits.page,
+            },
+            "authenticationSchemes": [
+                {
+                    "type": "oauthbearertoken",
+                    "name": "OAuth Bearer Token",
+                    "description": "A bearer token in the Authorization header.",
+                    "specUri": "https://www.rfc-editor.org/info/rfc6750",
+                    "primary": True,
+                }
+            ],
+            "meta": {"resourceType": "ServiceProviderConfig", "location": f"{base_url}/ServiceProviderConfig"},
+        }
+
+    def resource_types(self, base_url: str) -> JsonObject:
+        """All resource types as a ListResponse."""
+        return _list([self.resource_type(name, base_url) for name in self._registry.resource_types])
+
+    def resource_type(self, id: str, base_url: str) -> JsonObject:
+        """One resource type by its id, in any letter case. Raises `NotFound`."""
+        for name, kind in self._registry.resource_types.items():
+            if name.lower() == id.lower():
+                return _described(kind.source, "ResourceType", f"{base_url}/ResourceTypes/{name}")
+        raise NotFound("There is no resource type with this id.")
+
+    def schemas(self, base_url: str) -> JsonObject:
+        """All schemas as a ListResponse."""
+        return _list([self.schema(urn, base_url) for urn in self._registry.schemas])
+
+    def schema(self, id: str, base_url: str) -> JsonObject:
+        """One schema by its URN, in any letter case. Raises `NotFound`."""
+        for urn, schema in self._registry.schemas.items():
+            if urn.lower() == id.lower():
+                return _described(schema.source, "Schema", f"{base_url}/Schemas/{urn}")
+        raise NotFound("There is no schema with this id.")
+
+
+def _described(source: JsonObject, kind: str, location: str) -> JsonObject:
+    return {**source, "meta": {"resourceType": kind, "location": location}}
+
+
+def _list(resources: Sequence[JsonObject]) -> JsonObject:
+    return list_response(resources, len(resources), 1)

@@ -1,0 +1,155 @@
+"""What a request changes in the members of a group: operations in, members to add and to remove out. Reads nothing."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from scim.protocol import filter as syntax, fold
+from scim.protocol.errors import InvalidValue, Mutability, PayloadTooLarge
+from scim.protocol.json import Json, JsonObject
+from scim.protocol.limits import Limits
+from scim.protocol.match import matches
+from scim.protocol.patch import Change
+from scim.protocol.query import elements
+from scim.protocol.schema import Attribute, ResourceType
+from scim.protocol.tolerances import list_from_single, unassigned
+from scim.protocol.validate import many
+from scim.storage.interface import Member, MemberChanges
+
+_MEMBER_BYTES: Final = fold.MAX_BYTES
+
+
+def split(changes: Iterable[Change], kind: ResourceType) -> tuple[list[Change], list[Change]]:
+    """The changes of attributes, and those of members."""
+    attributes: list[Change] = []
+    members: list[Change] = []
+    for change in changes:
+        (members if change.place.attribute.name == kind.relation else attributes).append(change)
+    return attributes, members
+
+
+def members_from(raw: Json, attribute: Attribute, limits: Limits) -> list[Member]:
+    """The members that a body lists, each value once. Raises `InvalidValue` or `PayloadTooLarge`."""
+    if unassigned(raw):
+        return []
+    found: dict[str, Member] = {}
+    for element in many(raw, attribute):
+        value = element.get("value")
+        if value is None:
+            raise InvalidValue("Each member needs a 'value': the id of a user or group.")
+        if len(value.encode()) > _MEMBER_BYTES:
+            raise InvalidValue(f"The 'value' of a member may have at most {_MEMBER_BYTES} bytes.")
+        found.setdefault(value, Member(value, element.get("type"), element.get("display")))
+    if len(found) > limits.members:
+        raise PayloadTooLarge(f"A request may name at most {limits.members} members.")
+    return list(found.values())
+
+
+class MemberSteps:
+    """The member changes of one request, applied in their order without knowing the group, where that is possible."""
+
+    def __init__(self, attribute: Attribute, limits: Limits, current: Sequence[Member] | None = None) -> None:
+        self._attribute = attribute
+        self._limits = limits
+        self._current = None if current is None else {member.value: member for member in current}
+        self._after: dict[str, Member | None] = {}
+
+    @staticmethod
+    def need_current(changes: Iterable[Change]) -> bool:
+        """Whether the changes can only be told by reading the group's members first."""
+        return any(_needs_current(change) for change in changes)
+
+    def replace(self, members: Iterable[Member]) -> None:
+        """These members and no others."""
+        self._clear()
+        self._add(members)
+
+    def apply(self, change: Change) -> None:
+        """One PATCH operation on `members`. Raises `InvalidValue`, `Mutability` or `PayloadTooLarge`."""
+        change = _on_whole_members(change)
+        if change.filter is not None:
+            self._picked(change, change.filter)
+        elif change.op == "add":
+            self._add(self._listed(change.value))
+        elif change.op == "replace":
+            self.replace(self._listed(change.value))
+        elif change.value is None:
+            self._clear()
+        else:
+            self._remove(member.value for member in self._listed(change.value))
+
+    def changes(self) -> MemberChanges:
+        """What is to be written; without what is known to be so already."""
+        known = self._current
+        add = [m for v, m in self._after.items() if m is not None and (known is None or v not in known)]
+        gone = [v for v, m in self._after.items() if m is None and (known is None or v in known)]
+        if len(add) > self._limits.members:
+            raise PayloadTooLarge(f"A request may name at most {self._limits.members} members.")
+        return MemberChanges(tuple(add), tuple(gone))
+
+    def _listed(self, raw: Json) -> list[Member]:
+        return members_from(raw, self._attribute, self._limits)
+
+    def _add(self, members: Iterable[Member]) -> None:
+        for member in members:
+            if self._after.get(member.value) is None:
+                self._after[member.value] = member
+
+    def _remove(self, values: Iterable[str]) -> None:
+        self._after.update(dict.fromkeys(values))
+
+    def _clear(self) -> None:
+        self._remove([*(self._current or ()), *self._after])
+
+    def _picked(self, change: Change, tree: syntax.Filter) -> None:
+        """`members[...]`: an add or a replace that finds nothing creates what the filter describes."""
+        values = _listed_values(tree)
+        hits = self._matching(tree) if values is None else values
+        if change.op == "remove" or (change.op == "replace" and unassigned(change.value)):
+            self._remove(hits)
+            return
+        named = {"value": values[0]} if values and len(values) == 1 else {}
+        raw = [{}] if unassigned(change.value) else list_from_single(change.value)
+        given = self._listed([{**named, **(item if isinstance(item, dict) else {"value": item})} for item in raw])
+        if change.op == "replace":
+            self._remove(hits)
+        self._add(given)
+
+    def _matching(self, tree: syntax.Filter) -> list[str]:
+        bound = elements(tree, self._attribute)
+        present = {**(self._current or {}), **self._after}
+        return [v for v, m in present.items() if m and matches(bound, fold.element(_element(m), self._attribute))]
+
+
+def _needs_current(change: Change) -> bool:
+    if change.filter is not None:
+        return _listed_values(change.filter) is None
+    return change.op == "replace" or (change.op == "remove" and change.value is None)
+
+
+def _on_whole_members(change: Change) -> Change:
+    """A path that ends in `.value` means the member; the other sub-attributes of a member never change."""
+    if change.sub is None:
+        return change
+    if change.sub.name == "value" and change.op == "remove" and change.filter is not None:
+        return Change(change.op, change.place, None, change.filter)
+    if change.sub.name == "value" and change.op != "remove" and change.filter is None:
+        return Change(change.op, change.place, change.value)
+    raise Mutability("A member can't be changed; remove it and add it again.")
+
+
+def _listed_values(tree: syntax.Filter) -> list[str] | None:
+    """The values of a filter that is `value eq "…"`, or several of these joined by `or`; else `None`."""
+    terms = tree.terms if isinstance(tree, syntax.Or) else (tree,)
+    values = []
+    for term in terms:
+        if not (isinstance(term, syntax.Compare) and term.op == "eq" and str(term.path).lower() == "value"):
+            return None
+        if not isinstance(term.value, str):
+            return None
+        values.append(term.value)
+    return values
+
+
+def _element(member: Member) -> JsonObject:
+    fields = {"value": member.value, "type": member.type, "display": member.display}
+    return {name: value for name, value in fields.items() if value is not None}

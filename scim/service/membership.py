@@ -1,0 +1,130 @@
+"""Member items read from a group's side and from a user's, and filters that ask for them."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from scim.protocol.errors import TooMany
+from scim.protocol.json import JsonObject
+from scim.protocol.limits import Limits
+from scim.protocol.query import FALSE, All, Among, AnyOf, Bound, Linked, Test
+from scim.protocol.registry import Registry
+from scim.protocol.schema import ResourceType
+from scim.service.caller import Caller
+from scim.service.view import View, is_id
+from scim.storage.interface import Member, Membership, Name, Store
+
+_PAGE: Final = 1_000
+
+
+class Memberships:
+    """Reads who is in which group."""
+
+    def __init__(self, store: Store, registry: Registry, limits: Limits) -> None:
+        self._store = store
+        self._registry = registry
+        self._limits = limits
+
+    async def of_group(self, tenant: str, group: str, *, with_types: bool = False) -> list[Member]:
+        """All members of a group; `with_types` finds out what kind of resource each is."""
+        kind = next(k for k in self._registry.resource_types.values() if k.relation == "members")
+        members: list[Member] = []
+        async for page in self._pages(tenant, kind, [group]):
+            names = await self._names(tenant, kind, page) if with_types else {}
+            for item in page:
+                member = item.member
+                name = names.get(member.value)
+                members.append(Member(member.value, member.type or (name.kind if name else None), member.display))
+        return members
+
+    async def related(self, caller: Caller, kind: ResourceType, ids: Sequence[str]) -> dict[str, list[JsonObject]]:
+        """The `members` or `groups` of these resources, by id.
+
+        Of several resources that have too many of them for one page, the last ones are left out.
+        """
+        if not kind.relation or not ids:
+            return {id: [] for id in ids}
+        most = self._limits.memberships_in_page
+        found = await self._related(caller, kind, ids, None if len(ids) == 1 else most)
+        if found is not None:
+            return found
+        found = {}
+        for id in ids:
+            one = await self._related(caller, kind, [id], None) or {}
+            if found and sum(map(len, found.values())) + len(one[id]) > most:
+                break
+            found.update(one)
+        return found
+
+    async def _related(
+        self, caller: Caller, kind: ResourceType, ids: Sequence[str], most: int | None
+    ) -> dict[str, list[JsonObject]] | None:
+        """`None` if there are more than `most`."""
+        view = View(self._registry, caller.base_url)
+        found: dict[str, list[JsonObject]] = {id: [] for id in ids}
+        count = 0
+        async for page in self._pages(caller.tenant, kind, ids):
+            count += len(page)
+            if most is not None and count > most:
+                return None
+            names = await self._names(caller.tenant, kind, page)
+            for item in page:
+                if kind.relation == "members":
+                    found[item.group].append(view.member(item.member, names.get(item.member.value)))
+                elif item.group in names:  # a group that is gone is nobody's
+                    found[item.member.value].append(view.group(item.group, names[item.group]))
+        return found
+
+    async def resolved(self, tenant: str, bound: Bound, kind: ResourceType, only: str | None = None) -> Bound:
+        """The filter with every `Linked` replaced by the ids that it leads to. Raises `TooMany`."""
+        match bound:
+            case Linked(value) if only is not None:
+                group, member = (only, value) if kind.relation == "members" else (value, only)
+                return Among((only,)) if await self._store.is_member(tenant, group, member) else FALSE
+            case Linked(value):
+                return Among(await self._linked(tenant, value, kind))
+            case All(terms):
+                # `id eq G and members eq U` is two point reads, however large the group.
+                named = [t.value for t in terms if isinstance(t, Test) and t.where == ("id",) and _asks_for_one(t)]
+                only = str(named[0]) if named else only
+                return All(tuple([await self.resolved(tenant, term, kind, only) for term in terms]))
+            case AnyOf(terms):
+                return AnyOf(tuple([await self.resolved(tenant, term, kind, only) for term in terms]))
+        return bound
+
+    async def _linked(self, tenant: str, value: str, kind: ResourceType) -> tuple[str, ...]:
+        most = self._limits.linked
+        if kind.relation == "members":
+            found = await self._store.memberships(tenant, [value], limit=most + 1)
+        else:
+            found = await self._store.members(tenant, [value], limit=most + 1)
+        if len(found) > most:
+            raise TooMany(f"'{kind.relation} eq' leads to more than {most} resources; ask for one by 'id eq' as well.")
+        return tuple(item.group if kind.relation == "members" else item.member.value for item in found)
+
+    async def _pages(self, tenant: str, kind: ResourceType, ids: Sequence[str]) -> AsyncIterator[Sequence[Membership]]:
+        """The member items of these groups, or of these users, a page at a time."""
+        from_groups = kind.relation == "members"
+        read = self._store.members if from_groups else self._store.memberships
+        after: tuple[str, str] | None = None
+        while True:
+            page = await read(tenant, ids, after=after, limit=_PAGE)
+            if page:
+                yield page
+            if len(page) < _PAGE:
+                return
+            group, value = page[-1].group, page[-1].member.value
+            after = (group, value) if from_groups else (value, group)
+
+    async def _names(self, tenant: str, kind: ResourceType, page: Sequence[Membership]) -> dict[str, Name]:
+        """What the store knows of the other side of these member items, as far as it must be asked."""
+        if kind.relation == "members":
+            wanted = {item.member.value for item in page if item.member.type is None and is_id(item.member.value)}
+            kinds = [k.name for k in self._registry.resource_types.values() if k.relation]
+        else:
+            wanted = {item.group for item in page}
+            kinds = [k.name for k in self._registry.resource_types.values() if k.relation == "members"]
+        return dict(await self._store.names(tenant, kinds, sorted(wanted))) if wanted else {}
+
+
+def _asks_for_one(test: Test) -> bool:
+    return test.op == "eq" and not test.negated

@@ -1,0 +1,297 @@
+"""The use cases on one resource: create, get, replace, patch, delete, the same for every resource type."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import random
+from typing import Final
+
+import orjson
+
+from scim.protocol import datetimes, etag, fold, patch, validate
+from scim.protocol.errors import InvalidValue, NotFound, PayloadTooLarge, Unavailable, Uniqueness
+from scim.protocol.json import Json, JsonObject
+from scim.protocol.limits import Limits
+from scim.protocol.messages import patch_request
+from scim.protocol.patch import Change
+from scim.protocol.projection import projection
+from scim.protocol.registry import Registry
+from scim.protocol.schema import ResourceType
+from scim.service.caller import Asked, Caller, Conditions, stale
+from scim.service.member_changes import MemberSteps, members_from, split
+from scim.service.membership import Memberships
+from scim.service.view import View, is_id
+from scim.storage.interface import (
+    NO_CHANGES,
+    Changed,
+    Draft,
+    Gone,
+    Member,
+    MemberChanges,
+    Store,
+    Stored,
+    Taken,
+    Touch,
+)
+
+_KEY_BYTES: Final = 512
+_ATTEMPTS: Final = 5
+_PAUSE_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request on one resource; `resource` is `None` if the answer needs no body."""
+
+    resource: JsonObject | None
+    version: str
+    location: str
+
+
+class Resources:
+    """Everything that a SCIM client can do with a single resource."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        limits: Limits,
+        memberships: Memberships,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._limits = limits
+        self._memberships = memberships
+        self._clock = clock
+        self._new_id = new_id
+        self._sleep = sleep
+
+    async def create(self, caller: Caller, kind: ResourceType, body: Json, asked: Asked) -> Answer:
+        """POST (RFC 7644 §3.3). Raises `Uniqueness`, `InvalidValue`, `InvalidSyntax` or `PayloadTooLarge`."""
+        resource = validate.resource(body, kind)
+        members = self._members_named(resource, kind) or []
+        now = datetimes.written(self._clock())
+        resource["id"] = self._new_id()
+        resource["meta"] = {"resourceType": kind.name, "created": now, "lastModified": now}
+        draft = self._draft(resource, kind)
+        try:
+            version = await self._store.create(caller.tenant, draft, members)
+        except Taken:
+            raise _taken(kind) from None
+        return self._answer(caller, kind, Stored(kind.name, draft.id, version, resource), asked, members)
+
+    async def get(self, caller: Caller, kind: ResourceType, id: str, asked: Asked, conditions: Conditions) -> Answer:
+        """GET (RFC 7644 §3.4.1); without a resource in the answer if the client has this version already."""
+        stored = await self._read(caller.tenant, kind, id)
+        if conditions.if_match is not None and not etag.matches(conditions.if_match, stored.version):
+            raise stale()
+        wanted = projection(asked.attributes, asked.excluded, kind)
+        derived = bool(kind.relation) and wanted.carries(kind.relation)
+        # The version says nothing of members and groups, which are items of their own.
+        if not derived and conditions.if_none_match and etag.matches(conditions.if_none_match, stored.version):
+            return self._answer(caller, kind, stored, None)
+        related = (await self._memberships.related(caller, kind, [id]))[id] if derived else ()
+        view = View(self._registry, caller.base_url)
+        shown = wanted.apply(view.resource(stored, kind, related))
+        return Answer(shown, stored.version, view.location(kind.name, id))
+
+    async def put(
+        self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
+    ) -> Answer:
+        """PUT (RFC 7644 §3.5.1). The answer has `members` if the body named them, and otherwise what is asked for."""
+
+        async def attempt() -> tuple[Stored, list[Member]]:
+            stored = await self._read(caller.tenant, kind, id)
+            conditions.check(stored.version)
+            resource = validate.replacement(body, stored.resource, kind)
+            members = self._members_named(resource, kind)
+            changes = NO_CHANGES
+            if members is not None:
+                steps = self._steps(kind, await self._memberships.of_group(caller.tenant, id))
+                steps.replace(members)
+                changes = steps.changes()
+            return await self._write(caller.tenant, kind, stored, resource, changes, conditions), members or []
+
+        stored, members = await self._retried(attempt, kind, conditions)
+        return await self._answer_with_related(caller, kind, stored, asked, members)
+
+    async def patch(
+        self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
+    ) -> Answer:
+        """PATCH (RFC 7644 §3.5.2), all operations or none; with a resource in the answer if attributes are asked for."""
+        _check_id(kind, id)
+        changes = patch.changes(patch_request(body, self._limits), kind, self._limits)
+        attributes, of_members = split(changes, kind)
+        member_changes = await self._settled(caller.tenant, kind, id, of_members)
+
+        async def attempt() -> Stored:
+            stored = await self._read(caller.tenant, kind, id)
+            conditions.check(stored.version)
+            resource = patch.apply(stored.resource, attributes, kind)
+            return await self._write(caller.tenant, kind, stored, resource, member_changes, conditions)
+
+        if attributes or not of_members or conditions.need_the_version():
+            stored = await self._retried(attempt, kind, conditions)
+        else:
+            # Member changes alone need nothing of the group to be read.
+            version = await self._change_members(caller.tenant, kind, id, member_changes, conditions.single())
+            stored = Stored(kind.name, id, version, {}) if not asked else await self._read(caller.tenant, kind, id)
+        if not asked:
+            return self._answer(caller, kind, stored, None)
+        return await self._answer_with_related(caller, kind, stored, asked, [])
+
+    async def delete(self, caller: Caller, kind: ResourceType, id: str, conditions: Conditions) -> None:
+        """DELETE (RFC 7644 §3.6). Every membership goes with the resource."""
+        _check_id(kind, id)
+        expected = conditions.single()
+        if conditions.need_the_version():
+            stored = await self._read(caller.tenant, kind, id)
+            conditions.check(stored.version)
+            expected = stored.version
+        try:
+            await self._store.delete(caller.tenant, kind.name, id, expected=expected)
+        except Gone:
+            raise _missing(kind) from None
+        except Changed:
+            raise stale() from None
+
+    # --- members ---
+
+    def _members_named(self, resource: JsonObject, kind: ResourceType) -> list[Member] | None:
+        """The members that a body lists, taken out of the resource; `None` if it doesn't name them."""
+        if kind.relation != "members" or kind.relation not in resource:
+            return None
+        return members_from(resource.pop(kind.relation), kind.by_name[kind.relation], self._limits)
+
+    def _steps(self, kind: ResourceType, current: Sequence[Member] | None) -> MemberSteps:
+        return MemberSteps(kind.by_name[kind.relation], self._limits, current)
+
+    async def _settled(self, tenant: str, kind: ResourceType, id: str, changes: Sequence[Change]) -> MemberChanges:
+        if not changes:
+            return NO_CHANGES
+        current = None
+        if MemberSteps.need_current(changes):
+            current = await self._memberships.of_group(tenant, id, with_types=True)
+        steps = self._steps(kind, current)
+        for change in changes:
+            steps.apply(change)
+        return steps.changes()
+
+    async def _change_members(
+        self, tenant: str, kind: ResourceType, id: str, changes: MemberChanges, expected: str | None
+    ) -> str:
+        now = datetimes.written(self._clock())
+        try:
+            return await self._store.change_members(tenant, id, changes, _touch(kind, id, now), expected=expected)
+        except Gone:
+            raise _missing(kind) from None
+        except Changed:
+            raise stale() from None
+
+    # --- reading and writing ---
+
+    async def _read(self, tenant: str, kind: ResourceType, id: str) -> Stored:
+        _check_id(kind, id)
+        stored = await self._store.read(tenant, kind.name, id)
+        if stored is None:
+            raise _missing(kind)
+        return stored
+
+    async def _write(
+        self,
+        tenant: str,
+        kind: ResourceType,
+        stored: Stored,
+        resource: JsonObject,
+        members: MemberChanges,
+        conditions: Conditions,
+    ) -> Stored:
+        """Write what `stored` has become, and nothing if it is the same."""
+        if resource != stored.resource:
+            now = datetimes.written(self._clock())
+            resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
+            draft = self._draft(resource, kind)
+            version = await self._store.replace(tenant, draft, expected=stored.version, members=members)
+            return Stored(kind.name, stored.id, version, resource)
+        if not members:
+            return stored
+        expected = stored.version if conditions.if_match is not None else None
+        await self._change_members(tenant, kind, stored.id, members, expected)
+        return await self._read(tenant, kind, stored.id)
+
+    async def _retried[T](self, attempt: Callable[[], Awaitable[T]], kind: ResourceType, conditions: Conditions) -> T:
+        """What an attempt gives; a lost race is run again unless the client asked for a version."""
+        for number in range(1, _ATTEMPTS + 1):
+            try:
+                return await attempt()
+            except Changed:
+                if conditions.if_match is not None:
+                    raise stale() from None
+                await self._sleep(_PAUSE_SECONDS * number * random())  # noqa: S311 - only spreads the writers out
+            except Taken:
+                raise _taken(kind) from None
+            except Gone:
+                raise _missing(kind) from None
+        raise Unavailable("Too many clients are changing this resource at once; repeat the request.", retry_after=1)
+
+    def _draft(self, resource: JsonObject, kind: ResourceType) -> Draft:
+        if len(orjson.dumps(resource)) > self._limits.resource_bytes:
+            raise PayloadTooLarge(f"A resource may have at most {self._limits.resource_bytes} bytes.")
+        key = fold.key(resource, kind)
+        if len(key.encode()) > _KEY_BYTES:
+            raise InvalidValue(f"'{kind.unique}' may have at most {_KEY_BYTES - len(kind.name) - 1} bytes.")
+        f = fold.folded(resource, kind)
+        return Draft(kind.name, resource["id"], key, resource, f, fold.sort_keys(f, kind))
+
+    # --- answering ---
+
+    def _answer(
+        self,
+        caller: Caller,
+        kind: ResourceType,
+        stored: Stored,
+        asked: Asked | None,
+        members: Sequence[Member] = (),
+    ) -> Answer:
+        """The answer with what is known without asking the store again; no resource if `asked` is `None`."""
+        view = View(self._registry, caller.base_url)
+        location = view.location(kind.name, stored.id)
+        if asked is None:
+            return Answer(None, stored.version, location)
+        shown = view.resource(stored, kind, [view.member(member, None) for member in members])
+        return Answer(projection(asked.attributes, asked.excluded, kind).apply(shown), stored.version, location)
+
+    async def _answer_with_related(
+        self, caller: Caller, kind: ResourceType, stored: Stored, asked: Asked, members: Sequence[Member]
+    ) -> Answer:
+        """The answer to a write: `members` and `groups` cost queries, so they are read only if they are asked for."""
+        wanted = projection(asked.attributes, asked.excluded, kind)
+        if not kind.relation or not wanted.names(kind.relation):
+            return self._answer(caller, kind, stored, asked, members)
+        related = await self._memberships.related(caller, kind, [stored.id])
+        view = View(self._registry, caller.base_url)
+        shown = wanted.apply(view.resource(stored, kind, related[stored.id]))
+        return Answer(shown, stored.version, view.location(kind.name, stored.id))
+
+
+def _check_id(kind: ResourceType, id: str) -> None:
+    if not is_id(id):
+        raise _missing(kind)
+
+
+def _missing(kind: ResourceType) -> NotFound:
+    return NotFound(f"There is no {kind.name} with this id.")
+
+
+def _taken(kind: ResourceType) -> Uniqueness:
+    return Uniqueness(f"Another {kind.name} has this '{kind.unique}'; letter case doesn't count.")
+
+
+def _touch(kind: ResourceType, id: str, now: str) -> Touch:
+    meta = {"meta": {"lastModified": now}}
+    f = {"id": id, **fold.folded(meta, kind)}
+    return Touch(now, f["meta"]["lastModified"], fold.sort_keys(f, kind)["meta.lastModified"])

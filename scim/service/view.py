@@ -1,0 +1,77 @@
+"""How a stored resource looks to a client: location, version, references and the derived members or groups."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from scim.protocol import etag
+from scim.protocol.json import JsonObject
+from scim.protocol.registry import Registry
+from scim.protocol.schema import ResourceType
+from scim.storage.interface import Member, Name, Stored
+
+_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+
+
+def is_id(text: str) -> bool:
+    """Whether the text can be the id of a resource: a UUID as we write it. Nothing else ever reaches a store."""
+    return _ID.fullmatch(text) is not None
+
+
+class View:
+    """Representations for one base URL."""
+
+    def __init__(self, registry: Registry, base_url: str) -> None:
+        self._registry = registry
+        self._base_url = base_url
+
+    def location(self, kind: str, id: str) -> str:
+        """The URL of a resource."""
+        return f"{self._base_url}{self._registry.resource_types[kind].endpoint}/{id}"
+
+    def resource(self, stored: Stored, kind: ResourceType, related: Sequence[JsonObject] | None = None) -> JsonObject:
+        """The whole representation; `related` is the value of `members` or `groups`."""
+        resource = stored.resource
+        shown: JsonObject = {"schemas": resource["schemas"], "id": stored.id, **resource}
+        meta = shown.pop("meta")
+        for urn, name, target in kind.references:
+            self._refer(shown, urn, name, target)
+        if related:
+            shown[kind.relation] = related
+        shown["meta"] = {
+            **meta,
+            "location": self.location(stored.kind, stored.id),
+            "version": etag.weak(stored.version),
+        }
+        return shown
+
+    def _refer(self, shown: JsonObject, urn: str | None, name: str, target: str) -> None:
+        """Give a reference such as `manager` its `$ref`, if its value is an id of ours."""
+        level = shown if urn is None else shown.get(urn)
+        value = level.get(name) if level else None
+        if not value or target not in self._registry.resource_types or not is_id(value.get("value", "")):
+            return
+        referred = {**value, "$ref": self.location(target, value["value"])}
+        if urn is None:
+            shown[name] = referred
+        else:
+            shown[urn] = {**shown[urn], name: referred}
+
+    def member(self, member: Member, name: Name | None) -> JsonObject:
+        """One value of `members`; `name` is what the store knows of the id."""
+        kind = member.type or (name.kind if name else None)
+        shown: JsonObject = {"value": member.value}
+        if kind is not None and kind in self._registry.resource_types and is_id(member.value):
+            shown["$ref"] = self.location(kind, member.value)
+        if member.display is not None:
+            shown["display"] = member.display
+        if kind is not None:
+            shown["type"] = kind
+        return shown
+
+    def group(self, id: str, name: Name) -> JsonObject:
+        """One value of a user's `groups`."""
+        shown: JsonObject = {"value": id, "$ref": self.location(name.kind, id), "type": "direct"}
+        if name.display is not None:
+            shown["display"] = name.display
+        return shown

@@ -1,0 +1,80 @@
+"""Every setting, from the environment, checked once. Nothing else reads the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from scim.protocol.limits import DEFAULT, Limits
+
+# Any of these says that the process runs in Azure Functions.
+_AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT")
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one line that says which and why, without its value."""
+
+
+def _base_url(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or "?" in value or "#" in value:
+        raise ValueError("must be an absolute http or https URL without query")
+    return value.rstrip("/")
+
+
+class Settings(BaseModel):
+    """The settings of a process; field names in capitals with `SCIM_` before them are the environment's names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    store: Literal["sqlite"] = "sqlite"
+    data: Path | None = None
+    """The file of the embedded store; none: in memory."""
+    dev_token: SecretStr | None = None
+    """A bearer token that lets in the tenant `default`; refused on Azure."""
+    base_url: Annotated[str, AfterValidator(_base_url)] | None = None
+    """The address in answers, such as `https://scim.example.com/scim/v2`; none: the one that the client used."""
+    max_body_bytes: int = Field(DEFAULT.body_bytes, ge=1024, le=100 * 1024 * 1024)
+    max_resource_bytes: int = Field(DEFAULT.resource_bytes, ge=1024, le=1024 * 1024)
+    max_filter_characters: int = Field(DEFAULT.filter_characters, ge=100, le=100_000)
+    max_filter_depth: int = Field(DEFAULT.filter_depth, ge=1, le=100)
+    max_patch_operations: int = Field(DEFAULT.patch_operations, ge=1, le=10_000)
+    max_members: int = Field(DEFAULT.members, ge=1, le=100_000)
+    default_page: int = Field(DEFAULT.default_page, ge=1, le=1_000)
+    max_page: int = Field(DEFAULT.page, ge=1, le=1_000)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that requests are held to."""
+        return Limits(
+            body_bytes=self.max_body_bytes,
+            resource_bytes=self.max_resource_bytes,
+            filter_characters=self.max_filter_characters,
+            filter_depth=self.max_filter_depth,
+            patch_operations=self.max_patch_operations,
+            members=self.max_members,
+            page=self.max_page,
+            default_page=min(self.default_page, self.max_page),
+        )
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """The settings of the environment; an empty variable counts as missing. Raises `SettingsError`."""
+    names = {f"SCIM_{field.upper()}": field for field in Settings.model_fields}
+    given = {field: environ[name] for name, field in names.items() if environ.get(name)}
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "SCIM_" + "_".join(str(part) for part in first["loc"][:1]).upper()
+        raise SettingsError(f"{name}: {first['msg']}") from None
+    if any(environ.get(name) for name in _AZURE):
+        _check_azure(settings)
+    return settings
+
+
+def _check_azure(settings: Settings) -> None:
+    if settings.dev_token is not None:
+        raise SettingsError("SCIM_DEV_TOKEN: a development token is refused on Azure")
+    if settings.store == "sqlite":
+        raise SettingsError("SCIM_STORE: on Azure every instance would have an embedded store of its own")

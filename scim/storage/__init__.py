@@ -1,0 +1,1 @@
+"""The store interface and its adapters: resources of one tenant, kept and found."""

@@ -1,0 +1,174 @@
+"""What the service asks of a store, and the closed set of errors that it answers with. Knows no database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from scim.protocol.json import JsonObject
+from scim.protocol.query import Bound
+
+
+class StoreError(Exception):
+    """Base of everything that a store may raise."""
+
+
+class Taken(StoreError):
+    """Another resource of the tenant has this key."""
+
+
+class Gone(StoreError):
+    """The resource to change isn't there."""
+
+
+class Changed(StoreError):
+    """The resource is at another version than the one expected."""
+
+
+class StoreUnavailable(StoreError):
+    """The database can't answer now; `retry_after` is in seconds. The detail is for the log, not for a client."""
+
+    def __init__(self, reason: str, *, retry_after: int = 5) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource as the store has it. `version` is the store's own and changes with every write."""
+
+    kind: str
+    id: str
+    version: str
+    resource: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A resource to be written: canonical, with its key, its folded copy and its sort keys (`fold`)."""
+
+    kind: str
+    id: str
+    key: str
+    resource: JsonObject
+    f: JsonObject
+    s: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a group, by the id that the client gave; `type` and `display` only if the client sent them."""
+
+    value: str
+    type: str | None = None
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One member item: a group's id and the member."""
+
+    group: str
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanges:
+    """Members to add and values to remove; the two don't overlap."""
+
+    add: tuple[Member, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove)
+
+    def __len__(self) -> int:
+        return len(self.add) + len(self.remove)
+
+
+NO_CHANGES = MemberChanges()
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A new `meta.lastModified`, as it stands in the resource, in the folded copy and as a sort key."""
+
+    modified: str
+    folded: str
+    sort_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which resources of one type, in which order. `filter` has no `Linked` left; `sort` is a key of `Draft.s`."""
+
+    filter: Bound | None
+    offset: int
+    limit: int
+    sort: str | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a search, and how many there are in all."""
+
+    items: Sequence[Stored]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What is known of a resource by its id alone: its type, and what to show for it."""
+
+    kind: str
+    display: str | None
+
+
+class Store(Protocol):
+    """All resources of all tenants. Every method stays within the tenant that it is given.
+
+    Each method may raise `StoreUnavailable`. A write that raises has changed nothing, but for member changes of more
+    than one batch, where a repeated call completes the work.
+    """
+
+    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
+        """One resource, or `None`."""
+
+    async def create(self, tenant: str, draft: Draft, members: Sequence[Member] = ()) -> str:
+        """Write a new resource, with members if it is a group; its version. Raises `Taken`."""
+
+    async def replace(self, tenant: str, draft: Draft, *, expected: str, members: MemberChanges = NO_CHANGES) -> str:
+        """Write a resource that is at version `expected`; its new version. Raises `Taken`, `Gone` or `Changed`."""
+
+    async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
+        """Remove a resource and every membership that it has, as a group and as a member. Raises `Gone`, `Changed`."""
+
+    async def change_members(
+        self, tenant: str, group: str, changes: MemberChanges, touch: Touch, *, expected: str | None = None
+    ) -> str:
+        """Add and remove members of a group; its version after that. Raises `Gone` or `Changed`.
+
+        What is so already is left alone. If nothing is left to change, the group isn't touched.
+        """
+
+    async def search(self, tenant: str, kind: str, search: Search) -> Found:
+        """A page of the resources that the filter holds for. Without `sort` the order is that of creation."""
+
+    async def members(
+        self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[Membership]:
+        """Members of these groups in the order of (group, member value), from behind `after` on."""
+
+    async def memberships(
+        self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[Membership]:
+        """The groups that these are direct members of, in the order of (member value, group), from behind `after` on."""
+
+    async def is_member(self, tenant: str, group: str, member: str) -> bool:
+        """Whether the group has this member."""
+
+    async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
+        """Type and name of those of the resources that exist, among these types."""
+
+    async def close(self) -> None:
+        """Let go of the database."""

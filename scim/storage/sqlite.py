@@ -1,0 +1,293 @@
+"""The embedded store: SQLite, in memory or in a file. Answers inline; one writer at a time, whatever the process.
+
+A write is one transaction, so a reader sees all of it or nothing, also after the process was killed in the middle.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from scim.protocol.json import Json, JsonObject
+from scim.protocol.query import TRUE, Bound
+from scim.storage.interface import (
+    NO_CHANGES,
+    Changed,
+    Draft,
+    Found,
+    Gone,
+    Member,
+    MemberChanges,
+    Membership,
+    Name,
+    Search,
+    Stored,
+    StoreUnavailable,
+    Taken,
+    Touch,
+)
+from scim.storage.sqlite_filter import Leaf, condition, digest, leaves, narrowing
+
+SCHEMA_VERSION: Final = 1
+_BUSY_SECONDS: Final = 5.0
+
+_SCHEMA: Final = """
+CREATE TABLE item (
+    row INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    type TEXT NOT NULL,
+    id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    f TEXT NOT NULL,
+    s TEXT NOT NULL,
+    UNIQUE (tenant, type, id),
+    UNIQUE (tenant, key)
+);
+CREATE INDEX item_created ON item (tenant, type, f ->> '$."meta"."created"');
+CREATE INDEX item_modified ON item (tenant, type, f ->> '$."meta"."lastModified"');
+CREATE TABLE leaf (
+    digest INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    PRIMARY KEY (digest, row)
+) WITHOUT ROWID;
+CREATE TABLE member (
+    tenant TEXT NOT NULL,
+    "group" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    type TEXT,
+    display TEXT,
+    PRIMARY KEY (tenant, "group", value)
+) WITHOUT ROWID;
+CREATE INDEX member_of ON member (tenant, value, "group");
+"""
+
+
+class SqliteStore:
+    """All tenants in one database. `path` names a file; without it everything is in memory and gone at the end."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._db = sqlite3.connect(
+            path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        if path is not None:
+            # One writer beside many readers, and a killed process leaves nothing half-written.
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise StoreUnavailable(f"the data file has format {version}, this version reads {SCHEMA_VERSION}")
+
+    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
+        row = self._row("SELECT revision, data FROM item WHERE tenant = ? AND type = ? AND id = ?", (tenant, kind, id))
+        return None if row is None else Stored(kind, id, str(row[0]), orjson.loads(row[1]))
+
+    async def create(self, tenant: str, draft: Draft, members: Sequence[Member] = ()) -> str:
+        with self._transaction():
+            try:
+                row = self._db.execute(
+                    "INSERT INTO item (tenant, type, id, key, revision, data, f, s) VALUES (?, ?, ?, ?, 1, ?, ?, ?)",
+                    (tenant, draft.kind, draft.id, draft.key, *_texts(draft)),
+                ).lastrowid
+            except sqlite3.IntegrityError:
+                raise Taken(draft.kind) from None
+            self._index(tenant, draft.kind, row, set(), leaves(draft.f))
+            self._change_members(tenant, draft.id, MemberChanges(add=tuple(members)))
+        return "1"
+
+    async def replace(self, tenant: str, draft: Draft, *, expected: str, members: MemberChanges = NO_CHANGES) -> str:
+        with self._transaction():
+            row, revision, old = self._current(tenant, draft.kind, draft.id, expected)
+            try:
+                self._db.execute(
+                    "UPDATE item SET key = ?, revision = revision + 1, data = ?, f = ?, s = ? WHERE row = ?",
+                    (draft.key, *_texts(draft), row),
+                )
+            except sqlite3.IntegrityError:
+                raise Taken(draft.kind) from None
+            self._index(tenant, draft.kind, row, leaves(orjson.loads(old)), leaves(draft.f))
+            self._change_members(tenant, draft.id, members)
+        return str(revision + 1)
+
+    async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
+        with self._transaction():
+            row, _, old = self._current(tenant, kind, id, expected)
+            self._index(tenant, kind, row, leaves(orjson.loads(old)), set())
+            self._db.execute("DELETE FROM item WHERE row = ?", (row,))
+            self._db.execute("DELETE FROM member WHERE tenant = ? AND value = ?", (tenant, id))
+            self._db.execute('DELETE FROM member WHERE tenant = ? AND "group" = ?', (tenant, id))
+
+    async def change_members(
+        self, tenant: str, group: str, changes: MemberChanges, touch: Touch, *, expected: str | None = None
+    ) -> str:
+        with self._transaction():
+            row, revision, _ = self._current(tenant, "Group", group, expected)
+            if not self._change_members(tenant, group, changes):
+                return str(revision)
+            self._db.execute(
+                """UPDATE item SET revision = revision + 1,
+                   data = json_set(data, '$.meta.lastModified', ?), f = json_set(f, '$.meta.lastModified', ?),
+                   s = json_set(s, '$."meta.lastModified"', ?) WHERE row = ?""",
+                (touch.modified, touch.folded, touch.sort_key, row),
+            )
+        return str(revision + 1)
+
+    async def search(self, tenant: str, kind: str, search: Search) -> Found:
+        source, values = self._source(tenant, kind, search.filter)
+        where = condition(search.filter or TRUE)
+        values += [tenant, kind, *where.parameters]
+        from_where = f"FROM {source} WHERE item.tenant = ? AND item.type = ? AND {where.sql}"
+        direction = "DESC" if search.descending else "ASC"
+        order = "item.id" if search.sort is None else f"item.s ->> '$.\"{search.sort}\"'"
+        rows = self._rows(
+            f"SELECT item.id, item.revision, item.data {from_where} ORDER BY {order} {direction} LIMIT ? OFFSET ?",
+            [*values, search.limit, search.offset],
+        )
+        items = [Stored(kind, id, str(revision), orjson.loads(data)) for id, revision, data in rows]
+        total = search.offset + len(items)
+        if len(items) == search.limit or (not items and search.offset):
+            # The page is full, or behind the end: only now is it worth counting.
+            total = self._rows(f"SELECT count(*) {from_where}", values)[0][0]
+        return Found(items, total)
+
+    async def members(
+        self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[Membership]:
+        behind = '("group", value) > (?, ?)' if after else "1"
+        rows = self._rows(
+            f"""SELECT "group", value, type, display FROM member
+                WHERE tenant = ? AND "group" IN ({_marks(groups)}) AND {behind} ORDER BY "group", value LIMIT ?""",
+            [tenant, *groups, *(after or ()), limit],
+        )
+        return [Membership(group, Member(value, type, display)) for group, value, type, display in rows]
+
+    async def memberships(
+        self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+    ) -> Sequence[Membership]:
+        behind = '(value, "group") > (?, ?)' if after else "1"
+        rows = self._rows(
+            f"""SELECT "group", value FROM member WHERE tenant = ? AND value IN ({_marks(members)}) AND {behind}
+                ORDER BY value, "group" LIMIT ?""",
+            [tenant, *members, *(after or ()), limit],
+        )
+        return [Membership(group, Member(value)) for group, value in rows]
+
+    async def is_member(self, tenant: str, group: str, member: str) -> bool:
+        found = self._row(
+            'SELECT 1 FROM member WHERE tenant = ? AND "group" = ? AND value = ?', (tenant, group, member)
+        )
+        return found is not None
+
+    async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
+        rows = self._rows(
+            f"""SELECT id, type, data ->> '$.displayName' FROM item
+                WHERE tenant = ? AND type IN ({_marks(kinds)}) AND id IN ({_marks(ids)})""",
+            [tenant, *kinds, *ids],
+        )
+        return {id: Name(kind, display) for id, kind, display in rows}
+
+    async def close(self) -> None:
+        self._db.close()
+
+    # --- within a transaction ---
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(str(error), retry_after=1) from None
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # the disk is full, the file went away
+            self._db.execute("ROLLBACK")
+            raise StoreUnavailable(str(error)) from None
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _current(self, tenant: str, kind: str, id: str, expected: str | None) -> tuple[int, int, str]:
+        """Row, revision and folded copy of a resource that is about to be written."""
+        found = self._row(
+            "SELECT row, revision, f FROM item WHERE tenant = ? AND type = ? AND id = ?", (tenant, kind, id)
+        )
+        if found is None:
+            raise Gone(kind)
+        row, revision, f = found
+        if expected is not None and expected != str(revision):
+            raise Changed(kind)
+        return row, revision, f
+
+    def _index(self, tenant: str, kind: str, row: int | None, old: set[Leaf], new: set[Leaf]) -> None:
+        self._db.executemany(
+            "DELETE FROM leaf WHERE digest = ? AND row = ?", [(digest(tenant, kind, leaf), row) for leaf in old - new]
+        )
+        self._db.executemany(
+            # Two leaves may share a digest, so the row may be there.
+            "INSERT OR IGNORE INTO leaf (digest, row) VALUES (?, ?)",
+            [(digest(tenant, kind, leaf), row) for leaf in new - old],
+        )
+
+    def _change_members(self, tenant: str, group: str, changes: MemberChanges) -> bool:
+        """Whether anything was left to change."""
+        if not changes:
+            return False
+        before = self._db.total_changes
+        self._db.executemany(
+            'DELETE FROM member WHERE tenant = ? AND "group" = ? AND value = ?',
+            [(tenant, group, value) for value in changes.remove],
+        )
+        self._db.executemany(
+            'INSERT OR IGNORE INTO member (tenant, "group", value, type, display) VALUES (?, ?, ?, ?, ?)',
+            [(tenant, group, member.value, member.type, member.display) for member in changes.add],
+        )
+        return self._db.total_changes > before
+
+    # --- reading ---
+
+    def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
+        """The tables to search: all items, or those that the most selective way through the index leads to."""
+        ways = [[digest(tenant, kind, leaf) for leaf in way] for way in narrowing(bound)] if bound else []
+        if not ways:
+            return "item", []
+        best = ways[0] if len(ways) == 1 else min(ways, key=self._reach)
+        found = f"(SELECT DISTINCT row FROM leaf WHERE digest IN ({_marks(best)}))"
+        # CROSS JOIN keeps SQLite from walking all items in order instead.
+        return f"{found} AS hit CROSS JOIN item ON item.row = hit.row", list(best)
+
+    def _reach(self, way: Sequence[int]) -> int:
+        """About how many items a way through the index leads to; exact up to some tens."""
+        limited = f"SELECT 1 FROM leaf WHERE digest IN ({_marks(way)}) LIMIT 64"
+        return int(self._rows(f"SELECT count(*) FROM ({limited})", list(way))[0][0])
+
+    def _row(self, sql: str, parameters: Sequence[Json]) -> tuple[Json, ...] | None:
+        rows = self._rows(sql, parameters)
+        return rows[0] if rows else None
+
+    def _rows(self, sql: str, parameters: Sequence[Json]) -> list[tuple[Json, ...]]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(str(error)) from None
+
+
+def _texts(draft: Draft) -> tuple[str, str, str]:
+    return _text(draft.resource), _text(draft.f), _text(dict(draft.s))
+
+
+def _text(value: JsonObject) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

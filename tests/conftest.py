@@ -1,0 +1,264 @@
+"""The two ways in that tests use: through the real triggers of `function_app`, and over a port of `scim serve`."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from threading import Thread
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, unquote
+
+import azure.functions as func
+import httpx
+import pytest
+from hypothesis import settings
+
+import function_app
+from scim.edge.handler import Handler
+from scim.edge.http import Request
+
+TOKEN = "a-token-for-tests"
+BASE = "/scim/v2"
+ORIGIN = "https://scim.example.com"
+_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT")
+# What a URL may hold as it is; the rest is percent-encoded, as HTTP libraries do it.
+_SAFE_IN_URL = "%/?&=:@!$'()*,;+-._~"
+
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("ci")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Client:
+    """Sends requests to paths below the base path; a leading `//root` makes a path absolute."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = TOKEN,
+    ) -> Answer:
+        sent = {} if token is None else {"Authorization": f"Bearer {token}"}
+        content = b""
+        if body is not None:
+            sent["Content-Type"] = "application/scim+json"
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        full = path.removeprefix("//root") if path.startswith("//root") else BASE + path
+        return self._send(method, quote(full, safe=_SAFE_IN_URL), {**sent, **(headers or {})}, content)
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+        return self.request("POST", path, body, **options)
+
+    def put(self, path: str, body: Any = None, **options: Any) -> Answer:
+        return self.request("PUT", path, body, **options)
+
+    def patch(self, path: str, *operations: Any, **options: Any) -> Answer:
+        """A PATCH with these operations."""
+        schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]
+        return self.request("PATCH", path, {"schemas": schemas, "Operations": list(operations)}, **options)
+
+    def delete(self, path: str, **options: Any) -> Answer:
+        return self.request("DELETE", path, **options)
+
+    def user(self, name: str = "bjensen", **attributes: Any) -> dict[str, Any]:
+        """A new user as the answer to its POST."""
+        answer = self.post("/Users", {"userName": name, **attributes})
+        assert answer.status == 201, answer.body
+        created: dict[str, Any] = answer.json
+        return created
+
+    def group(self, name: str = "Tour Guides", *members: str, **attributes: Any) -> dict[str, Any]:
+        """A new group as the answer to its POST."""
+        listed = [{"value": member} for member in members]
+        answer = self.post("/Groups", {"displayName": name, "members": listed, **attributes})
+        assert answer.status == 201, answer.body
+        created: dict[str, Any] = answer.json
+        return created
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        raise NotImplementedError
+
+
+class Loop:
+    """An event loop in a thread of its own, so that requests of several threads can overlap in it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def run[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=120)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@cache
+def indexed_functions() -> list[Any]:
+    """The triggers in the order in which the host tries them; the library refuses to index twice."""
+    return sorted(function_app.app.get_functions(), key=lambda function: function.get_function_name().lower())
+
+
+class TriggerClient(Client):
+    """Calls the trigger that the host would call, with a request in the form in which the host hands it over."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        raw_path, _, query = path.partition("?")
+        # The host decodes the path but for %2F, and leaves parameters without a value out.
+        decoded = "%2F".join(unquote(part) for part in raw_path.replace("%2f", "%2F").split("%2F"))
+        request = func.HttpRequest(
+            method,
+            f"{ORIGIN}{decoded}{'?' if query else ''}{query}",
+            headers={name.lower(): value for name, value in headers.items()},
+            params={name: value for name, value in parse_qsl(query) if value},
+            body=body,
+        )
+        response: func.HttpResponse = self._loop.run(self._function(decoded)(request))
+        answered = {name.lower(): value for name, value in response.headers.items()}
+        content = response.get_body()
+        if response.mimetype and content:
+            answered.setdefault("content-type", response.mimetype)
+        return Answer(response.status_code, answered, content)
+
+    def _function(self, path: str) -> Any:
+        for function in indexed_functions():
+            route = "/" + function.get_trigger().route
+            prefix = route.partition("/{*")[0].lower()
+            if path.lower().rstrip("/") == prefix or ("{*" in route and path.lower().startswith(prefix)):
+                return function.get_user_function()
+        raise AssertionError("no trigger takes this path")
+
+
+class HandlerClient(Client):
+    """Calls a handler directly: for tests that build one of their own."""
+
+    def __init__(self, handler: Handler, loop: Loop) -> None:
+        self._handler = handler
+        self._loop = loop
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        raw_path, _, query = path.partition("?")
+        lowered = {name.lower(): value for name, value in headers.items()}
+        request = Request(method, raw_path, dict(parse_qsl(query)), lowered, body, ORIGIN)
+        response: Any = self._loop.run(self._handler.handle(request))
+        return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.body)
+
+
+class PortClient(Client):
+    """Sends real HTTP requests."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._http = httpx.Client(base_url=origin, timeout=60)
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        response = self._http.request(method, path, headers=dict(headers), content=body)
+        return Answer(response.status_code, dict(response.headers), response.content)
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Server:
+    """`scim serve` as a process of its own, on a free port."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        environ = {name: value for name, value in os.environ.items() if name not in _AZURE}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from scim.cli import main; main()", "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**environ, "SCIM_DEV_TOKEN": TOKEN, **(environment or {})},
+        )
+        assert self.process.stdout is not None
+        first = self.process.stdout.readline()
+        assert first.startswith("Base URL:"), first + self.process.communicate()[1]
+        self.origin = first.split()[-1].removesuffix(BASE)
+        self._log: list[str] = []
+        # Somebody has to read the log, or the pipe fills up and the server stops.
+        self._reader = Thread(target=self._read_log)
+        self._reader.start()
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        self._log.extend(self.process.stderr)
+
+    def stop(self, with_signal: int = signal.SIGINT) -> tuple[int, str]:
+        """The exit code and the log."""
+        self.process.send_signal(with_signal)
+        code = self.process.wait(timeout=30)
+        self._reader.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+        return code, "".join(self._log)
+
+
+class Start(Protocol):
+    """Starts servers that are stopped at the end of the test."""
+
+    def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Server: ...
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    running = Loop()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """The function app with an empty store in memory."""
+    for name in list(os.environ):
+        if name.startswith("SCIM_") or name in _AZURE:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SCIM_DEV_TOKEN", TOKEN)
+    function_app.service_of_this_worker.cache_clear()
+    yield TriggerClient(loop)
+    loop.run(function_app.service_of_this_worker().store.close())
+    function_app.service_of_this_worker.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One `scim serve` for all tests that want a port and don't mind each other."""
+    running = Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def port_client(server: Server) -> Iterator[PortClient]:
+    client = PortClient(server.origin)
+    yield client
+    client.close()
