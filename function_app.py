@@ -6,10 +6,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
-from scim.app import App, build
+from scim.app import App, from_environment
 from scim.edge.http import Request
 from scim.edge.routes import TRIGGERS
-from scim.settings import from_environment
 
 # Entra ID can't send a function key: the door is the handler's own check of the bearer token.
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -18,7 +17,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 @cache
 def service_of_this_worker() -> App:
     """The service, built by the first request; everything in it is shared by those that follow."""
-    return build(from_environment(os.environ))
+    return from_environment(os.environ)
 
 
 async def answer(req: func.HttpRequest) -> func.HttpResponse:
@@ -43,8 +42,8 @@ async def answer(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def register(name: str, route: str) -> None:
-    """One trigger. It takes all methods: to one that isn't listed the host answers 404 with an empty body."""
-    app.function_name(name)(app.route(route=route, methods=list(func.HttpMethod))(answer))
+    """One trigger. It names no methods, which is all of them: to others the host would answer 404 with an empty body."""
+    app.function_name(name)(app.route(route=route)(answer))
 
 
 for trigger_name, trigger_route in TRIGGERS.items():

@@ -1,12 +1,14 @@
 """The only place that builds things: settings in, a handler with all its collaborators out."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
-from scim.edge.handler import Handler
+from scim.edge.handler import Handler, Unconfigured
 from scim.ids import uuid7
 from scim.protocol.registry import core
 from scim.security.dev_token import DevTokens
@@ -15,11 +17,12 @@ from scim.service.discovery import Discovery
 from scim.service.membership import Memberships
 from scim.service.resources import Resources
 from scim.service.searches import Searches
-from scim.settings import Settings
+from scim.settings import Settings, SettingsError, from_environment as settings_from
 from scim.storage.interface import Store
 from scim.storage.sqlite import SqliteStore
 
-TENANT = "default"
+_log: Final = logging.getLogger("scim.app")
+TENANT: Final = "default"
 """The customer that a development token lets in."""
 
 
@@ -41,8 +44,22 @@ class Collaborators:
 class App:
     """A running service: its handler, and the store to close at the end."""
 
-    handler: Handler
-    store: Store
+    handler: Handler | Unconfigured
+    store: Store | None
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        if self.store is not None:
+            await self.store.close()
+
+
+def from_environment(environ: Mapping[str, str]) -> App:
+    """The service that the environment describes; with a wrong setting, one that says so to every request."""
+    try:
+        return build(settings_from(environ))
+    except SettingsError as error:
+        _log.critical("wrong setting: %s", error)
+        return App(Unconfigured(), None)
 
 
 def build(

@@ -55,7 +55,7 @@ def serve(host: str, port: int, data: Path | None) -> None:
         try:
             await serve_until_stopped(service.handler, host, port, limit=configured.limits.body_bytes, ready=ready)
         finally:
-            await service.store.close()
+            await service.close()
 
     try:
         asyncio.run(run())

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 import function_app
-from scim.edge.handler import Handler
+from scim.edge.handler import Handler, Unconfigured
 from scim.edge.http import Request
 
 TOKEN = "a-token-for-tests"
@@ -160,7 +160,7 @@ class TriggerClient(Client):
 class HandlerClient(Client):
     """Calls a handler directly: for tests that build one of their own."""
 
-    def __init__(self, handler: Handler, loop: Loop) -> None:
+    def __init__(self, handler: Handler | Unconfigured, loop: Loop) -> None:
         self._handler = handler
         self._loop = loop
 
@@ -245,7 +245,7 @@ def client(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     monkeypatch.setenv("SCIM_DEV_TOKEN", TOKEN)
     function_app.service_of_this_worker.cache_clear()
     yield TriggerClient(loop)
-    loop.run(function_app.service_of_this_worker().store.close())
+    loop.run(function_app.service_of_this_worker().close())
     function_app.service_of_this_worker.cache_clear()
 
 

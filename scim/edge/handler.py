@@ -189,6 +189,16 @@ class Handler:
             raise InvalidSyntax(f"The body isn't JSON: line {error.lineno}, column {error.colno}.") from None
 
 
+class Unconfigured:
+    """Stands in for the handler when a setting is wrong: every request is told to come back later."""
+
+    async def handle(self, request: Request) -> Response:  # noqa: ARG002 - the handler's signature
+        """503 in SCIM form: an empty 500 would tell neither the client nor the operator anything."""
+        return _failed(
+            Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
+        )
+
+
 _PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -196,7 +206,8 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 def _method(request: Request, route: Route) -> Action:
     action = route.actions.get("GET" if request.method == "HEAD" else request.method)
     if action is None:
-        raise MethodNotAllowed(_known(request.method), tuple(route.actions))
+        allowed = (*route.actions, "HEAD") if "GET" in route.actions else tuple(route.actions)
+        raise MethodNotAllowed(_known(request.method), allowed)
     return action
 
 

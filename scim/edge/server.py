@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from scim.edge.handler import Handler
+from scim.edge.handler import Handler, Unconfigured
 from scim.edge.http import Request
 
 
-async def serve(handler: Handler, host: str, port: int, *, limit: int, ready: Callable[[str], None]) -> None:
+async def serve(
+    handler: Handler | Unconfigured, host: str, port: int, *, limit: int, ready: Callable[[str], None]
+) -> None:
     """Serve until Ctrl-C or SIGTERM. `ready` is called with the origin once the port is open; port 0 picks a free one.
 
     Bodies of more than `limit` bytes are answered by the handler without being read to the end.
