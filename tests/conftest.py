@@ -54,16 +54,19 @@ class Client:
         method: str,
         path: str,
         body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         token: str | None = TOKEN,
     ) -> Answer:
-        sent = {} if token is None else {"Authorization": f"Bearer {token}"}
+        """Headers add to the usual ones; one that is `None` leaves the usual one out."""
+        sent: dict[str, str | None] = {} if token is None else {"Authorization": f"Bearer {token}"}
         content = b""
         if body is not None:
             sent["Content-Type"] = "application/scim+json"
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
         full = path.removeprefix("//root") if path.startswith("//root") else BASE + path
-        return self._send(method, quote(full, safe=_SAFE_IN_URL), {**sent, **(headers or {})}, content)
+        sent.update(headers or {})
+        present = {name: value for name, value in sent.items() if value is not None}
+        return self._send(method, quote(full, safe=_SAFE_IN_URL), present, content)
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.request("GET", path, **options)

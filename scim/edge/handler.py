@@ -178,13 +178,14 @@ class Handler:
     def _body(self, request: Request) -> Json:
         if len(request.body) > self._limits.body_bytes:
             raise PayloadTooLarge(f"The body may have at most {self._limits.body_bytes} bytes.")
-        media_type = request.headers.get("content-type", MEDIA_TYPE).partition(";")[0].strip().lower()
+        media_type = (request.headers.get("content-type") or MEDIA_TYPE).partition(";")[0].strip().lower()
         if media_type not in _JSON_TYPES:
             raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")
         if not request.body.strip():
             raise InvalidSyntax("The body is empty; chunked bodies don't arrive, so send a Content-Length.")
         try:
-            return orjson.loads(request.body)
+            # RFC 8259 §8.1: a parser may ignore a byte order mark, which some .NET clients send.
+            return orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
             raise InvalidSyntax(f"The body isn't JSON: line {error.lineno}, column {error.colno}.") from None
 

@@ -14,7 +14,23 @@ from scim.protocol.errors import InvalidFilter, InvalidPath
 from scim.protocol.limits import DEFAULT, Limits
 
 type Operator = Literal["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"]
-type Scalar = str | bool | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as written: where a string is due, `externalId eq 12e5` means these four characters."""
+
+    text: str
+
+    @property
+    def value(self) -> int | float:
+        return float(self.text) if set(self.text) & set(".eE") else int(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+type Scalar = str | bool | Number | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,8 @@ class Compare:
     value: Scalar
 
     def __str__(self) -> str:
-        return f"{self.path} {self.op} {json.dumps(self.value, ensure_ascii=False)}"
+        value = self.value if isinstance(self.value, Number) else json.dumps(self.value, ensure_ascii=False)
+        return f"{self.path} {self.op} {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +143,7 @@ def parse_path(text: str, limits: Limits = DEFAULT) -> PatchPath:
 _NAME: Final = r"(?:\$ref|[A-Za-z][A-Za-z0-9_-]*)"
 _DOTTED: Final = re.compile(rf"({_NAME})(?:\.({_NAME}))?", re.IGNORECASE)
 _TOKEN: Final = re.compile(r'\s*(?:([()\[\]])|("(?:[^"\\]|\\.)*")|([^\s()\[\]"]+))', re.DOTALL)
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
 _WORDS: Final = {"true": True, "false": False, "null": None}
 _MAX_DIGITS: Final = 300
@@ -253,14 +270,11 @@ class _Parser:
         lowered = token.lower()
         if lowered in _WORDS:
             return _WORDS[lowered]
-        number = _NUMBER.fullmatch(token)
-        if number is not None:
-            if len(token) > _MAX_DIGITS:
-                raise InvalidFilter(f"The filter has a number of more than {_MAX_DIGITS} digits.")
-            value: int | float = float(token) if number[1] or number[2] else int(token)
-            if not isfinite(value):
+        if _NUMBER.fullmatch(token):
+            number = Number(token)
+            if len(token) > _MAX_DIGITS or not isfinite(number.value):
                 raise InvalidFilter("The filter has a number that is out of range.")
-            return value
+            return number
         if token in "()[]" or lowered in {"and", "or", "not"}:
             raise self._wrong("a value", back=1)
         return tolerances.unquoted_value(token)

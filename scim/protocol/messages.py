@@ -16,7 +16,7 @@ type Op = Literal["add", "replace", "remove"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One PATCH operation (RFC 7644 §3.5.2). `value` is `None` when the message has none."""
+    """One PATCH operation (RFC 7644 §3.5.2). `value` is `None` when a `remove` has none, and when it is null."""
 
     op: Op
     path: str | None
@@ -56,6 +56,8 @@ def _operation(message: Json, at: int) -> Operation:
     path = members.get("path")
     if path is not None and not isinstance(path, str):
         raise InvalidSyntax(f"The 'path' of operation {at} must be a string.")
+    if tolerances.operation(op) != "remove" and "value" not in members:
+        raise InvalidValue(f"Operation {at} needs a 'value'; null unassigns the attribute.")
     return Operation(cast(Op, tolerances.operation(op)), path or None, members.get("value"))
 
 
@@ -77,8 +79,8 @@ def search_request(message: Json, limits: Limits) -> SearchRequest:
 
 
 def search_parameters(parameters: Mapping[str, str], limits: Limits) -> SearchRequest:
-    """The same from query parameters, whose names count in any letter case."""
-    return _search(_members(dict(parameters), _SEARCH_MEMBERS), limits)
+    """The same from query parameters, whose names count in any letter case; the last of several wins."""
+    return _search(_members({name.lower(): value for name, value in parameters.items()}, _SEARCH_MEMBERS), limits)
 
 
 def _search(members: JsonObject, limits: Limits) -> SearchRequest:

@@ -45,8 +45,6 @@ def apply(resource: JsonObject, steps: Iterable[Change], kind: ResourceType) -> 
 
 
 def _resolve(operation: Operation, kind: ResourceType, limits: Limits) -> Iterator[Change]:
-    if operation.op != "remove" and operation.value is None and operation.path is None:
-        raise InvalidValue(f"An operation '{operation.op}' without 'path' needs a 'value'.")
     if operation.path is None:
         if operation.op == "remove":
             raise NoTarget("An operation 'remove' needs a 'path'.")
@@ -272,7 +270,9 @@ def _terms(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
         elif isinstance(term, syntax.Compare) and term.op == "eq" and term.value is not None:
             sub = attribute.sub(term.path.attribute)
             if sub is not None:
-                terms[sub.name] = canonical(term.value, sub)
+                terms[sub.name] = canonical(
+                    term.value.value if isinstance(term.value, syntax.Number) else term.value, sub
+                )
     if not terms and attribute.type == "complex":
         raise NoTarget(f"No element of '{attribute.name}' matches the filter, and it doesn't say how to make one.")
     return terms

@@ -243,11 +243,11 @@ def _literal(tree: syntax.Compare, attribute: Attribute) -> str | bool | int | f
     if kind in {"binary", "complex"}:
         raise InvalidFilter(f"'{tree.path}' is {kind}: it can only be tested with 'pr'.")
     if kind in {"integer", "decimal"}:
-        if not isinstance(value, int | float) or isinstance(value, bool) or op in _TEXT:
+        if not isinstance(value, syntax.Number) or op in _TEXT:
             raise InvalidFilter(f"'{tree.path}' is a number: it compares with numbers, by eq, ne, gt, ge, lt and le.")
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # an unquoted value that happens to be a number
+        return value.value
+    if isinstance(value, syntax.Number):
+        value = tolerances.unquoted_value(value.text)
     if not isinstance(value, str):
         raise InvalidFilter(f"'{tree.path}' compares with a string.")
     if kind == "dateTime" and op not in _TEXT:

@@ -125,6 +125,8 @@ def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
 
 
 def _check_schemas(raw: Json) -> None:
+    if tolerances.unassigned(raw):
+        return
     if not isinstance(raw, list) or not all(isinstance(urn, str) for urn in raw):
         raise InvalidSyntax("'schemas' must be an array of URIs.")
 

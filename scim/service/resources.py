@@ -102,9 +102,9 @@ class Resources:
     async def put(
         self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
     ) -> Answer:
-        """PUT (RFC 7644 §3.5.1). The answer has `members` if the body named them, and otherwise what is asked for."""
+        """PUT (RFC 7644 §3.5.1). The answer has the `members` of a group; `groups` of a user only if they are asked for."""
 
-        async def attempt() -> tuple[Stored, list[Member]]:
+        async def attempt() -> tuple[Stored, list[Member] | None]:
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = validate.replacement(body, stored.resource, kind)
@@ -114,7 +114,7 @@ class Resources:
                 steps = self._steps(kind, await self._memberships.of_group(caller.tenant, id))
                 steps.replace(members)
                 changes = steps.changes()
-            return await self._write(caller.tenant, kind, stored, resource, changes, conditions), members or []
+            return await self._write(caller.tenant, kind, stored, resource, changes, conditions), members
 
         stored, members = await self._retried(attempt, kind, conditions)
         return await self._answer_with_related(caller, kind, stored, asked, members)
@@ -142,7 +142,7 @@ class Resources:
             stored = Stored(kind.name, id, version, {}) if not asked else await self._read(caller.tenant, kind, id)
         if not asked:
             return self._answer(caller, kind, stored, None)
-        return await self._answer_with_related(caller, kind, stored, asked, [])
+        return await self._answer_with_related(caller, kind, stored, asked, ())
 
     async def delete(self, caller: Caller, kind: ResourceType, id: str, conditions: Conditions) -> None:
         """DELETE (RFC 7644 §3.6). Every membership goes with the resource."""
@@ -266,12 +266,16 @@ class Resources:
         return Answer(projection(asked.attributes, asked.excluded, kind).apply(shown), stored.version, location)
 
     async def _answer_with_related(
-        self, caller: Caller, kind: ResourceType, stored: Stored, asked: Asked, members: Sequence[Member]
+        self, caller: Caller, kind: ResourceType, stored: Stored, asked: Asked, members: Sequence[Member] | None
     ) -> Answer:
-        """The answer to a write: `members` and `groups` cost queries, so they are read only if they are asked for."""
+        """The answer to a write. What isn't known costs queries: it is read if it is asked for.
+
+        `members` are those of a group if they are known; `None` says that they must be read to be shown.
+        """
         wanted = projection(asked.attributes, asked.excluded, kind)
-        if not kind.relation or not wanted.names(kind.relation):
-            return self._answer(caller, kind, stored, asked, members)
+        unknown = members is None and kind.relation == "members" and wanted.carries(kind.relation)
+        if not kind.relation or not (unknown or wanted.names(kind.relation)):
+            return self._answer(caller, kind, stored, asked, members or ())
         related = await self._memberships.related(caller, kind, [stored.id])
         view = View(self._registry, caller.base_url)
         shown = wanted.apply(view.resource(stored, kind, related[stored.id]))

@@ -208,13 +208,13 @@ class SqliteStore:
             raise StoreUnavailable(str(error), retry_after=1) from None
         try:
             yield
-        except sqlite3.OperationalError as error:  # the disk is full, the file went away
-            self._db.execute("ROLLBACK")
-            raise StoreUnavailable(str(error)) from None
-        except BaseException:
-            self._db.execute("ROLLBACK")
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):  # the disk is full, the file went away
+                raise StoreUnavailable(str(error)) from None
             raise
-        self._db.execute("COMMIT")
 
     def _current(self, tenant: str, kind: str, id: str, expected: str | None) -> tuple[int, int, str]:
         """Row, revision and folded copy of a resource that is about to be written."""
@@ -277,7 +277,7 @@ class SqliteStore:
     def _rows(self, sql: str, parameters: Sequence[Json]) -> list[tuple[Json, ...]]:
         try:
             return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise StoreUnavailable(str(error)) from None
 
 

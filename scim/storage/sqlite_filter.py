@@ -17,6 +17,7 @@ type Leaf = tuple[str, Json]
 
 # Dates have indexes of their own, which answer `gt` and `le` too (see the schema in `sqlite`).
 _OWN_INDEX: Final = frozenset({"meta", "id"})
+_GROUP: Final = 100
 _ORDER: Final = {"eq": "=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -112,8 +113,11 @@ class _Compiler:
                 raise TypeError("a relation must be resolved to ids before a store sees it")
 
     def _joined(self, terms: Iterable[Bound], word: str, scope: str) -> str:
-        joined = word.join(self.sql(term, scope) for term in terms)
-        return f"({joined})" if joined else ""
+        parts = [self.sql(term, scope) for term in terms]
+        while len(parts) > 1:
+            # In groups of groups: SQLite bounds the depth of an expression, and a row of terms is as deep as it is long.
+            parts = [f"({word.join(parts[at : at + _GROUP])})" for at in range(0, len(parts), _GROUP)]
+        return parts[0] if parts else ""
 
     def _value(self, scope: str, where: Where) -> str:
         if not where:

@@ -58,7 +58,7 @@ class Client(Protocol):
         method: str,
         path: str,
         body: Json = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         **token: str | None,
     ) -> Answer: ...
 
@@ -249,15 +249,12 @@ def _play(step: Mapping[str, Json], client: Client, names: Names, where: str, de
 
 def _send(client: Client, request: Mapping[str, Json]) -> Answer:
     body: Json = request.get("body")
-    headers = dict(USUAL_HEADERS)
+    headers: dict[str, str | None] = dict(USUAL_HEADERS)
     if "text" in request:
         body = request["text"].encode()
     if body is not None:
         headers |= USUAL_BODY_HEADERS
-    for name, value in request.get("headers", {}).items():
-        headers.pop(name, None)
-        if value is not None:
-            headers[name] = value
+    headers |= request.get("headers", {})
     token = {"token": request["token"]} if "token" in request else {}
     return client.request(request["method"], request["path"], body=body, headers=headers, **token)
 
