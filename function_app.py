@@ -2,7 +2,7 @@
 
 import os
 from functools import cache
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import azure.functions as func
 
@@ -20,13 +20,13 @@ def service_of_this_worker() -> App:
     return from_environment(os.environ)
 
 
-async def answer(req: func.HttpRequest) -> func.HttpResponse:
+async def answer(req: func.HttpRequest, route: str) -> func.HttpResponse:
     """Every trigger: hand the request over, give the answer back."""
     url = urlsplit(req.url)
     response = await service_of_this_worker().handler.handle(
         Request(
             method=req.method.upper(),
-            path=url.path,  # decoded by the host, but for %2F
+            path=path_of(req, route),
             parameters={**dict(parse_qsl(url.query)), **req.params},
             headers={name.lower(): value for name, value in req.headers.items()},
             body=req.get_body(),
@@ -41,9 +41,20 @@ async def answer(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
+def path_of(req: func.HttpRequest, route: str) -> str:
+    """The path, percent-encoded. In the URL the host has decoded it, so that a `?` in an id looks like a query there."""
+    for name, value in req.route_params.items():
+        route = route.replace(f"{{*{name}}}", quote(value))
+    return urlsplit(req.url).path if "{" in route else f"/{route}"
+
+
 def register(name: str, route: str) -> None:
     """One trigger. It names no methods, which is all of them: to others the host would answer 404 with an empty body."""
-    app.function_name(name)(app.route(route=route)(answer))
+
+    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+        return await answer(req, route)
+
+    app.function_name(name)(app.route(route=route)(trigger))
 
 
 for trigger_name, trigger_route in TRIGGERS.items():

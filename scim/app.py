@@ -18,7 +18,7 @@ from scim.service.membership import Memberships
 from scim.service.resources import Resources
 from scim.service.searches import Searches
 from scim.settings import Settings, SettingsError, from_environment as settings_from
-from scim.storage.interface import Store
+from scim.storage.interface import Store, StoreUnavailable
 from scim.storage.sqlite import SqliteStore
 
 _log: Final = logging.getLogger("scim.app")
@@ -59,7 +59,9 @@ def from_environment(environ: Mapping[str, str]) -> App:
         return build(settings_from(environ))
     except SettingsError as error:
         _log.critical("wrong setting: %s", error)
-        return App(Unconfigured(), None)
+    except StoreUnavailable as error:
+        _log.critical("can't open the store: %s", error)
+    return App(Unconfigured(), None)
 
 
 def build(

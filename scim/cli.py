@@ -12,6 +12,7 @@ import click
 from scim import app, settings
 from scim.edge.routes import BASE_PATH
 from scim.edge.server import serve as serve_until_stopped
+from scim.storage.interface import StoreUnavailable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,7 +22,13 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on: loopback only.")
-@click.option("--port", default=7071, show_default=True, help="Port to listen on; 0 picks a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7071,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
 @click.option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -34,7 +41,8 @@ def serve(host: str, port: int, data: Path | None) -> None:
     """
     if not _is_loopback(host):
         raise click.UsageError("A server with a development token listens on loopback only, such as 127.0.0.1.")
-    environ = {"SCIM_DEV_TOKEN": secrets.token_urlsafe(32), **os.environ}
+    given = {name: value for name, value in os.environ.items() if value}
+    environ = {"SCIM_DEV_TOKEN": secrets.token_urlsafe(32), **given}
     if data is not None:
         environ["SCIM_DATA"] = str(data)
     try:
@@ -59,6 +67,8 @@ def serve(host: str, port: int, data: Path | None) -> None:
 
     try:
         asyncio.run(run())
+    except StoreUnavailable as error:
+        raise click.ClickException(f"Can't open the data: {error}") from None
     except OSError as error:
         raise click.ClickException(f"Can't listen on {host} port {port}: {error.strerror}") from None
 

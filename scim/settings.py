@@ -1,5 +1,6 @@
 """Every setting, from the environment, checked once. Nothing else reads the environment."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,12 +13,15 @@ from scim.protocol.limits import DEFAULT, Limits
 _AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT")
 
 
+_BASE_URL: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+
+
 class SettingsError(Exception):
     """A setting is wrong; the text is one line that says which and why, without its value."""
 
 
 def _base_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")) or "?" in value or "#" in value:
+    if not _BASE_URL.fullmatch(value):
         raise ValueError("must be an absolute http or https URL without query")
     return value.rstrip("/")
 

@@ -137,26 +137,30 @@ class TriggerClient(Client):
         raw_path, _, query = path.partition("?")
         # The host decodes the path but for %2F, and leaves parameters without a value out.
         decoded = "%2F".join(unquote(part) for part in raw_path.replace("%2f", "%2F").split("%2F"))
+        trigger, route_params = self._trigger(decoded)
         request = func.HttpRequest(
             method,
             f"{ORIGIN}{decoded}{'?' if query else ''}{query}",
             headers={name.lower(): value for name, value in headers.items()},
             params={name: value for name, value in parse_qsl(query) if value},
+            route_params=route_params,
             body=body,
         )
-        response: func.HttpResponse = self._loop.run(self._function(decoded)(request))
+        response: func.HttpResponse = self._loop.run(trigger(request))
         answered = {name.lower(): value for name, value in response.headers.items()}
         content = response.get_body()
         if response.mimetype and content:
             answered.setdefault("content-type", response.mimetype)
         return Answer(response.status_code, answered, content)
 
-    def _function(self, path: str) -> Any:
+    def _trigger(self, path: str) -> tuple[Any, dict[str, str]]:
+        """The function whose route matches first, and its route parameters: what `{*rest}` stands for, unless empty."""
         for function in indexed_functions():
-            route = "/" + function.get_trigger().route
-            prefix = route.partition("/{*")[0].lower()
-            if path.lower().rstrip("/") == prefix or ("{*" in route and path.lower().startswith(prefix)):
-                return function.get_user_function()
+            literal, catch_all, name = f"/{function.get_trigger().route}".rstrip("}").partition("{*")
+            matches = path.lower().startswith(literal.lower()) if catch_all else False
+            if matches or path.lower().rstrip("/") == literal.lower().rstrip("/"):
+                rest = path[len(literal) :].rstrip("/") if catch_all else ""
+                return function.get_user_function(), {name: rest} if rest else {}
         raise AssertionError("no trigger takes this path")
 
 
@@ -252,9 +256,9 @@ def client(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     function_app.service_of_this_worker.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """One `scim serve` for all tests that want a port and don't mind each other."""
+    """One `scim serve` for the tests of a file that want a port and don't mind each other."""
     running = Server()
     yield running
     running.stop()

@@ -14,6 +14,7 @@ from scim.edge.http import Request, Response
 from scim.edge.routes import BASE_PATH, Action, Route, Routes
 from scim.protocol import etag
 from scim.protocol.errors import (
+    BadRequest,
     Forbidden,
     InternalError,
     InvalidSyntax,
@@ -108,6 +109,8 @@ class Handler:
             _method(request, route)
             return Response(200, {"Content-Type": "application/json"}, b'{"status":"ok"}')
         principal = await self._authenticate(request.headers.get("authorization"))
+        if not request.origin.isascii():
+            raise BadRequest("The 'Host' header isn't the name of a host.")  # it would become part of every URL
         if route is None:
             raise NotFound("There is nothing at this address; the SCIM endpoints are below /scim/v2.")
         action = self._actions[_method(request, route)]

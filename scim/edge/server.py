@@ -1,13 +1,25 @@
 """The local server: the same handler as on Azure behind aiohttp, on a port of this machine."""
 
 import asyncio
+import json
+import logging
 import signal
 from collections.abc import Callable
+from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
-from scim.edge.handler import Handler, Unconfigured
+from scim.edge.handler import MEDIA_TYPE, Handler, Unconfigured
 from scim.edge.http import Request
+from scim.protocol.errors import BadRequest
+
+_MAX_HEADER: Final = 32 * 1024
+"""Bytes of one header; tokens with many claims are long."""
+
+_PATIENCE: Final = 2.0
+"""Seconds that requests have to end once the server is asked to stop; they take milliseconds."""
+
+_log: Final = logging.getLogger("scim.request")
 
 
 async def serve(
@@ -19,10 +31,15 @@ async def serve(
     """
 
     async def answer(incoming: web.BaseRequest) -> web.Response:
+        if incoming.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and incoming.version >= HttpVersion11:
+            # RFC 9110 §10.1.1: the client holds the body back until it hears this.
+            await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            incoming.writer.output_size = 0
         request = Request(
             method=incoming.method,
             path=incoming.rel_url.raw_path,
-            parameters=dict(incoming.query),
+            # As the Functions host has them: repeated ones joined, empty ones left out.
+            parameters={name: joined for name in incoming.query if (joined := ",".join(incoming.query.getall(name)))},
             headers={name.lower(): value for name, value in incoming.headers.items()},
             # One byte over the limit is enough for the handler to refuse the body.
             body=await _read(incoming, limit + 1),
@@ -31,8 +48,14 @@ async def serve(
         response = await handler.handle(request)
         return web.Response(status=response.status, headers=response.headers, body=response.body)
 
-    server = web.Server(answer, access_log=None)
-    runner = web.ServerRunner(server)
+    server = _Server(
+        answer,
+        access_log=None,
+        auto_decompress=False,  # as on Azure
+        max_line_size=limit,  # a filter that is too long is the handler's to refuse
+        max_field_size=_MAX_HEADER,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=_PATIENCE)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     stopped = asyncio.Event()
@@ -46,6 +69,30 @@ async def serve(
         await stopped.wait()
     finally:
         await runner.cleanup()
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    """One connection. What isn't HTTP gets a SCIM error too, and never gets into the log."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's signature; it quotes what the client sent
+    ) -> web.StreamResponse:
+        _log.warning("a request that isn't HTTP, or that broke off: %s %d", type(exc).__name__, status)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        error = BadRequest("The request isn't valid HTTP, or a header is too long.")
+        answer = web.Response(status=error.status, body=json.dumps(error.body()).encode(), content_type=MEDIA_TYPE)
+        answer.force_close()
+        return answer
 
 
 async def _read(incoming: web.BaseRequest, most: int) -> bytes:

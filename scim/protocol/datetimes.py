@@ -25,7 +25,7 @@ def normal(text: str) -> str | None:
         zone = match[3]
         if zone and zone not in "Zz":
             hours, minutes = int(zone[1:3]), int(zone[4:6])
-            if hours > 14 or minutes > 59:  # xsd:dateTime's bounds for a zone
+            if minutes > 59 or hours * 60 + minutes > 14 * 60:  # xsd:dateTime's bounds for a zone
                 return None
             offset = timedelta(hours=hours, minutes=minutes)
             moment = moment - offset if zone[0] == "+" else moment + offset

@@ -266,7 +266,7 @@ class _Parser:
         at = self._next
         token = self._take()
         if token.startswith('"'):
-            return self._string(token, at)
+            return self._storable(self._string(token, at))
         lowered = token.lower()
         if lowered in _WORDS:
             return _WORDS[lowered]
@@ -277,16 +277,17 @@ class _Parser:
             return number
         if token in "()[]" or lowered in {"and", "or", "not"}:
             raise self._wrong("a value", back=1)
-        return tolerances.unquoted_value(token)
+        return self._storable(tolerances.unquoted_value(token))
 
     def _string(self, token: str, at: int) -> str:
         try:
-            value = cast(str, json.loads(token))
-            value.encode()
-        except ValueError:  # a wrong escape, a control character, a lone surrogate
+            return cast(str, json.loads(token))
+        except ValueError:  # a wrong escape, a control character
             raise InvalidFilter(f"The string at character {self._tokens[at][0] + 1} is not a JSON string.") from None
-        if "\x00" in value:
-            raise InvalidFilter("U+0000 can't be part of a value.")
+
+    def _storable(self, value: str) -> str:
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidFilter("U+0000 and lone surrogates can't be part of a value.")
         return value
 
     def _peek(self) -> str:

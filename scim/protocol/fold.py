@@ -73,21 +73,27 @@ def _complex(value: JsonObject, attributes: Mapping[str, Attribute]) -> JsonObje
     return {name: _value(sub, attributes[name]) for name, sub in value.items() if name in attributes}
 
 
-def sort_keys(f: JsonObject, kind: ResourceType) -> dict[str, str]:
+def sort_keys(resource: JsonObject, f: JsonObject, kind: ResourceType) -> dict[str, str]:
     """One key for each sortable path: type, presence, folded value, id. Ascending order puts missing values last."""
     keys: dict[str, str] = {}
     suffix = f"\x01{f['id']}"
     for path, names in kind.sort_paths.items():
         value = _sort_value(f, names)
-        if value is None:
-            keys[path] = f"{kind.name}:1{suffix}"
-        else:
+        if value is _UNSEARCHABLE:
+            # A boolean, or a string that is too long for `f`: that one sorts by how it begins.
+            given = _sort_value(resource, names)
+            value = text(given[:_SORT_CHARACTERS]) if isinstance(given, str) else "1"
+        elif value is False:
+            value = "0"
+        if isinstance(value, str):
             keys[path] = f"{kind.name}:0{value[:_SORT_CHARACTERS]}{suffix}"
+        else:
+            keys[path] = f"{kind.name}:1{suffix}"
     return keys
 
 
-def _sort_value(f: JsonObject, names: tuple[str, ...]) -> str | None:
-    value: Json = f
+def _sort_value(values: JsonObject, names: tuple[str, ...]) -> Json:
+    value: Json = values
     for name in names:
         value = value.get(name)
         if value is None:
@@ -96,9 +102,7 @@ def _sort_value(f: JsonObject, names: tuple[str, ...]) -> str | None:
         # RFC 7644 §3.4.2.3: a multi-valued attribute sorts by its primary value, else by its first.
         element = next((e for e in value if isinstance(e, dict) and e.get("primary") is True), value[0])
         value = element.get("value") if isinstance(element, dict) else element
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return value if isinstance(value, str) else None
+    return value
 
 
 def key(resource: JsonObject, kind: ResourceType) -> str:

@@ -13,6 +13,8 @@ class Limits:
     filter_characters: int = 10_000
     filter_depth: int = 50
     patch_operations: int = 1_000
+    patch_values: int = 1_000_000
+    """Values of multi-valued attributes that the operations of one PATCH may look through, all together."""
     members: int = 10_000
     """Members that one request may add and remove."""
     page: int = 1_000

@@ -131,7 +131,9 @@ def _number(members: JsonObject, name: str, default: int) -> int:
 
 
 def _names(members: JsonObject, name: str) -> tuple[str, ...]:
-    value = members.get(name) or ()
+    value = members.get(name)
+    if value is None:
+        return ()
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
         raise InvalidSyntax(f"'{name}' must be an array of attribute names.")

@@ -3,18 +3,19 @@
 A change never edits the resource it is given: what it touches is built anew, the rest is shared.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from scim.protocol import filter as syntax, fold, tolerances
-from scim.protocol.errors import InvalidPath, InvalidValue, Mutability, NoTarget
+from scim.protocol.errors import InvalidPath, InvalidValue, Mutability, NoTarget, PayloadTooLarge
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import DEFAULT, Limits
 from scim.protocol.match import matches
 from scim.protocol.messages import Op, Operation
 from scim.protocol.query import elements, locate
 from scim.protocol.schema import Attribute, Place, ResourceType
-from scim.protocol.validate import entries, finished, many, parts, value as canonical
+from scim.protocol.validate import entries, finished, many, one, parts, value as canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,15 @@ def changes(operations: Iterable[Operation], kind: ResourceType, limits: Limits 
     return [change for operation in operations for change in _resolve(operation, kind, limits)]
 
 
-def apply(resource: JsonObject, steps: Iterable[Change], kind: ResourceType) -> JsonObject:
+def apply(resource: JsonObject, steps: Iterable[Change], kind: ResourceType, limits: Limits = DEFAULT) -> JsonObject:
     """The resource after all changes, or the first error and no change at all."""
     new = resource
+    looked_through = 0
     for change in steps:
-        new = _apply(new, change)
+        new, values = _apply(new, change)
+        looked_through += values
+        if looked_through > limits.patch_values:
+            raise too_much_work(limits)
     return resource if new is resource else finished(new, kind)
 
 
@@ -64,7 +69,9 @@ def _without_path(operation: Operation, kind: ResourceType, limits: Limits) -> I
         if _writable(place.attribute, sub):
             yield Change(operation.op, place, raw, sub=sub)
     for name, raw in operation.value.items():
-        if "[" in name:
+        # As with other keys of a body: what nobody knows, or nobody may change, is dropped.
+        found = locate(syntax.parse_path(name, limits).path, kind) if "[" in name else None
+        if found is not None and _writable(found[0].attribute, found[1]):
             yield from _with_path(Operation(operation.op, name, raw), name, kind, limits)
 
 
@@ -107,21 +114,39 @@ def _writable(attribute: Attribute, sub: Attribute | None) -> bool:
 # --- one change -------------------------------------------------------------------------------------------------
 
 
-def _apply(resource: JsonObject, change: Change) -> JsonObject:
+def too_much_work(limits: Limits) -> PayloadTooLarge:
+    """The answer to operations that would keep everybody else waiting: many of them on attributes with many values."""
+    return PayloadTooLarge(
+        f"The operations of a PATCH may look through at most {limits.patch_values} values; send fewer at a time."
+    )
+
+
+def _apply(resource: JsonObject, change: Change) -> tuple[JsonObject, int]:
+    """The resource after one change, and how many values had to be looked through."""
     attribute, urn = change.place.attribute, change.place.extension
     container = resource if urn is None else resource.get(urn, {})
     old = container.get(attribute.name)
     new = _changed(old, change)
+    looked_through = len(old) if isinstance(old, list) else 0
     if attribute.returned == "never" or new == old:
-        return resource
+        return resource, looked_through
     if new is None and attribute.required:
         raise Mutability(f"'{attribute.name}' is required and can't be removed.")
     if attribute.mutability == "immutable" and old is not None:
         raise Mutability(f"'{attribute.name}' can't be changed once it has a value.")
+    _check_required(new, attribute)
     changed = {name: value for name, value in container.items() if name != attribute.name or new is not None}
     if new is not None:
         changed[attribute.name] = new
-    return changed if urn is None else {**resource, urn: changed}
+    return (changed if urn is None else {**resource, urn: changed}), looked_through
+
+
+def _check_required(new: Json, attribute: Attribute) -> None:
+    """Raises `Mutability` if a complex value has lost, or never got, a sub-attribute that is required."""
+    for sub in attribute.sub_attributes.values():
+        values = new if isinstance(new, list) else [new]
+        if sub.required and any(value is not None and sub.name not in value for value in values):
+            raise Mutability(f"'{attribute.name}.{sub.name}' is required and can't be without a value.")
 
 
 def _changed(old: Json, change: Change) -> Json | None:
@@ -188,7 +213,7 @@ def _picked(old: list[Json], change: Change, tree: syntax.Filter) -> list[Json]:
     if sub is not None:
         value = None if change.op == "remove" else canonical(change.value, sub)
         if value is not None and not any(hits):
-            return [*old, {**_terms(tree, attribute), sub.name: value}]
+            return [*old, {**described(tree, attribute), sub.name: value}]
         changed = [_with_sub(e, sub, value) if hit else e for e, hit in zip(old, hits, strict=True)]
         return [element for element in changed if element]
     rest = [element for element, hit in zip(old, hits, strict=True) if not hit]
@@ -198,7 +223,7 @@ def _picked(old: list[Json], change: Change, tree: syntax.Filter) -> list[Json]:
         return rest if change.op == "replace" else old
     given = many(change.value, attribute)
     if not any(hits):
-        terms = _terms(tree, attribute)
+        terms = described(tree, attribute)
         return [*old, *({**terms, **element} if isinstance(element, dict) else element for element in given)]
     if change.op == "replace":
         first = hits.index(True)
@@ -222,57 +247,66 @@ def _merged(old: JsonObject, new: JsonObject, attribute: Attribute) -> JsonObjec
 def _added(old: list[Json], given: list[Json], attribute: Attribute) -> list[Json]:
     """Elements that are there already are merged into, the others are appended."""
     new = list(old)
+    places: dict[Hashable, int] = {}
+    for at, element in enumerate(old):
+        places.setdefault(_identity(element, attribute), at)
+    equal = {_exactly(element) for element in old}
     for element in given:
-        same = next((at for at, e in enumerate(new) if _same(e, element, attribute)), None)
-        if same is None:
+        if _exactly(element) in equal:  # several may be alike in type and value; an equal one changes none of them
+            continue
+        at = places.setdefault(_identity(element, attribute), len(new))
+        if at == len(new):
             new.append(element)
         elif isinstance(element, dict):
-            new[same] = _merged(new[same], element, attribute)
+            new[at] = _merged(new[at], element, attribute)
     return new
 
 
-def _same(one: Json, other: Json, attribute: Attribute) -> bool:
-    """Whether two elements are one: equal, or alike in `type` and `value`."""
-    if one == other:
-        return True
-    if not isinstance(one, dict) or "value" not in one or "value" not in other:
-        return False
-    one, other = fold.element(one, attribute), fold.element(other, attribute)
-    return bool(one["value"] == other["value"] and one.get("type") == other.get("type"))
+def _identity(element: Json, attribute: Attribute) -> Hashable:
+    """What elements that count as one have in common: `type` and `value`, or everything if there is no `value`."""
+    fields = _compared(element, attribute)
+    return (fields.get("type"), fields["value"]) if "value" in fields else _exactly(element)
+
+
+def _exactly(element: Json) -> Hashable:
+    return frozenset(element.items()) if isinstance(element, dict) else cast(Hashable, element)
+
+
+def _compared(element: Json, attribute: Attribute) -> JsonObject:
+    """The element as it compares with others: folded, but, unlike in the folded copy, whatever its length and type."""
+    subs = attribute.by_name if isinstance(element, dict) else {"value": attribute}
+    values = element if isinstance(element, dict) else {"value": element}
+    return {n: fold.text(v) if isinstance(v, str) and not subs[n].case_exact else v for n, v in values.items()}
 
 
 def _without(old: list[Json], listed: Json, attribute: Attribute) -> list[Json]:
     """The elements that a `remove` with a value doesn't list, by `value` or, if that isn't given, by all that is."""
-    kept = old
-    for item in tolerances.list_from_single(listed):
-        wanted = canonical([item], attribute)
-        if wanted is None:
-            continue
-        [folded] = [fold.element(element, attribute) for element in wanted]
-        if isinstance(folded, dict) and "value" in folded:
-            folded = {"value": folded["value"]}
-        kept = [element for element in kept if not _has(fold.element(element, attribute), folded)]
+    given = [one(item, attribute) for item in tolerances.list_from_single(listed)]
+    wanted = [_compared(element, attribute) for element in given if element is not None]
+    values = {fields["value"] for fields in wanted if "value" in fields}
+    others = [fields for fields in wanted if "value" not in fields]
+    kept = []
+    for element in old:
+        fields = _compared(element, attribute)
+        if fields.get("value") not in values and not any(other.items() <= fields.items() for other in others):
+            kept.append(element)
     return kept
 
 
-def _has(element: Json, wanted: Json) -> bool:
-    if not isinstance(element, dict):
-        return bool(element == wanted)
-    return all(element.get(name) == value for name, value in wanted.items())
-
-
-def _terms(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
+def described(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
     """The values that the filter's `eq` terms give to an element that it would pick (Entra relies on that)."""
     terms: JsonObject = {}
     for term in tree.terms if isinstance(tree, syntax.And) else (tree,):
         if isinstance(term, syntax.And):
-            terms.update(_terms(term, attribute))
+            terms.update(described(term, attribute))
         elif isinstance(term, syntax.Compare) and term.op == "eq" and term.value is not None:
             sub = attribute.sub(term.path.attribute)
-            if sub is not None:
-                terms[sub.name] = canonical(
-                    term.value.value if isinstance(term.value, syntax.Number) else term.value, sub
-                )
+            literal: Json = term.value
+            if isinstance(literal, syntax.Number):
+                literal = literal.value if sub is not None and sub.type in {"integer", "decimal"} else literal.text
+            value = canonical(literal, sub) if sub is not None else None
+            if sub is not None and value is not None:
+                terms[sub.name] = value
     if not terms and attribute.type == "complex":
         raise NoTarget(f"No element of '{attribute.name}' matches the filter, and it doesn't say how to make one.")
     return terms
@@ -284,6 +318,10 @@ def _one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list
         return new
     untouched = {id(element) for element in old}
     fresh = [id(e) for e in new if e.get("primary") is True and id(e) not in untouched]
+    if len(fresh) > 1:
+        # An element that was primary before, and was merely merged into, gives way.
+        before = {at for at, element in enumerate(old) if element.get("primary") is True}
+        fresh = [id(e) for at, e in enumerate(new) if id(e) in fresh and at not in before]
     if len(fresh) > 1:
         raise InvalidValue(f"'{attribute.name}' can have only one primary value.")
     if not fresh:

@@ -39,7 +39,7 @@ class Projection:
 
     def apply(self, resource: JsonObject) -> JsonObject:
         """A new resource with what the answer carries."""
-        if self.kept is None and not self.left_out:
+        if self.kept is None and not self.left_out and not self.kind.withholds:
             return resource
         projected: JsonObject = {}
         for name, value in resource.items():
@@ -60,7 +60,7 @@ class Projection:
             if attribute.returned == "always":
                 level[name] = value
                 continue
-            if kept is not None and name not in kept:
+            if name not in kept if kept is not None else attribute.returned == "request":
                 continue
             if name in left_out and left_out[name] is None:
                 continue

@@ -270,8 +270,8 @@ def _linked(
         if all(isinstance(t, syntax.Compare) and str(t.path).lower() == "value" for t in terms):
             return AnyOf(tuple(_linked(t, relation, None, negated) for t in terms if isinstance(t, syntax.Compare)))
     by_value = isinstance(tree, syntax.Compare) and tree.op == "eq" and (sub is None or sub.name == "value")
-    if by_value and not negated and isinstance(tree, syntax.Compare) and isinstance(tree.value, str):
-        return Linked(tree.value)
+    if by_value and not negated and isinstance(tree, syntax.Compare) and relation.value and tree.value is not None:
+        return Linked(str(_literal(tree, relation.value)))
     raise InvalidFilter(f"'{relation.name}' can only be asked for one value: {relation.name} eq \"id\", without 'not'.")
 
 

@@ -101,6 +101,15 @@ class ResourceType:
         return {path: tuple(path.split(".")) for path in sorted(self.sortable)}
 
     @cached_property
+    def withholds(self) -> bool:
+        """Whether an attribute of this type isn't returned unless it is asked for."""
+        return any(
+            attribute.returned == "request"
+            for schema in (self.schema, *self.extensions.values())
+            for attribute in schema.attributes.values()
+        )
+
+    @cached_property
     def references(self) -> Sequence[tuple[str | None, str, str]]:
         """Single-valued references to one resource type, such as `manager`: extension, name, resource type."""
         levels = [(None, self.schema), *self.extensions.items()]

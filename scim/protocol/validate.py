@@ -4,7 +4,6 @@ Bodies are read tolerantly: unknown and read-only attributes and unknown schema 
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Final
@@ -48,8 +47,7 @@ def replacement(body: Json, current: JsonObject, kind: ResourceType) -> JsonObje
     if kind.relation in named:
         new.setdefault(kind.relation, [])
     for place in _places(kind):
-        if place.attribute.mutability == "immutable":
-            _keep_immutable(new, current, place)
+        _keep_immutable(new, current, place)
     return finished(new, kind)
 
 
@@ -118,7 +116,8 @@ def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
         if canonical is None or attribute.returned == "never":
             continue
         target = new if place.extension is None else new.setdefault(place.extension, {})
-        if sub is not None and isinstance(canonical, dict):
+        if isinstance(canonical, dict):
+            # The body may name one attribute as an object and by dotted keys.
             canonical = {**target.get(attribute.name, {}), **canonical}
         target[attribute.name] = canonical
     return new, named
@@ -138,12 +137,20 @@ def _places(kind: ResourceType) -> Iterable[Place]:
 
 
 def _keep_immutable(new: JsonObject, current: JsonObject, place: Place) -> None:
-    name, urn = place.attribute.name, place.extension
-    old = (current if urn is None else current.get(urn, {})).get(name)
+    attribute, urn = place.attribute, place.extension
+    old = (current if urn is None else current.get(urn, {})).get(attribute.name)
     if old is None:
         return
     target = new if urn is None else new.setdefault(urn, {})
-    if target.setdefault(name, old) != old:
+    if attribute.mutability == "immutable":
+        _keep(target, attribute.name, old)
+    elif attribute.type == "complex" and not attribute.multi_valued:
+        for name in old.keys() & {sub.name for sub in attribute.by_name.values() if sub.mutability == "immutable"}:
+            _keep(target.setdefault(attribute.name, {}), name, old[name])
+
+
+def _keep(level: JsonObject, name: str, old: Json) -> None:
+    if level.setdefault(name, old) != old:
         raise Mutability(f"'{name}' can't be changed once it has a value.")
 
 
@@ -234,7 +241,8 @@ def _simple(raw: Json, attribute: Attribute, label: str) -> Json:
         raise InvalidValue(f"'{label}' must be a dateTime such as 2026-01-31T09:30:00Z.")
     if attribute.type == "binary":
         try:
-            base64.b64decode(raw, validate=True)
-        except binascii.Error:
+            # RFC 7643 §2.3.6: the padding may be left out.
+            base64.b64decode(raw + "=" * (-len(raw) % 4), validate=True)
+        except ValueError:  # text outside ASCII raises it as it is
             raise InvalidValue(f"'{label}' must be base64 (RFC 4648 §4).") from None
     return raw

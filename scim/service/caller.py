@@ -41,7 +41,8 @@ class Conditions:
 
     def need_the_version(self) -> bool:
         """Whether the resource must be read before a write that is conditional."""
-        return bool(self.if_match or self.if_none_match) and self.single() is None
+        # A header without a tag is one that no version satisfies, not a missing one.
+        return (self.if_match is not None or self.if_none_match is not None) and self.single() is None
 
     def check(self, version: str) -> None:
         """Raises `PreconditionFailed` if a write of a resource at this version isn't wanted."""

@@ -8,11 +8,11 @@ from scim.protocol.errors import InvalidValue, Mutability, PayloadTooLarge
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.match import matches
-from scim.protocol.patch import Change
+from scim.protocol.patch import Change, described, too_much_work
 from scim.protocol.query import elements
 from scim.protocol.schema import Attribute, ResourceType
 from scim.protocol.tolerances import list_from_single, unassigned
-from scim.protocol.validate import many
+from scim.protocol.validate import one
 from scim.storage.interface import Member, MemberChanges
 
 _MEMBER_BYTES: Final = fold.MAX_BYTES
@@ -32,16 +32,22 @@ def members_from(raw: Json, attribute: Attribute, limits: Limits) -> list[Member
     if unassigned(raw):
         return []
     found: dict[str, Member] = {}
-    for element in many(raw, attribute):
+    for item in list_from_single(raw):
+        element = one(item, attribute) or {}
         value = element.get("value")
         if value is None:
             raise InvalidValue("Each member needs a 'value': the id of a user or group.")
-        if len(value.encode()) > _MEMBER_BYTES:
-            raise InvalidValue(f"The 'value' of a member may have at most {_MEMBER_BYTES} bytes.")
+        for name, text in element.items():
+            if len(text.encode()) > _MEMBER_BYTES:
+                raise InvalidValue(f"The '{name}' of a member may have at most {_MEMBER_BYTES} bytes.")
         found.setdefault(value, Member(value, element.get("type"), element.get("display")))
     if len(found) > limits.members:
-        raise PayloadTooLarge(f"A request may name at most {limits.members} members.")
+        raise _too_many(limits)
     return list(found.values())
+
+
+def _too_many(limits: Limits) -> PayloadTooLarge:
+    return PayloadTooLarge(f"A request may name at most {limits.members} members.")
 
 
 class MemberSteps:
@@ -52,6 +58,8 @@ class MemberSteps:
         self._limits = limits
         self._current = None if current is None else {member.value: member for member in current}
         self._after: dict[str, Member | None] = {}
+        self._named = 0
+        self._looked_through = 0
 
     @staticmethod
     def need_current(changes: Iterable[Change]) -> bool:
@@ -75,19 +83,23 @@ class MemberSteps:
         elif change.value is None:
             self._clear()
         else:
-            self._remove(member.value for member in self._listed(change.value))
+            # A member without a value names nobody: an error where it would add, nothing where it would remove.
+            listed = [item for item in list_from_single(change.value) if one(item, self._attribute) is not None]
+            self._remove(member.value for member in self._listed(listed))
 
     def changes(self) -> MemberChanges:
         """What is to be written; without what is known to be so already."""
         known = self._current
         add = [m for v, m in self._after.items() if m is not None and (known is None or v not in known)]
         gone = [v for v, m in self._after.items() if m is None and (known is None or v in known)]
-        if len(add) > self._limits.members:
-            raise PayloadTooLarge(f"A request may name at most {self._limits.members} members.")
         return MemberChanges(tuple(add), tuple(gone))
 
     def _listed(self, raw: Json) -> list[Member]:
-        return members_from(raw, self._attribute, self._limits)
+        listed = members_from(raw, self._attribute, self._limits)
+        self._named += len(listed)
+        if self._named > self._limits.members:
+            raise _too_many(self._limits)
+        return listed
 
     def _add(self, members: Iterable[Member]) -> None:
         for member in members:
@@ -107,7 +119,9 @@ class MemberSteps:
         if change.op == "remove" or (change.op == "replace" and unassigned(change.value)):
             self._remove(hits)
             return
-        named = {"value": values[0]} if values and len(values) == 1 else {}
+        named: JsonObject = {"value": values[0]} if values and len(values) == 1 else {}
+        if not hits:
+            named = described(tree, self._attribute)
         raw = [{}] if unassigned(change.value) else list_from_single(change.value)
         given = self._listed([{**named, **(item if isinstance(item, dict) else {"value": item})} for item in raw])
         if change.op == "replace":
@@ -117,6 +131,9 @@ class MemberSteps:
     def _matching(self, tree: syntax.Filter) -> list[str]:
         bound = elements(tree, self._attribute)
         present = {**(self._current or {}), **self._after}
+        self._looked_through += len(present)
+        if self._looked_through > self._limits.patch_values:
+            raise too_much_work(self._limits)
         return [v for v, m in present.items() if m and matches(bound, fold.element(_element(m), self._attribute))]
 
 
@@ -144,9 +161,10 @@ def _listed_values(tree: syntax.Filter) -> list[str] | None:
     for term in terms:
         if not (isinstance(term, syntax.Compare) and term.op == "eq" and str(term.path).lower() == "value"):
             return None
-        if not isinstance(term.value, str):
+        value = term.value.text if isinstance(term.value, syntax.Number) else term.value
+        if not isinstance(value, str):
             return None
-        values.append(term.value)
+        values.append(value)
     return values
 
 

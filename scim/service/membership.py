@@ -79,7 +79,8 @@ class Memberships:
         match bound:
             case Linked(value) if only is not None:
                 group, member = (only, value) if kind.relation == "members" else (value, only)
-                return Among((only,)) if await self._store.is_member(tenant, group, member) else FALSE
+                found = is_id(group) and await self._store.is_member(tenant, group, member)
+                return Among((only,)) if found else FALSE
             case Linked(value):
                 return Among(await self._linked(tenant, value, kind))
             case All(terms):

@@ -131,7 +131,7 @@ class Resources:
         async def attempt() -> Stored:
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
-            resource = patch.apply(stored.resource, attributes, kind)
+            resource = patch.apply(stored.resource, attributes, kind, self._limits)
             return await self._write(caller.tenant, kind, stored, resource, member_changes, conditions)
 
         if attributes or not of_members or conditions.need_the_version():
@@ -245,7 +245,7 @@ class Resources:
         if len(key.encode()) > _KEY_BYTES:
             raise InvalidValue(f"'{kind.unique}' may have at most {_KEY_BYTES - len(kind.name) - 1} bytes.")
         f = fold.folded(resource, kind)
-        return Draft(kind.name, resource["id"], key, resource, f, fold.sort_keys(f, kind))
+        return Draft(kind.name, resource["id"], key, resource, f, fold.sort_keys(resource, f, kind))
 
     # --- answering ---
 
@@ -298,4 +298,4 @@ def _taken(kind: ResourceType) -> Uniqueness:
 def _touch(kind: ResourceType, id: str, now: str) -> Touch:
     meta = {"meta": {"lastModified": now}}
     f = {"id": id, **fold.folded(meta, kind)}
-    return Touch(now, f["meta"]["lastModified"], fold.sort_keys(f, kind)["meta.lastModified"])
+    return Touch(now, f["meta"]["lastModified"], fold.sort_keys(meta, f, kind)["meta.lastModified"])

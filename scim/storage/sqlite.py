@@ -5,7 +5,7 @@ A write is one transaction, so a reader sees all of it or nothing, also after th
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +29,14 @@ from scim.storage.interface import (
     Taken,
     Touch,
 )
-from scim.storage.sqlite_filter import Leaf, condition, digest, leaves, narrowing
+from scim.storage.sqlite_filter import Leaf, changed_leaves, condition, digest, leaves, narrowing
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
+_TURNS: Final = 10
+# A private file in memory, of at most 1 GiB. In a ":memory:" database every commit after a balanced index page walks
+# through all pages, so that a write gets dearer with each user.
+_IN_MEMORY: Final = "file:scim?vfs=memdb"
 
 _SCHEMA: Final = """
 CREATE TABLE item (
@@ -45,11 +49,13 @@ CREATE TABLE item (
     data TEXT NOT NULL,
     f TEXT NOT NULL,
     s TEXT NOT NULL,
+    created TEXT,
+    modified TEXT,
     UNIQUE (tenant, type, id),
     UNIQUE (tenant, key)
 );
-CREATE INDEX item_created ON item (tenant, type, f ->> '$."meta"."created"');
-CREATE INDEX item_modified ON item (tenant, type, f ->> '$."meta"."lastModified"');
+CREATE INDEX item_created ON item (tenant, type, created, id);
+CREATE INDEX item_modified ON item (tenant, type, modified, id);
 CREATE TABLE leaf (
     digest INTEGER NOT NULL,
     row INTEGER NOT NULL,
@@ -71,13 +77,32 @@ class SqliteStore:
     """All tenants in one database. `path` names a file; without it everything is in memory and gone at the end."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._db = sqlite3.connect(
-            path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        if path is not None:
+        try:
+            self._db = sqlite3.connect(
+                path or _IN_MEMORY,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=path is None,
+            )
+        except sqlite3.Error as error:
+            raise StoreUnavailable(str(error)) from None
+        try:
+            self._prepare(in_file=path is not None)
+        except StoreUnavailable:
+            self._db.close()
+            raise
+
+    def _prepare(self, *, in_file: bool) -> None:
+        """Make the tables, or see that they are there in the form that this version knows."""
+        if in_file:
             # One writer beside many readers, and a killed process leaves nothing half-written.
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._switch_to_wal()
+            self._rows("PRAGMA synchronous = NORMAL", ())
+        else:
+            # Nobody else can open it, so nobody has to be asked for locks; and what a page costs is that it is copied.
+            self._rows("PRAGMA locking_mode = EXCLUSIVE", ())
+            self._rows("PRAGMA page_size = 2048", ())
         with self._transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -87,6 +112,17 @@ class SqliteStore:
             elif version != SCHEMA_VERSION:
                 raise StoreUnavailable(f"the data file has format {version}, this version reads {SCHEMA_VERSION}")
 
+    def _switch_to_wal(self) -> None:
+        """Set the journal mode of the file; of several who open a new file at once, one does it."""
+        for _ in range(_TURNS):
+            with suppress(StoreUnavailable):
+                self._rows("PRAGMA journal_mode = WAL", ())
+                return
+            # SQLite doesn't wait for this lock, but it waits for that of a transaction.
+            with self._transaction():
+                pass
+        self._rows("PRAGMA journal_mode = WAL", ())
+
     async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
         row = self._row("SELECT revision, data FROM item WHERE tenant = ? AND type = ? AND id = ?", (tenant, kind, id))
         return None if row is None else Stored(kind, id, str(row[0]), orjson.loads(row[1]))
@@ -95,8 +131,9 @@ class SqliteStore:
         with self._transaction():
             try:
                 row = self._db.execute(
-                    "INSERT INTO item (tenant, type, id, key, revision, data, f, s) VALUES (?, ?, ?, ?, 1, ?, ?, ?)",
-                    (tenant, draft.kind, draft.id, draft.key, *_texts(draft)),
+                    """INSERT INTO item (tenant, type, id, key, revision, data, f, s, created, modified)
+                       VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)""",
+                    (tenant, draft.kind, draft.id, draft.key, *_texts(draft), *_dates(draft)),
                 ).lastrowid
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
@@ -109,12 +146,13 @@ class SqliteStore:
             row, revision, old = self._current(tenant, draft.kind, draft.id, expected)
             try:
                 self._db.execute(
-                    "UPDATE item SET key = ?, revision = revision + 1, data = ?, f = ?, s = ? WHERE row = ?",
-                    (draft.key, *_texts(draft), row),
+                    """UPDATE item SET key = ?, revision = revision + 1, data = ?, f = ?, s = ?, created = ?, modified = ?
+                       WHERE row = ?""",
+                    (draft.key, *_texts(draft), *_dates(draft), row),
                 )
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
-            self._index(tenant, draft.kind, row, leaves(orjson.loads(old)), leaves(draft.f))
+            self._index(tenant, draft.kind, row, *changed_leaves(orjson.loads(old), draft.f))
             self._change_members(tenant, draft.id, members)
         return str(revision + 1)
 
@@ -136,8 +174,8 @@ class SqliteStore:
             self._db.execute(
                 """UPDATE item SET revision = revision + 1,
                    data = json_set(data, '$.meta.lastModified', ?), f = json_set(f, '$.meta.lastModified', ?),
-                   s = json_set(s, '$."meta.lastModified"', ?) WHERE row = ?""",
-                (touch.modified, touch.folded, touch.sort_key, row),
+                   s = json_set(s, '$."meta.lastModified"', ?), modified = ? WHERE row = ?""",
+                (touch.modified, touch.folded, touch.sort_key, touch.folded, row),
             )
         return str(revision + 1)
 
@@ -162,7 +200,7 @@ class SqliteStore:
     async def members(
         self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
     ) -> Sequence[Membership]:
-        behind = '("group", value) > (?, ?)' if after else "1"
+        behind = _behind('"group"', "value", len(groups)) if after else "1"
         rows = self._rows(
             f"""SELECT "group", value, type, display FROM member
                 WHERE tenant = ? AND "group" IN ({_marks(groups)}) AND {behind} ORDER BY "group", value LIMIT ?""",
@@ -173,7 +211,7 @@ class SqliteStore:
     async def memberships(
         self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
     ) -> Sequence[Membership]:
-        behind = '(value, "group") > (?, ?)' if after else "1"
+        behind = _behind("value", '"group"', len(members)) if after else "1"
         rows = self._rows(
             f"""SELECT "group", value FROM member WHERE tenant = ? AND value IN ({_marks(members)}) AND {behind}
                 ORDER BY value, "group" LIMIT ?""",
@@ -204,7 +242,7 @@ class SqliteStore:
     def _transaction(self) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise StoreUnavailable(str(error), retry_after=1) from None
         try:
             yield
@@ -229,14 +267,17 @@ class SqliteStore:
         return row, revision, f
 
     def _index(self, tenant: str, kind: str, row: int | None, old: set[Leaf], new: set[Leaf]) -> None:
-        self._db.executemany(
-            "DELETE FROM leaf WHERE digest = ? AND row = ?", [(digest(tenant, kind, leaf), row) for leaf in old - new]
-        )
-        self._db.executemany(
+        gone, come = old - new, new - old
+        if gone:
+            self._db.executemany(
+                "DELETE FROM leaf WHERE digest = ? AND row = ?", [(digest(tenant, kind, leaf), row) for leaf in gone]
+            )
+        if come:
             # Two leaves may share a digest, so the row may be there.
-            "INSERT OR IGNORE INTO leaf (digest, row) VALUES (?, ?)",
-            [(digest(tenant, kind, leaf), row) for leaf in new - old],
-        )
+            self._db.execute(
+                "INSERT OR IGNORE INTO leaf (digest, row) SELECT value, ? FROM json_each(?)",
+                (row, orjson.dumps([digest(tenant, kind, leaf) for leaf in come]).decode()),
+            )
 
     def _change_members(self, tenant: str, group: str, changes: MemberChanges) -> bool:
         """Whether anything was left to change."""
@@ -285,8 +326,19 @@ def _texts(draft: Draft) -> tuple[str, str, str]:
     return _text(draft.resource), _text(draft.f), _text(dict(draft.s))
 
 
+def _dates(draft: Draft) -> tuple[Json, Json]:
+    """The dates of `f` once more, as columns: an index on an expression would read all of `f` for every write."""
+    meta = draft.f.get("meta", {})
+    return meta.get("created"), meta.get("lastModified")
+
+
 def _text(value: JsonObject) -> str:
     return orjson.dumps(value).decode()
+
+
+def _behind(first: str, second: str, number: int) -> str:
+    """The condition for what comes after a pair; with one first value, in the form that SQLite seeks by."""
+    return f"{first} = ? AND {second} > ?" if number == 1 else f"({first}, {second}) > (?, ?)"
 
 
 def _marks(values: Sequence[object]) -> str:

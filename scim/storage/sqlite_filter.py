@@ -4,7 +4,8 @@ The index `leaf` has one row for each different value in `f`: a 64-bit digest of
 digest only narrows the search down; the condition on `f` decides, so a collision costs time and never a wrong answer.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -18,23 +19,40 @@ type Leaf = tuple[str, Json]
 # Dates have indexes of their own, which answer `gt` and `le` too (see the schema in `sqlite`).
 _OWN_INDEX: Final = frozenset({"meta", "id"})
 _GROUP: Final = 100
+_COLUMNS: Final[Mapping[Where, str]] = {
+    ("id",): "id",
+    ("meta", "created"): "created",
+    ("meta", "lastModified"): "modified",
+}
 _ORDER: Final = {"eq": "=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def leaves(f: JsonObject) -> set[Leaf]:
     """The values of a folded copy that equality can ask for."""
-    return set(_walk({name: value for name, value in f.items() if name not in _OWN_INDEX}, ""))
+    found: set[Leaf] = set()
+    for name, value in f.items():
+        if name not in _OWN_INDEX:
+            _gather(value, f"/{name}", found)
+    return found
 
 
-def _walk(value: Json, path: str) -> Iterator[Leaf]:
+def changed_leaves(old: JsonObject, new: JsonObject) -> tuple[set[Leaf], set[Leaf]]:
+    """The leaves of two folded copies, as far as they can differ: those of the attributes that do."""
+    return (
+        leaves({name: value for name, value in old.items() if new.get(name) != value}),
+        leaves({name: value for name, value in new.items() if old.get(name) != value}),
+    )
+
+
+def _gather(value: Json, path: str, found: set[Leaf]) -> None:
     if isinstance(value, dict):
         for name, sub in value.items():
-            yield from _walk(sub, f"{path}/{name}")
+            _gather(sub, f"{path}/{name}", found)
     elif isinstance(value, list):
         for element in value:
-            yield from _walk(element, path)
+            _gather(element, path, found)
     else:
-        yield path, value
+        found.add((path, value))
 
 
 def digest(tenant: str, kind: str, leaf: Leaf) -> int:
@@ -107,8 +125,9 @@ class _Compiler:
             case AnyOf(terms):
                 return self._joined(terms, " OR ", scope) or "0"
             case Among(ids):
-                self.parameters.extend(ids)
-                return f"item.id IN ({', '.join('?' * len(ids))})"
+                # One parameter, however many there are: SQLite limits their number.
+                self.parameters.append(json.dumps(ids))
+                return "item.id IN (SELECT value FROM json_each(?))"
             case Linked():
                 raise TypeError("a relation must be resolved to ids before a store sees it")
 
@@ -123,10 +142,8 @@ class _Compiler:
         if not where:
             return f"{scope}.value"
         if scope == "item.f":
-            if where == ("id",):
-                return "item.id"
-            # Written out, not a parameter: SQLite uses an index on an expression only for the same text.
-            return f"item.f ->> '{json_path(where)}'"
+            column = _COLUMNS.get(where)
+            return f"item.{column}" if column else f"item.f ->> '{json_path(where)}'"
         return f"{scope}.value ->> '{json_path(where)}'"
 
     def _test(self, value: str, op: str, literal: str | bool | float, negated: bool) -> str:

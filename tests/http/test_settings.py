@@ -1,0 +1,147 @@
+"""Settings: each wrong one is told in one line that names it, and on Azure nothing that is for development opens a door."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner
+
+import function_app
+from scim.cli import main
+from scim.settings import SettingsError, from_environment
+from tests.conftest import TOKEN, Client, Loop, TriggerClient
+from tests.http.checks import NOBODY, is_error
+
+AZURE = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT"]
+
+WRONG = [
+    ("SCIM_STORE", "postgres"),
+    ("SCIM_STORE", "SQLITE "),
+    ("SCIM_BASE_URL", "scim.example.com"),
+    ("SCIM_BASE_URL", "ftp://scim.example.com"),
+    ("SCIM_BASE_URL", "https://scim.example.com/?x=secret"),
+    ("SCIM_BASE_URL", "https://scim.example.com/#secret"),
+    ("SCIM_BASE_URL", "https://"),
+    ("SCIM_BASE_URL", "https:// scim.example.com"),
+    ("SCIM_MAX_BODY_BYTES", "secret"),
+    ("SCIM_MAX_BODY_BYTES", "-1"),
+    ("SCIM_MAX_BODY_BYTES", "1e6"),
+    ("SCIM_MAX_RESOURCE_BYTES", "0"),
+    ("SCIM_MAX_FILTER_CHARACTERS", "99999999"),
+    ("SCIM_MAX_FILTER_DEPTH", "101"),
+    ("SCIM_MAX_PATCH_OPERATIONS", "0"),
+    ("SCIM_MAX_MEMBERS", "1.5"),
+    ("SCIM_DEFAULT_PAGE", "0"),
+    ("SCIM_MAX_PAGE", "1001"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_setting_is_told_in_one_line_without_its_value(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        from_environment({name: value})
+    text = str(error.value)
+    assert text.startswith(f"{name}: ")
+    assert "\n" not in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(("name", "value"), [WRONG[0], WRONG[8], ("WEBSITE_INSTANCE_ID", "1")])
+def test_serve_does_not_start_on_a_wrong_setting(name: str, value: str) -> None:
+    ended = CliRunner(env={name: value}).invoke(main, ["serve", "--port", "0"])
+    assert ended.exit_code == 1
+    [line] = ended.output.splitlines()
+    assert line.startswith("Error: SCIM_")
+    assert "secret" not in line
+
+
+def test_an_empty_variable_counts_as_missing() -> None:
+    assert from_environment({"SCIM_STORE": "", "SCIM_MAX_PAGE": "", "SCIM_DEV_TOKEN": ""}) == from_environment({})
+    assert from_environment({"SCIM_DEV_TOKEN": "t", "WEBSITE_INSTANCE_ID": ""}).dev_token is not None
+
+
+def test_settings_do_not_show_the_token() -> None:
+    settings = from_environment({"SCIM_DEV_TOKEN": "secret"})
+    assert "secret" not in f"{settings} {settings!r}"
+
+
+@pytest.mark.parametrize("azure", AZURE)
+def test_on_azure_the_embedded_store_and_the_development_token_are_refused(azure: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SCIM_STORE: "):
+        from_environment({azure: "x"})
+    with pytest.raises(SettingsError, match=r"^SCIM_DEV_TOKEN: "):
+        from_environment({azure: "x", "SCIM_DEV_TOKEN": "t"})
+
+
+# --- through the triggers ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def configured(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
+    """Makes a worker with these variables of the environment."""
+    function_app.service_of_this_worker.cache_clear()
+
+    def make(**environment: str) -> Client:
+        for name in (*AZURE, "SCIM_DATA", "SCIM_BASE_URL", "SCIM_STORE", "SCIM_DEV_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return TriggerClient(loop)
+
+    yield make
+    loop.run(function_app.service_of_this_worker().close())
+    function_app.service_of_this_worker.cache_clear()
+
+
+REQUESTS = [
+    ("GET", "/Users"),
+    ("POST", "/Users"),
+    ("PATCH", f"/Groups/{NOBODY}"),
+    ("DELETE", f"/Users/{NOBODY}"),
+    ("POST", "/.search"),
+    ("GET", "/ServiceProviderConfig"),
+    ("GET", "/nowhere"),
+    ("GET", "//root/healthz"),
+]
+
+
+@pytest.mark.parametrize("token", [TOKEN, None, "wrong"])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"WEBSITE_INSTANCE_ID": "1"},
+        {"WEBSITE_INSTANCE_ID": "1", "SCIM_DEV_TOKEN": TOKEN},
+        {"IDENTITY_ENDPOINT": "http://x", "SCIM_DEV_TOKEN": TOKEN, "SCIM_STORE": "sqlite"},
+        {"SCIM_STORE": "postgres", "SCIM_DEV_TOKEN": TOKEN},
+        {"SCIM_BASE_URL": "nonsense-secret", "SCIM_DEV_TOKEN": TOKEN},
+        {"SCIM_DATA": "/nowhere/at/all/scim.db", "SCIM_DEV_TOKEN": TOKEN},
+    ],
+    ids="+".join,
+)
+def test_with_a_wrong_setting_every_request_gets_503_and_the_log_says_why(
+    configured: Callable[..., Client], caplog: pytest.LogCaptureFixture, environment: dict[str, str], token: str | None
+) -> None:
+    """An empty 500 would tell nobody anything."""
+    client = configured(**environment)
+    with caplog.at_level(logging.ERROR):
+        for method, path in REQUESTS:
+            answer = client.request(method, path, {"userName": "u"}, token=token)
+            is_error(answer, 503)
+            assert int(answer.headers["retry-after"]) > 0
+            assert b"secret" not in answer.body
+            assert TOKEN.encode() not in answer.body
+    assert any(record.levelno >= logging.ERROR for record in caplog.records)
+    assert TOKEN not in caplog.text
+
+
+def test_without_a_token_nobody_gets_in(configured: Callable[..., Client]) -> None:
+    client = configured()
+    for token in (TOKEN, "", "None", "default"):
+        is_error(client.get("/Users", token=token), 401)
+    assert client.get("//root/healthz", token=None).status == 200
+
+
+def test_limits_come_from_the_environment(configured: Callable[..., Client]) -> None:
+    client = configured(SCIM_DEV_TOKEN=TOKEN, SCIM_MAX_PAGE="3", SCIM_BASE_URL="https://fixed.example/x/")
+    assert client.get("/ServiceProviderConfig").json["filter"]["maxResults"] == 3
+    assert client.user()["meta"]["location"].startswith("https://fixed.example/x/Users/")

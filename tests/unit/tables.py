@@ -1,0 +1,64 @@
+"""The rows of the JSON tables beside this file, and the resource types that they speak of.
+
+`{core}`, `{group}` and `{enterprise}` in a table stand for the URNs, `{long}` for a text of 1,025 characters.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from _pytest.mark.structures import ParameterSet
+
+from scim.protocol.registry import core
+from scim.protocol.schema import ResourceType, resource_type_from, schema_from
+
+type Row = Mapping[str, Any]
+
+FOLDER: Final = Path(__file__).parent
+ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+WORDS: Final = {
+    "{core}": "urn:ietf:params:scim:schemas:core:2.0:User",
+    "{group}": "urn:ietf:params:scim:schemas:core:2.0:Group",
+    "{enterprise}": ENTERPRISE,
+    "{long}": "x" * 1025,
+}
+ID: Final = "0198c0de-0000-7000-8000-000000000001"
+
+
+def read(name: str) -> Any:
+    """A JSON file beside this one."""
+    text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    for word, meaning in WORDS.items():
+        text = text.replace(word, meaning)
+    return json.loads(text)
+
+
+def rows(name: str, section: str | None = None) -> list[ParameterSet]:
+    """The rows of a table for `parametrize`, each under its own id."""
+    table = read(name) if section is None else read(name)[section]
+    return [pytest.param(row, id=row["id"]) for row in table]
+
+
+def _gadget() -> ResourceType:
+    """A type with what User and Group don't have: immutable attributes, numbers, lists of simple values."""
+    schema = schema_from(read("gadget"))
+    source = {"name": "Gadget", "endpoint": "/Gadgets", "schema": schema.id}
+    return resource_type_from(source, {schema.id: schema}, ("count", "seen"), "")
+
+
+KINDS: Final[Mapping[str, ResourceType]] = {**core().resource_types, "Gadget": _gadget()}
+NAMES: Final = {"User": "bjensen", "Group": "Staff", "Gadget": "G-1"}
+
+
+def kind_of(row: Row) -> ResourceType:
+    """The resource type that a row is about; User unless it says otherwise."""
+    return KINDS[row.get("kind", "User")]
+
+
+def whole(values: Row, kind: ResourceType) -> dict[str, Any]:
+    """A stored resource with these values: with `schemas`, `id`, `meta` and the required name, if they aren't given."""
+    meta = {"resourceType": kind.name, "created": "2026-01-31T09:30:00Z", "lastModified": "2026-01-31T09:30:00Z"}
+    urns = [kind.schema.id, *(urn for urn in kind.extensions if urn in values)]
+    return {"schemas": urns, "id": ID, "meta": meta, kind.unique: NAMES[kind.name], **values}
