@@ -6,6 +6,7 @@ Grammar: RFC 7644 §3.4.2.2 (Figure 1) and §3.5.2 (Figure 7). A tree prints its
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import Final, Literal, cast
 
@@ -127,8 +128,12 @@ def parse(text: str, limits: Limits = DEFAULT) -> Filter:
     return _Parser(text, limits).whole_filter()
 
 
+@lru_cache(maxsize=512)
 def parse_path(text: str, limits: Limits = DEFAULT) -> PatchPath:
-    """The target of a PATCH operation. Raises `InvalidPath`, or `InvalidFilter` for what stands in the brackets."""
+    """The target of a PATCH operation. Raises `InvalidPath`, or `InvalidFilter` for what stands in the brackets.
+
+    Identity providers use the same few paths again and again, so the last ones are remembered.
+    """
     if len(text) > limits.filter_characters:
         raise InvalidPath(f"The path is longer than {limits.filter_characters} characters.")
     if "[" not in text:
@@ -141,7 +146,7 @@ def parse_path(text: str, limits: Limits = DEFAULT) -> PatchPath:
 
 # RFC 7643 §2.1 ATTRNAME; `$ref` is the one name outside it that the RFCs use.
 _NAME: Final = r"(?:\$ref|[A-Za-z][A-Za-z0-9_-]*)"
-_DOTTED: Final = re.compile(rf"({_NAME})(?:\.({_NAME}))?", re.IGNORECASE)
+_DOTTED: Final = re.compile(rf"({_NAME})(?:\.({_NAME}))?", re.IGNORECASE | re.ASCII)
 _TOKEN: Final = re.compile(r'\s*(?:([()\[\]])|("(?:[^"\\]|\\.)*")|([^\s()\[\]"]+))', re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})

@@ -32,17 +32,16 @@ def text(value: str) -> str:
 
 def scalar(value: Json, attribute: Attribute) -> Json:
     """One simple value as it stands in `f`."""
+    if attribute.is_text:
+        if not attribute.case_exact:
+            value = text(value)
+        return value if len(value) * 4 <= MAX_BYTES or len(value.encode()) <= MAX_BYTES else _UNSEARCHABLE
     match attribute.type:
         case "boolean" | "integer" | "decimal":
             return value
-        case "binary":
-            return _UNSEARCHABLE
         case "dateTime":
             return datetimes.normal(value)
-    folded = value if attribute.case_exact else text(value)
-    if len(folded) * 4 > MAX_BYTES and len(folded.encode()) > MAX_BYTES:
-        return _UNSEARCHABLE
-    return folded
+    return _UNSEARCHABLE  # binary
 
 
 def folded(resource: JsonObject, kind: ResourceType) -> JsonObject:
@@ -59,13 +58,10 @@ def folded(resource: JsonObject, kind: ResourceType) -> JsonObject:
 
 
 def _value(value: Json, attribute: Attribute) -> Json:
-    if attribute.multi_valued:
-        if attribute.type == "complex":
-            subs = attribute.by_name
-            return [_complex(element, subs) for element in value]
-        return [scalar(element, attribute) for element in value]
-    if attribute.type == "complex":
+    if isinstance(value, dict):
         return _complex(value, attribute.by_name)
+    if isinstance(value, list):
+        return [_value(element, attribute) for element in value]
     return scalar(value, attribute)
 
 

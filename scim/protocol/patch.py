@@ -143,9 +143,9 @@ def _apply(resource: JsonObject, change: Change) -> tuple[JsonObject, int]:
 
 def _check_required(new: Json, attribute: Attribute) -> None:
     """Raises `Mutability` if a complex value has lost, or never got, a sub-attribute that is required."""
-    for sub in attribute.sub_attributes.values():
+    for sub in attribute.required_subs:
         values = new if isinstance(new, list) else [new]
-        if sub.required and any(value is not None and sub.name not in value for value in values):
+        if any(value is not None and sub.name not in value for value in values):
             raise Mutability(f"'{attribute.name}.{sub.name}' is required and can't be without a value.")
 
 
@@ -258,7 +258,9 @@ def _added(old: list[Json], given: list[Json], attribute: Attribute) -> list[Jso
         if at == len(new):
             new.append(element)
         elif isinstance(element, dict):
+            equal.discard(_exactly(new[at]))
             new[at] = _merged(new[at], element, attribute)
+        equal.add(_exactly(new[at]))
     return new
 
 

@@ -180,7 +180,7 @@ def _attribute(
         return Some(where, elements(tree.filter, attribute), negated)
     if attribute.returned == "never" or (sub is not None and sub.returned == "never"):
         raise InvalidFilter(f"'{tree.path}' is never returned, so it can't be searched either.")
-    if sub is not None and (attribute.name, sub.name) in _UNFILTERABLE:
+    if (where if sub is None else (*where, sub.name)) in _UNFILTERABLE:
         raise InvalidFilter(f"'{tree.path}' can't be part of a filter.")
     if isinstance(tree, syntax.Present) or tree.value is None:
         negated ^= _is_null_test(tree)

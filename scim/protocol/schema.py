@@ -29,6 +29,8 @@ class Attribute:
     reference_types: tuple[str, ...] = ()
     sub_attributes: Mapping[str, "Attribute"] = field(default_factory=dict)
     """By lower-case name; empty unless the type is complex."""
+    label: str = ""
+    """How an error names it: `emails.type`."""
 
     def sub(self, name: str) -> "Attribute | None":
         """The sub-attribute of that name in any letter case."""
@@ -43,6 +45,21 @@ class Attribute:
     def by_name(self) -> "Mapping[str, Attribute]":
         """The sub-attributes by canonical name."""
         return {sub.name: sub for sub in self.sub_attributes.values()}
+
+    @cached_property
+    def required_subs(self) -> "Sequence[Attribute]":
+        """The sub-attributes that a value must have."""
+        return [sub for sub in self.sub_attributes.values() if sub.required]
+
+    @cached_property
+    def is_text(self) -> bool:
+        """Whether its values are strings without a form of their own."""
+        return self.type in {"string", "reference"}
+
+    @cached_property
+    def is_taken(self) -> bool:
+        """Whether a value that a client sends is looked at: `$ref` follows from the id, so it isn't."""
+        return self.mutability != "readOnly" and self.name != "$ref"
 
 
 @dataclass(frozen=True)
@@ -127,6 +144,27 @@ class ResourceType:
         return {urn.lower(): urn for urn in (self.schema.id, *self.extensions)}
 
     @cached_property
+    def _places(self) -> Mapping[str, Place]:
+        """Where a bare name leads, by lower-case and by canonical name."""
+        core = {name: Place(None, attribute) for name, attribute in self.attributes.items()}
+        places = {**self._bare, **core}
+        return {**places, **{place.attribute.name: place for place in places.values()}}
+
+    @cached_property
+    def _places_in(self) -> Mapping[str, Mapping[str, Place]]:
+        """The same for each schema URN as registered."""
+        extensions = {urn: (urn, extension.attributes) for urn, extension in self.extensions.items()}
+        levels: dict[str, tuple[str | None, Mapping[str, Attribute]]] = {
+            self.schema.id: (None, self.attributes),
+            **extensions,
+        }
+        found: dict[str, dict[str, Place]] = {}
+        for urn, (extension, attributes) in levels.items():
+            places = {name: Place(extension, attribute) for name, attribute in attributes.items()}
+            found[urn] = {**places, **{place.attribute.name: place for place in places.values()}}
+        return found
+
+    @cached_property
     def _bare(self) -> Mapping[str, Place]:
         # A bare name that only one extension has means that one (Entra sends `manager`, `department`).
         found: dict[str, list[Place]] = {}
@@ -137,22 +175,12 @@ class ResourceType:
 
     def find(self, name: str) -> Place | None:
         """The attribute of that bare name, in any letter case; the core comes before the extensions."""
-        lowered = name.lower()
-        attribute = self.attributes.get(lowered)
-        if attribute is not None:
-            return Place(None, attribute)
-        return self._bare.get(lowered)
+        return self._places.get(name) or self._places.get(name.lower())
 
     def find_in(self, urn: str, name: str) -> Place | None:
         """The attribute `urn:name`, both in any letter case."""
-        registered = self.urns.get(urn.lower())
-        if registered is None:
-            return None
-        if registered == self.schema.id:
-            attribute = self.attributes.get(name.lower())
-            return Place(None, attribute) if attribute is not None else None
-        attribute = self.extensions[registered].attributes.get(name.lower())
-        return Place(registered, attribute) if attribute is not None else None
+        places = self._places_in.get(urn) or self._places_in.get(self.urns.get(urn.lower(), ""), {})
+        return places.get(name) or places.get(name.lower())
 
     def extension(self, urn: str) -> Schema | None:
         """The extension schema of that URN in any letter case."""
@@ -191,9 +219,10 @@ COMMON: Final[Mapping[str, Attribute]] = _attributes(
 )
 
 
-def attribute_from(source: JsonObject) -> Attribute:
-    """Compile one attribute definition in the form of RFC 7643 §7."""
+def attribute_from(source: JsonObject, parent: str = "") -> Attribute:
+    """Compile one attribute definition in the form of RFC 7643 §7; `parent` is the label of what it is part of."""
     kind = cast(AttributeType, source["type"])
+    label = f"{parent}.{source['name']}" if parent else source["name"]
     return Attribute(
         name=source["name"],
         type=kind,
@@ -205,7 +234,8 @@ def attribute_from(source: JsonObject) -> Attribute:
         returned=source.get("returned", "default"),
         uniqueness=source.get("uniqueness", "none"),
         reference_types=tuple(source.get("referenceTypes", ())),
-        sub_attributes=_attributes(*(attribute_from(sub) for sub in source.get("subAttributes", ()))),
+        sub_attributes=_attributes(*(attribute_from(sub, label) for sub in source.get("subAttributes", ()))),
+        label=label,
     )
 
 

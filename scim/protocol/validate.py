@@ -71,7 +71,9 @@ def finished(new: JsonObject, kind: ResourceType) -> JsonObject:
 
 def entries(body: Json, kind: ResourceType) -> Iterator[Entry]:
     """What a body, or the value of a PATCH without path, assigns. Unknown names are left out."""
-    for name, raw in _object(body, "The resource").items():
+    if not isinstance(body, dict):
+        raise InvalidSyntax("The resource must be a JSON object.")
+    for name, raw in _object(body, kind.name).items():
         place = kind.find(name)
         if place is not None:
             yield place, None, raw
@@ -91,11 +93,13 @@ def _schema_entries(urn: str, raw: Json, kind: ResourceType) -> Iterator[Entry]:
         for attribute in (kind.extension(urn) or kind.schema).attributes.values():
             yield Place(urn if urn in kind.extensions else None, attribute), None, None
         return
-    for name, value in _object(raw, f"'{urn}'").items():
-        path = attribute_path(name)
-        if path is None or path.urn is not None:
+    for name, value in _object(raw, urn).items():
+        place = kind.find_in(urn, name)
+        if place is not None:
+            yield place, None, value
             continue
-        found = locate(attribute_path(f"{urn}:{name}") or path, kind)
+        path = attribute_path(f"{urn}:{name}") if ":" not in name else None
+        found = locate(path, kind) if path is not None else None
         if found is not None:
             yield found[0], found[1], value
 
@@ -157,68 +161,60 @@ def _keep(level: JsonObject, name: str, old: Json) -> None:
 # --- values -----------------------------------------------------------------------------------------------------
 
 
-def value(raw: Json, attribute: Attribute, label: str = "") -> Json | None:
+def value(raw: Json, attribute: Attribute) -> Json | None:
     """The value in canonical form; `None` if it is unassigned. Raises `InvalidValue` or `InvalidSyntax`."""
-    if tolerances.unassigned(raw):
-        return None
     if attribute.multi_valued:
-        return many(raw, attribute, label) or None
-    return one(raw, attribute, label)
+        return None if tolerances.unassigned(raw) else many(raw, attribute) or None
+    return one(raw, attribute)
 
 
-def many(raw: Json, attribute: Attribute, label: str = "") -> list[Json]:
+def many(raw: Json, attribute: Attribute) -> list[Json]:
     """The elements of a multi-valued attribute in canonical form, unassigned ones left out."""
-    elements = []
-    for item in tolerances.list_from_single(raw):
-        element = one(item, attribute, label)
-        if element is not None:
-            elements.append(element)
+    given = (one(item, attribute) for item in tolerances.list_from_single(raw))
+    elements = [element for element in given if element is not None]
     if "primary" in attribute.sub_attributes and sum(e.get("primary") is True for e in elements) > 1:
-        raise InvalidValue(f"'{label or attribute.name}' has more than one primary value.")
+        raise InvalidValue(f"'{attribute.label}' has more than one primary value.")
     return elements
 
 
-def one(raw: Json, attribute: Attribute, label: str = "") -> Json | None:
+def one(raw: Json, attribute: Attribute) -> Json | None:
     """One value, or one element of a multi-valued attribute; `None` if it is unassigned."""
     if tolerances.unassigned(raw):
         return None
-    if attribute.type == "complex":
-        assigned = {name: sub for name, sub in parts(raw, attribute, label).items() if sub is not None}
-        for sub in attribute.sub_attributes.values():
-            if sub.required and assigned and sub.name not in assigned:
-                raise InvalidValue(f"'{label or attribute.name}.{sub.name}' is required.")
-        return assigned or None
-    return _simple(raw, attribute, label or attribute.name)
+    if attribute.type != "complex":
+        return _simple(raw, attribute)
+    assigned = {name: sub for name, sub in parts(raw, attribute).items() if sub is not None}
+    for sub in attribute.required_subs:
+        if assigned and sub.name not in assigned:
+            raise InvalidValue(f"'{sub.label}' is required.")
+    return assigned or None
 
 
-def parts(raw: Json, attribute: Attribute, label: str = "") -> dict[str, Json | None]:
+def parts(raw: Json, attribute: Attribute) -> dict[str, Json | None]:
     """The writable sub-attributes that a complex value names, in canonical form; `None` for unassigned ones."""
-    if attribute.value is not None:
-        raw = tolerances.complex_from_text(raw if attribute.multi_valued else tolerances.single_from_list(raw))
-    label = label or attribute.name
-    raw = _object(raw, f"'{label}'")
-    if "display" in attribute.sub_attributes:
-        raw = tolerances.role_display_name(raw)
-    named: dict[str, Json | None] = {}
-    for name, sub_raw in raw.items():
-        sub = attribute.sub(name)
-        # `$ref` is derived from the id; what a client sends there is ignored.
-        if sub is None or sub.mutability == "readOnly" or sub.name == "$ref":
-            continue
-        named[sub.name] = value(sub_raw, sub, f"{label}.{sub.name}")
-    return named
+    by_name = attribute.by_name
+    if not isinstance(raw, dict) or not raw.keys() <= by_name.keys():
+        if attribute.value is not None:
+            raw = tolerances.complex_from_text(raw if attribute.multi_valued else tolerances.single_from_list(raw))
+        raw = _object(raw, attribute.label)
+        if "display" in attribute.sub_attributes:
+            raw = tolerances.role_display_name(raw)
+        raw = {sub.name: sub_raw for name, sub_raw in raw.items() if (sub := attribute.sub(name)) is not None}
+    return {name: value(sub_raw, by_name[name]) for name, sub_raw in raw.items() if by_name[name].is_taken}
 
 
 def _object(raw: Json, label: str) -> JsonObject:
     if not isinstance(raw, dict):
-        error = InvalidSyntax if label == "The resource" else InvalidValue
-        raise error(f"{label} must be a JSON object.")
+        raise InvalidValue(f"'{label}' must be a JSON object.")
     if len({name.lower() for name in raw}) != len(raw):
-        raise InvalidSyntax(f"{label} has two names that differ only in letter case.")
+        raise InvalidSyntax(f"'{label}' has two names that differ only in letter case.")
     return raw
 
 
-def _simple(raw: Json, attribute: Attribute, label: str) -> Json:
+def _simple(raw: Json, attribute: Attribute) -> Json:
+    if attribute.is_text and isinstance(raw, str) and "\x00" not in raw:
+        return raw
+    label = attribute.label
     match attribute.type:
         case "boolean":
             raw = tolerances.boolean(raw)

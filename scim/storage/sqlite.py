@@ -29,7 +29,8 @@ from scim.storage.interface import (
     Taken,
     Touch,
 )
-from scim.storage.sqlite_filter import Leaf, changed_leaves, condition, digest, leaves, narrowing
+from scim.storage.sqlite_filter import condition, ways
+from scim.storage.sqlite_index import MemoryIndex, TableIndex, changed, digests, start
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
@@ -87,6 +88,7 @@ class SqliteStore:
             )
         except sqlite3.Error as error:
             raise StoreUnavailable(str(error)) from None
+        self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
         try:
             self._prepare(in_file=path is not None)
         except StoreUnavailable:
@@ -137,7 +139,7 @@ class SqliteStore:
                 ).lastrowid
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
-            self._index(tenant, draft.kind, row, set(), leaves(draft.f))
+            self._index.change(row or 0, set(), digests(draft.f, start(tenant, draft.kind)))
             self._change_members(tenant, draft.id, MemberChanges(add=tuple(members)))
         return "1"
 
@@ -152,14 +154,14 @@ class SqliteStore:
                 )
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
-            self._index(tenant, draft.kind, row, *changed_leaves(orjson.loads(old), draft.f))
+            self._index.change(row, *changed(orjson.loads(old), draft.f, start(tenant, draft.kind)))
             self._change_members(tenant, draft.id, members)
         return str(revision + 1)
 
     async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
         with self._transaction():
             row, _, old = self._current(tenant, kind, id, expected)
-            self._index(tenant, kind, row, leaves(orjson.loads(old)), set())
+            self._index.change(row, digests(orjson.loads(old), start(tenant, kind)), set())
             self._db.execute("DELETE FROM item WHERE row = ?", (row,))
             self._db.execute("DELETE FROM member WHERE tenant = ? AND value = ?", (tenant, id))
             self._db.execute('DELETE FROM member WHERE tenant = ? AND "group" = ?', (tenant, id))
@@ -247,9 +249,11 @@ class SqliteStore:
         try:
             yield
             self._db.execute("COMMIT")
+            self._index.settle(kept=True)
         except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            self._index.settle(kept=False)
             if isinstance(error, sqlite3.Error):  # the disk is full, the file went away
                 raise StoreUnavailable(str(error)) from None
             raise
@@ -265,19 +269,6 @@ class SqliteStore:
         if expected is not None and expected != str(revision):
             raise Changed(kind)
         return row, revision, f
-
-    def _index(self, tenant: str, kind: str, row: int | None, old: set[Leaf], new: set[Leaf]) -> None:
-        gone, come = old - new, new - old
-        if gone:
-            self._db.executemany(
-                "DELETE FROM leaf WHERE digest = ? AND row = ?", [(digest(tenant, kind, leaf), row) for leaf in gone]
-            )
-        if come:
-            # Two leaves may share a digest, so the row may be there.
-            self._db.execute(
-                "INSERT OR IGNORE INTO leaf (digest, row) SELECT value, ? FROM json_each(?)",
-                (row, orjson.dumps([digest(tenant, kind, leaf) for leaf in come]).decode()),
-            )
 
     def _change_members(self, tenant: str, group: str, changes: MemberChanges) -> bool:
         """Whether anything was left to change."""
@@ -297,19 +288,13 @@ class SqliteStore:
     # --- reading ---
 
     def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
-        """The tables to search: all items, or those that the most selective way through the index leads to."""
-        ways = [[digest(tenant, kind, leaf) for leaf in way] for way in narrowing(bound)] if bound else []
-        if not ways:
+        """The tables to search: all items, or those that the index leads to."""
+        possible = ways(bound, start(tenant, kind)) if bound is not None else []
+        hits = self._index.hits(possible) if possible else None
+        if hits is None:
             return "item", []
-        best = ways[0] if len(ways) == 1 else min(ways, key=self._reach)
-        found = f"(SELECT DISTINCT row FROM leaf WHERE digest IN ({_marks(best)}))"
         # CROSS JOIN keeps SQLite from walking all items in order instead.
-        return f"{found} AS hit CROSS JOIN item ON item.row = hit.row", list(best)
-
-    def _reach(self, way: Sequence[int]) -> int:
-        """About how many items a way through the index leads to; exact up to some tens."""
-        limited = f"SELECT 1 FROM leaf WHERE digest IN ({_marks(way)}) LIMIT 64"
-        return int(self._rows(f"SELECT count(*) FROM ({limited})", list(way))[0][0])
+        return f"{hits[0]} AS hit CROSS JOIN item ON item.row = hit.row", hits[1]
 
     def _row(self, sql: str, parameters: Sequence[Json]) -> tuple[Json, ...] | None:
         rows = self._rows(sql, parameters)

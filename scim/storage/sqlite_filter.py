@@ -1,22 +1,16 @@
-"""Bound filters as SQLite conditions on the folded copy `f`, and the index entries that make equality fast.
-
-The index `leaf` has one row for each different value in `f`: a 64-bit digest of tenant, type, path and value. A
-digest only narrows the search down; the condition on `f` decides, so a collision costs time and never a wrong answer.
-"""
+"""Bound filters as SQLite conditions on the folded copy `f`, and the ways through the index that they leave."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from functools import reduce
 from typing import Final
 
-from scim.protocol.json import Json, JsonObject
+from scim.protocol.json import Json
 from scim.protocol.query import All, Among, AnyOf, Bound, Exists, Linked, Some, Test, Where
+from scim.storage.sqlite_index import Digest, below, value
 
-type Leaf = tuple[str, Json]
-"""A path within `f`, joined by "/", and a value found there."""
-
-# Dates have indexes of their own, which answer `gt` and `le` too (see the schema in `sqlite`).
+# These have columns and indexes of their own (see the schema in `sqlite`).
 _OWN_INDEX: Final = frozenset({"meta", "id"})
 _GROUP: Final = 100
 _COLUMNS: Final[Mapping[Where, str]] = {
@@ -25,41 +19,6 @@ _COLUMNS: Final[Mapping[Where, str]] = {
     ("meta", "lastModified"): "modified",
 }
 _ORDER: Final = {"eq": "=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-
-
-def leaves(f: JsonObject) -> set[Leaf]:
-    """The values of a folded copy that equality can ask for."""
-    found: set[Leaf] = set()
-    for name, value in f.items():
-        if name not in _OWN_INDEX:
-            _gather(value, f"/{name}", found)
-    return found
-
-
-def changed_leaves(old: JsonObject, new: JsonObject) -> tuple[set[Leaf], set[Leaf]]:
-    """The leaves of two folded copies, as far as they can differ: those of the attributes that do."""
-    return (
-        leaves({name: value for name, value in old.items() if new.get(name) != value}),
-        leaves({name: value for name, value in new.items() if old.get(name) != value}),
-    )
-
-
-def _gather(value: Json, path: str, found: set[Leaf]) -> None:
-    if isinstance(value, dict):
-        for name, sub in value.items():
-            _gather(sub, f"{path}/{name}", found)
-    elif isinstance(value, list):
-        for element in value:
-            _gather(element, path, found)
-    else:
-        found.add((path, value))
-
-
-def digest(tenant: str, kind: str, leaf: Leaf) -> int:
-    """The row of the index for a value: 64 bits, signed as SQLite has them."""
-    path, value = leaf
-    text = f"{tenant}\0{kind}\0{path}\0{type(value) is bool}{value}"
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
 
 @dataclass(slots=True)
@@ -76,23 +35,19 @@ def condition(bound: Bound) -> Condition:
     return Condition(compiler.sql(bound, "item.f"), compiler.parameters)
 
 
-def narrowing(bound: Bound, prefix: str = "") -> list[tuple[Leaf, ...]]:
-    """Ways to narrow the search down by the index: in each, every match has one of the leaves."""
+def ways(bound: Bound, digest: Digest) -> list[list[Digest]]:
+    """Ways to narrow the search down by the index; `digest` is that of the place where the filter's paths start."""
     match bound:
-        case Test(where, "eq", value, False) if prefix or where[0] not in _OWN_INDEX:
-            return [((prefix + _path(where), value),)]
+        case Test(where, "eq", literal, False) if not where or where[0] not in _OWN_INDEX:
+            return [[value(reduce(below, where, digest), literal)]]
         case Some(where, inner, False):
-            return narrowing(inner, prefix + _path(where))
+            return ways(inner, reduce(below, where, digest))
         case All(terms):
-            return [way for term in terms for way in narrowing(term, prefix)]
+            return [way for term in terms for way in ways(term, digest)]
         case AnyOf(terms) if terms:
-            ways = [narrowing(term, prefix) for term in terms]
-            return [tuple(leaf for way in ways for leaf in way[0])] if all(ways) else []
+            found = [ways(term, digest) for term in terms]
+            return [[entry for several in found for entry in several[0]]] if all(found) else []
     return []
-
-
-def _path(where: Where) -> str:
-    return "".join(f"/{name}" for name in where)
 
 
 def json_path(names: Iterable[str]) -> str:

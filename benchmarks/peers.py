@@ -1,0 +1,163 @@
+"""Ours beside PyPI's scim2-server, doing the same in the same run."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import count
+from typing import Any, Final
+
+from benchmarks import people
+from benchmarks.measure import Figure, Side, compare
+from benchmarks.report import Section, microseconds, verdict
+from benchmarks.served import Call, Ours, Peer, Served, call
+
+_USERS: Final = 1_000
+_LISTED: Final = 100
+_MEMBERS: Final = 10_000
+_PEER: Final = "scim2-server"
+
+type Load = Callable[[Served], Iterator[Call]]
+"""Fills a server and gives the requests to measure, without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kind of request, how many times less CPU ours is to take, and how many make a round."""
+
+    name: str
+    target: float
+    load: Load
+    ours: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a case; `sizes` are the bytes of one answer of each."""
+
+    case: Case
+    figures: Mapping[str, Figure]
+    sizes: Mapping[str, int]
+
+    @property
+    def times_less(self) -> float:
+        """How many times the CPU of ours scim2-server takes."""
+        return self.figures[_PEER].middle / self.figures["ours"].middle
+
+
+def run(rounds: int) -> Section:
+    """Measure every case; the section of the report."""
+    return _section([_measured(case, rounds) for case in _CASES], rounds)
+
+
+def _measured(case: Case, rounds: int) -> Outcome:
+    servers: dict[str, Served] = {"ours": Ours(), _PEER: Peer()}
+    try:
+        requests = {name: case.load(server) for name, server in servers.items()}
+        sizes = {name: len(server.send(next(requests[name])).body) for name, server in servers.items()}
+
+        def side(name: str, number: int) -> Side:
+            return Side(lambda n: servers[name].spend([next(requests[name]) for _ in range(n)]), number)
+
+        figures = compare({"ours": side("ours", case.ours), _PEER: side(_PEER, case.theirs)}, rounds)
+    finally:
+        for server in servers.values():
+            server.close()
+    return Outcome(case, figures, sizes)
+
+
+# --- the loads ---
+
+
+def _created(server: Served, path: str, bodies: Sequence[dict[str, Any]]) -> list[str]:
+    ids: list[str] = []
+    for body in bodies:
+        answer = server.send(call("POST", path, body))
+        if answer.status != 201:
+            raise RuntimeError(f"filling failed: {answer.status} {answer.body[:500]!r}")
+        ids.append(answer.json["id"])
+    return ids
+
+
+def _users(server: Served, number: int = _USERS) -> list[str]:
+    return _created(server, "/Users", [people.user(n) for n in range(number)])
+
+
+def _create(server: Served) -> Iterator[Call]:
+    _users(server)
+    return (call("POST", "/Users", people.user(n)) for n in count(_USERS))
+
+
+def _get(server: Served) -> Iterator[Call]:
+    ids = _users(server)
+    return (call("GET", f"/Users/{ids[n * 7919 % len(ids)]}") for n in count())
+
+
+def _filter(server: Served) -> Iterator[Call]:
+    _users(server)
+    return (
+        call("GET", "/Users", filter=f'userName eq "{people.user_name(n * 7919 % _USERS)}"', count=10) for n in count()
+    )
+
+
+def _five_operations(server: Served) -> Iterator[Call]:
+    ids = _users(server)
+    return (call("PATCH", f"/Users/{ids[n * 7919 % len(ids)]}", people.five_changes(n)) for n in count())
+
+
+def _list(server: Served) -> Iterator[Call]:
+    # The store has no more than the page: scim2-server sorts all that it has for each page.
+    _users(server, _LISTED)
+    return (call("GET", "/Users", count=_LISTED) for _ in count())
+
+
+def _add_member(server: Served) -> Iterator[Call]:
+    group = people.group(0)
+    members = [{"value": people.member(n)} for n in range(_MEMBERS)]
+    [id] = _created(server, "/Groups", [{**group, "members": members}])
+    return (call("PATCH", f"/Groups/{id}", people.adding(people.member(n))) for n in count(_MEMBERS))
+
+
+_CASES: Final = (
+    Case("create a user", 10, _create, 100, 10),
+    Case("get a user", 10, _get, 200, 20),
+    Case('filter `userName eq "…"`, one hit', 10, _filter, 200, 20),
+    Case("PATCH a user, five operations", 10, _five_operations, 100, 5),
+    Case(f"list {_LISTED} users", 40, _list, 10, 1),
+    Case(f"PATCH adding one member to a group of {_MEMBERS:,}", 40, _add_member, 100, 1),
+)
+
+
+# --- the report ---
+
+
+def _section(outcomes: Sequence[Outcome], rounds: int) -> Section:
+    lines = [
+        f"Bytes in, bytes out, in one process, each with its store in memory and its check of a bearer token on. {_PEER} is",
+        f"release {version(_PEER)} with scim2-models {version('scim2-models')}, called as the WSGI application that it is. Medians of {rounds} rounds in which the",
+        f"two take turns. Each store has {_USERS:,} users of the same content (the list: {_LISTED}; the group: {_MEMBERS:,} members).",
+        "",
+        "| request | times less CPU | target | |",
+        "|---|--:|--:|---|",
+    ]
+    lines += [
+        f"| {o.case.name} | {_told(o.times_less)} | ≥ {o.case.target:.0f} | {verdict(o.times_less >= o.case.target)} |"
+        for o in outcomes
+    ]
+    lines += [
+        "",
+        "Microseconds of CPU per request, with the middle half of the rounds in brackets, and the bytes of one answer:",
+        "",
+        f"| request | ours | {_PEER} | bytes, ours | bytes, {_PEER} |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {o.case.name} | {microseconds(o.figures['ours'])} | {microseconds(o.figures[_PEER])} "
+        f"| {o.sizes['ours']:,} | {o.sizes[_PEER]:,} |"
+        for o in outcomes
+    ]
+    return Section("Beside scim2-server", "\n".join(lines))
+
+
+def _told(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 20 else f"{ratio:,.0f}"

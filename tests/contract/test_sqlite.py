@@ -1,0 +1,468 @@
+"""What holds for the SQLite store beyond the contract: its indexes, its file, and what becomes of it when that fails."""
+
+import asyncio
+import json
+import os
+import re
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Barrier, Thread
+from typing import Final
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from scim.protocol.schema import Attribute, ResourceType
+from scim.storage.interface import Changed, Gone, Member, MemberChanges, Search, StoreUnavailable, Taken
+from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite_index import MemoryIndex, digests, start
+from tests.contract.drafts import KINDS, bound, draft, group, resource_id, touch, user
+
+LATER: Final = "2026-02-01T00:00:00.000000Z"
+
+
+@contextmanager
+def opened(path: Path | None = None) -> Iterator[SqliteStore]:
+    store = SqliteStore(path)
+    yield store
+    asyncio.run(store.close())
+
+
+# --- indexes ---
+
+
+def equalities(kind: ResourceType) -> Iterator[str]:
+    """Each equality that a filter can ask of a resource type."""
+    levels = [("", kind.attributes), *((f"{urn}:", schema.attributes) for urn, schema in kind.extensions.items())]
+    for prefix, attributes in levels:
+        for attribute in attributes.values():
+            if attribute.returned == "never" or attribute.name == kind.relation:
+                continue
+            path = f"{prefix}{attribute.name}"
+            if attribute.type != "complex":
+                yield from comparisons(path, attribute)
+                if attribute.multi_valued:
+                    yield f'{path}[value eq "x"]'
+                continue
+            if attribute.value is not None:
+                yield from comparisons(path, attribute.value)
+            for sub in attribute.by_name.values():
+                yield from comparisons(f"{path}.{sub.name}", sub)
+                for inner in comparisons(sub.name, sub):
+                    yield f"{path}[{inner}]"
+                    if attribute.sub("type") is not None:
+                        yield f'{path}[{inner} and (type eq "work" or type eq "home")]'
+                        yield f'{path}[type eq "work"].{inner}'
+
+
+def comparisons(path: str, attribute: Attribute) -> Iterator[str]:
+    match attribute.type:
+        case "boolean":
+            yield from (f"{path} eq true", f"{path} eq false")
+        case "dateTime":
+            yield f'{path} eq "2026-01-31T09:30:00Z"'
+        case "string" | "reference":
+            yield f'{path} eq "x"'
+
+
+UNFILTERABLE: Final = re.compile(r"meta[.\[](location|version)")
+# Everybody of a type has the same one: an index would lead to all of them.
+NOT_INDEXED: Final = re.compile(r"meta[.\[]resourceType")
+
+
+def filters(kind: str) -> list[str]:
+    texts = dict.fromkeys(equalities(KINDS[kind]))
+    return [text for text in texts if not UNFILTERABLE.match(text) and not NOT_INDEXED.match(text)]
+
+
+def statements(store: SqliteStore, act: Callable[[], object]) -> list[str]:
+    """The SQL that runs meanwhile, with the values in it."""
+    seen: list[str] = []
+    store._db.set_trace_callback(seen.append)
+    act()
+    store._db.set_trace_callback(None)
+    return seen
+
+
+def searched(store: SqliteStore, text: str, kind: str = "User", *, tenant: str = "t", limit: int = 10) -> list[str]:
+    search = asyncio.run(store.search(tenant, kind, Search(bound(text, kind), 0, limit)))
+    return [item.id for item in search.items]
+
+
+def plan(store: SqliteStore, sql: str) -> list[str]:
+    return [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+def walks_all_items(step: str) -> bool:
+    """Whether a step of a plan reads every item of a type: by a scan, or by the part of an index that they share."""
+    if re.match(r"SCAN item\b", step):
+        return True
+    by = re.match(r"SEARCH item USING (?:COVERING )?INDEX \S+ \((.*)\)", step)
+    return by is not None and set(by[1].split(" AND ")) <= {"tenant=?", "type=?"}
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[SqliteStore]:
+    with opened() as store:
+        yield store
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind in KINDS for text in filters(kind)])
+def test_equality_on_any_filterable_attribute_goes_by_an_index(empty: SqliteStore, kind: str, text: str) -> None:
+    # With room for one the search counts too, so both statements are looked at.
+    for limit in (10, 0):
+        for sql in statements(empty, partial(searched, empty, text, kind, limit=limit)):
+            assert [step for step in plan(empty, sql) if walks_all_items(step)] == [], sql
+
+
+def test_the_look_at_plans_sees_a_walk_over_all_items(empty: SqliteStore) -> None:
+    for text in ("title pr", 'title co "x"', 'title ne "x"', 'title eq "x" or nickName co "y"', "active ne true"):
+        [sql] = statements(empty, partial(searched, empty, text))
+        assert any(walks_all_items(step) for step in plan(empty, sql)), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'userName eq "x" and active eq true',
+        'userName eq "x" or externalId eq "x" or emails[type eq "work" and value eq "x"]',
+        'title co "x" and (userName eq "x" or nickName eq "y")',
+        'not (userName ne "x")',
+        'meta.created gt "2026-01-01T00:00:00Z"',
+        'meta.lastModified ge "2026-01-01T00:00:00Z" and meta.lastModified lt "2026-01-02T00:00:00Z"',
+    ],
+)
+def test_a_filter_around_an_equality_goes_by_an_index_too(empty: SqliteStore, text: str) -> None:
+    for sql in statements(empty, lambda: searched(empty, text)):
+        assert [step for step in plan(empty, sql) if walks_all_items(step)] == [], sql
+
+
+def work(store: SqliteStore, text: str) -> int:
+    """How many steps SQLite's virtual machine takes for a search."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    store._db.set_progress_handler(count, 1)
+    searched(store, text)
+    store._db.set_progress_handler(None, 1)
+    return steps
+
+
+async def _populate(store: SqliteStore, users: range) -> None:
+    for number in users:
+        emails = [{"type": "work", "value": f"user-{number}@example.com"}]
+        await store.create("t", user(f"user-{number}", number, title="Everybody", emails=emails))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'userName eq "user-7"',
+        'emails[type eq "work"].value eq "user-7@example.com"',
+        'userName eq "user-7" and active eq true',
+        'title eq "everybody" and active eq true and userName eq "user-7" and emails.type eq "work"',
+        'active eq true and (userName eq "user-7" or emails eq "user-9@example.com")',
+        'schemas eq "urn:ietf:params:scim:schemas:core:2.0:User" and userName eq "user-7"',
+    ],
+)
+def test_a_selective_equality_costs_the_same_however_many_users_there_are(text: str) -> None:
+    with opened() as store:
+        asyncio.run(_populate(store, range(100)))
+        few = work(store, text)
+        asyncio.run(_populate(store, range(100, 1_000)))
+        many = work(store, text)
+        assert searched(store, text)
+    assert many < 1.2 * few
+
+
+def in_the_index(store: SqliteStore) -> set[tuple[int, int]]:
+    if not isinstance(store._index, MemoryIndex):
+        return set(store._db.execute("SELECT digest, row FROM leaf"))
+    entries = store._index._rows.items()
+    return {(digest, row) for digest, rows in entries for row in (rows if isinstance(rows, set) else [rows])}
+
+
+def from_the_items(store: SqliteStore) -> set[tuple[int, int]]:
+    rows = store._db.execute("SELECT row, tenant, type, f FROM item")
+    return {(entry, row) for row, tenant, kind, f in rows for entry in digests(json.loads(f), start(tenant, kind))}
+
+
+FEW: Final = st.sampled_from(["a", "b", "A", "é", "True", "1"])
+BODIES: Final = st.fixed_dictionaries(
+    {"userName": FEW},
+    optional={
+        "title": FEW,
+        "active": st.booleans(),
+        "emails": st.lists(st.fixed_dictionaries({}, optional={"value": FEW, "type": FEW}), max_size=3),
+        "department": FEW,
+        "manager": FEW,
+    },
+)
+STEPS: Final = st.one_of(
+    st.tuples(st.just("create"), st.integers(0, 3), BODIES),
+    st.tuples(st.just("replace"), st.integers(0, 3), BODIES),
+    st.tuples(st.just("delete"), st.integers(0, 3), st.none()),
+    st.tuples(st.just("members"), st.integers(0, 3), st.none()),
+)
+
+
+@pytest.mark.parametrize("place", ["memory", "file"])
+@settings(max_examples=60)
+@given(program=st.lists(st.tuples(st.sampled_from(["one", "other"]), STEPS), max_size=20))
+def test_after_any_writes_the_index_has_the_values_of_all_items_and_no_others(
+    place: str, program: list[tuple[str, tuple[str, int, dict[str, object] | None]]]
+) -> None:
+    async def run(store: SqliteStore) -> None:
+        for tenant, (action, number, body) in program:
+            id = resource_id(number)
+            try:
+                if action == "create":
+                    await store.create(tenant, draft("User", body or {}, id=id))
+                    await store.create(tenant, group(f"group {number}", 100 + number))
+                elif action == "replace":
+                    stored = await store.read(tenant, "User", id)
+                    expected = stored.version if stored else "1"
+                    await store.replace(tenant, draft("User", body or {}, id=id), expected=expected)
+                elif action == "delete":
+                    await store.delete(tenant, "User", id)
+                    await store.delete(tenant, "Group", resource_id(100 + number))
+                else:
+                    new = group(f"group {number}", 100 + number)
+                    await store.change_members(tenant, new.id, MemberChanges((Member(id),)), touch(new, LATER))
+            except (Taken, Gone):
+                pass
+
+    with TemporaryDirectory() as folder, opened(Path(folder) / "scim.db" if place == "file" else None) as store:
+        asyncio.run(run(store))
+        assert in_the_index(store) == from_the_items(store)
+
+
+# --- the file ---
+
+
+def test_a_file_keeps_everything_and_is_in_wal_mode(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    with opened(path) as store:
+        asyncio.run(store.create("t", group(), [Member("a")]))
+        assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with opened(path) as store:
+        assert asyncio.run(store.read("t", "Group", group().id)) is not None
+        assert asyncio.run(store.is_member("t", group().id, "a"))
+
+
+def test_a_file_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE of_the_future (x)")
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreUnavailable, match="format 99, this version reads 1"):
+        SqliteStore(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("of_the_future",)]
+        assert db.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    path.write_text("Dear diary, " * 500)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        SqliteStore(path)
+    assert path.read_text() == "Dear diary, " * 500
+
+
+def test_a_file_where_none_can_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        SqliteStore(tmp_path / "no such folder" / "scim.db")
+
+
+def test_a_locked_database_is_unavailable_for_writing_and_readable(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    with opened(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        store._db.execute("PRAGMA busy_timeout = 20")
+        version = asyncio.run(store.create("t", user(number=1)))
+        other.execute("BEGIN IMMEDIATE")
+        for write in (
+            lambda: store.create("t", user("other", 2)),
+            lambda: store.replace("t", user(number=1), expected=version),
+            lambda: store.delete("t", "User", resource_id(1)),
+            lambda: store.change_members("t", resource_id(3), MemberChanges(), touch(group(), LATER)),
+        ):
+            with pytest.raises(StoreUnavailable, match="locked") as refused:
+                asyncio.run(write())
+            assert refused.value.retry_after >= 1
+        assert asyncio.run(store.read("t", "User", resource_id(1))) is not None
+        assert searched(store, 'userName eq "bjensen"') == [resource_id(1)]
+        other.execute("ROLLBACK")
+        asyncio.run(store.create("t", user("other", 2)))
+
+
+def test_a_full_disk_makes_a_write_fail_as_a_whole_and_the_store_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    with opened(path) as store:
+        asyncio.run(store.create("t", user("first", 1)))
+        before = from_the_items(store)
+        room = path.with_name("scim.db-wal").stat().st_size + 100
+        with _files_up_to(room):
+            for number in (2, 3):
+                with pytest.raises(StoreUnavailable):
+                    asyncio.run(store.create("t", user("too much", number, title="x" * 50_000)))
+            assert asyncio.run(store.read("t", "User", resource_id(1))) is not None
+        assert in_the_index(store) == from_the_items(store) == before
+        asyncio.run(store.create("t", user("too much", 2)))
+
+
+@contextmanager
+def _files_up_to(size: int) -> Iterator[None]:
+    """A disk that is full, as far as this process goes: no file can grow beyond `size`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# --- several processes and threads, one file ---
+
+
+def in_threads(number: int, act: Callable[[int], None]) -> None:
+    """Run `act` in threads that start together; the first error is raised here."""
+    together = Barrier(number)
+    errors: list[BaseException] = []
+
+    def run(which: int) -> None:
+        together.wait()
+        try:
+            act(which)
+        except BaseException as error:  # noqa: BLE001 - it is raised again below
+            errors.append(error)
+
+    threads = [Thread(target=run, args=(which,)) for which in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_of_many_replaces_by_several_connections_exactly_one_wins_per_version(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    with opened(path) as store:
+        first = asyncio.run(store.create("t", user(title="start")))
+        won: list[tuple[str, str]] = []
+
+        def write(which: int) -> None:
+            async def run(mine: SqliteStore) -> None:
+                for turn in range(30):
+                    stored = await mine.read("t", "User", resource_id(1))
+                    assert stored is not None
+                    try:
+                        new = user(title=f"{which}/{turn}")
+                        won.append((stored.version, await mine.replace("t", new, expected=stored.version)))
+                    except Changed:
+                        continue
+
+            with opened(path) as mine:
+                asyncio.run(run(mine))
+
+        in_threads(4, write)
+        befores = [before for before, _ in won]
+        afters = [after for _, after in won]
+        assert len(set(befores)) == len(befores)
+        assert len(set(afters)) == len(afters)
+        stored = asyncio.run(store.read("t", "User", resource_id(1)))
+        assert stored is not None
+        # A chain without a gap: each version but the last was replaced once.
+        assert {first, *afters} - {*befores} == {stored.version}
+        assert in_the_index(store) == from_the_items(store)
+
+
+def test_members_that_several_connections_change_are_all_there(tmp_path: Path) -> None:
+    path = tmp_path / "scim.db"
+    new = group()
+    with opened(path) as store:
+        asyncio.run(store.create("t", new, [Member(f"old-{n}") for n in range(100)]))
+
+        def write(which: int) -> None:
+            async def run(mine: SqliteStore) -> None:
+                for turn in range(25):
+                    number = which * 25 + turn
+                    changes = MemberChanges((Member(f"new-{number}"),), (f"old-{number}",))
+                    await mine.change_members("t", new.id, changes, touch(new, LATER))
+
+            with opened(path) as mine:
+                asyncio.run(run(mine))
+
+        in_threads(4, write)
+        members = asyncio.run(store.members("t", [new.id], limit=1_000))
+        assert {item.member.value for item in members} == {f"new-{n}" for n in range(100)}
+        stored = asyncio.run(store.read("t", "Group", new.id))
+        assert stored is not None
+        assert stored.version == "101"
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_several_may_open_a_new_file_at_once(tmp_path: Path, attempt: int) -> None:
+    path = tmp_path / "scim.db"
+
+    def open_and_write(which: int) -> None:
+        with opened(path) as store:
+            asyncio.run(store.create("t", user(f"user-{which}", which)))
+
+    in_threads(6, open_and_write)
+    with opened(path) as store:
+        assert len(searched(store, "userName pr")) == 6
+
+
+WRITER: Final = """
+import asyncio, sys
+from pathlib import Path
+from scim.storage.interface import Member
+from scim.storage.sqlite import SqliteStore
+from tests.contract.drafts import group, user
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    for number in range(100_000):
+        await store.create("t", user(f"user-{number}", 2 * number, title="x" * 2_000))
+        await store.create("t", group(f"group-{number}", 2 * number + 1), [Member(f"{n}") for n in range(20)])
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("after", [1, 20, 111])
+def test_a_killed_process_leaves_all_that_it_reported_and_nothing_by_halves(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "scim.db"
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, env=environment) as writer:
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            if int(line) >= after:
+                break
+        writer.kill()
+        reported = after + sum(1 for _ in writer.stdout)
+    with opened(path) as store:
+        assert store._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert in_the_index(store) == from_the_items(store)
+        users, groups, members = (
+            store._db.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
+            for what in ("item WHERE type = 'User'", "item WHERE type = 'Group'", "member")
+        )
+        assert groups > reported
+        assert users in {groups, groups + 1}
+        assert members == 20 * groups

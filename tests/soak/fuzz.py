@@ -1,0 +1,192 @@
+"""Makes requests that are nearly right: filters, PATCH paths and bodies, seeded, so that each can be made again."""
+
+import json
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+
+_ATTRIBUTES = (
+    "userName", "externalId", "id", "active", "name.givenName", "name", "emails", "emails.value", "emails.type",
+    "emails.primary", "addresses", "phoneNumbers.value", "meta.created", "meta.lastModified", "meta", "schemas",
+    "members", "members.value", "groups", "groups.value", "displayName", "title", "password", "manager", "department",
+    f"{ENTERPRISE}:manager", f"{ENTERPRISE}:manager.value", f"{ENTERPRISE}:employeeNumber", f"{USER}:userName",
+    ENTERPRISE, USER, "x509Certificates.value", "photos", "roles", "entitlements", "ims", "nickName", "$ref", "nothing",
+)  # fmt: skip
+_OPERATORS = ("eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr", "EQ", "Pr", "in", "")
+_TEXTS = (
+    "", "a", "user1@example.com", "work", "true", "2011-05-13T04:42:34Z", "2011-05-13", "9999-12-31T23:59:59.9999999-23:59",
+    "0000-00-00T00:00:00Z", "é", "ΐ", "ﷺ", "\u0000", "\ud800", "\U0010ffff", "'", '"', "\\", "%", "_", "..", "/", "x" * 1025,
+    "01890a5d-ac96-774b-bcce-000000000001", "-1", "1e400", "null", "\u202e", "\n", "x" * 5000,
+)  # fmt: skip
+_VALUES: Sequence[Any] = (
+    None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63) - 1, 10**399, 1.5, 1e308, -0.0, [], {}, [[]], [{}], [None], {"": ""}, {"value": None},
+    {"value": "x"}, [{"value": "x", "primary": True}, {"value": "y", "primary": True}], {"$ref": "x"}, "True", "False",
+)  # fmt: skip
+_OPS = ("add", "replace", "remove", "Add", "REPLACE", "move", "", None, 1)
+
+
+# Sound ones, so that enough gets past the parsers to what is behind them.
+_COMPARISONS = (
+    'userName eq "{}"', 'userName sw "{}"', 'not (userName co "{}")', "active eq true", 'emails[type eq "work"].value eq "{}"',
+    'emails[value ew "{}" or primary eq true]', 'meta.created gt "2020-01-01T00:00:00Z"', "title pr", 'name.givenName ne "{}"',
+    'displayName ge "{}"', 'id eq "{}"', 'externalId eq "{}"', 'addresses[not (country eq "{}")]', "nickName eq null",
+)  # fmt: skip
+_PATHS = (
+    "displayName", "title", "active", "name", "name.givenName", "emails", 'emails[type eq "work"]', 'emails[type eq "work"].value',
+    "addresses", 'addresses[primary eq true].country', f"{ENTERPRISE}:department", f"{ENTERPRISE}:manager", "manager", "members",
+    'members[value eq "x"]', "roles", 'roles[primary eq "True"].value', "externalId",
+)  # fmt: skip
+_GIVEN: Sequence[Any] = (
+    "x", "y", True, "False", None, "", [], {"value": "x"}, {"type": "work", "value": "w"}, [{"value": "x"}, {"value": "y", "primary": True}],
+    {"givenName": "g", "familyName": "f"}, [{"type": "work", "value": "v", "primary": True}], {"displayName": "d", "title": "t"},
+)  # fmt: skip
+
+
+def text(random: Random) -> str:
+    """A string of the nasty kind, or a random one."""
+    if random.random() < 0.7:
+        return random.choice(_TEXTS)
+    return "".join(
+        chr(random.choice((random.randrange(32, 127), random.randrange(0x2FFF)))) for _ in range(random.randrange(12))
+    )
+
+
+def literal(random: Random) -> str:
+    """What stands behind an operator."""
+    if random.random() < 0.6:
+        return json.dumps(text(random), ensure_ascii=random.random() < 0.5)
+    return random.choice(
+        ("true", "false", "null", "1", "-1", "1.5", "1e400", "0x1", "TRUE", "'a'", '"', '"\\u12"', "9" * 400, "")
+    )
+
+
+def filter_text(random: Random, depth: int = 4) -> str:
+    """A filter, often well formed."""
+    kind = random.random()
+    if kind < 0.25:
+        sound: str = random.choice(_COMPARISONS)
+        return sound.format(random.choice(("user1", "victim0", "x", "work")))
+    if depth == 0 or kind < 0.45:
+        operator = random.choice(_OPERATORS)
+        value = "" if operator.lower() == "pr" and random.random() < 0.9 else f" {literal(random)}"
+        return f"{random.choice(_ATTRIBUTES)} {operator}{value}"
+    if kind < 0.7:
+        terms = [filter_text(random, depth - 1) for _ in range(random.randrange(2, 5))]
+        return random.choice((" and ", " or ", " AND ", " oR ", " xor ")).join(terms)
+    if kind < 0.8:
+        return f"not ({filter_text(random, depth - 1)})"
+    if kind < 0.9:
+        return f"({filter_text(random, depth - 1)})"
+    if kind < 0.98:
+        return f"{random.choice(_ATTRIBUTES)}[{filter_text(random, depth - 1)}]"
+    return random.choice((" or ", " and ")).join([filter_text(random, 0)] * random.choice((30, 300, 900)))
+
+
+def path_text(random: Random) -> str:
+    """A PATCH path, often well formed."""
+    path: str = random.choice(_ATTRIBUTES)
+    if random.random() < 0.4:
+        path += f"[{filter_text(random, 2)}]"
+    if random.random() < 0.3:
+        path += random.choice((".value", ".type", ".", ".primary", "..", ".x", "[", "]"))
+    return path
+
+
+def spoiled(random: Random, sound: str) -> str:
+    """The text with a few characters gone, doubled, moved or made into others."""
+    characters = list(sound)
+    for _ in range(random.randrange(1, 4)):
+        at = random.randrange(len(characters) + 1)
+        match random.randrange(4):
+            case 0:
+                del characters[at : at + random.randrange(1, 4)]
+            case 1:
+                characters[at:at] = characters[at : at + random.randrange(1, 30)]
+            case 2:
+                characters[at:at] = text(random)
+            case _:
+                characters[at : at + 1] = chr(random.randrange(128))
+    return "".join(characters)
+
+
+def value(random: Random, depth: int = 3) -> Any:
+    """A JSON value."""
+    kind = random.random()
+    if depth == 0 or kind < 0.5:
+        return random.choice(_VALUES) if random.random() < 0.5 else text(random)
+    if kind < 0.7:
+        return [value(random, depth - 1) for _ in range(random.randrange(4))]
+    return {_name(random): value(random, depth - 1) for _ in range(random.randrange(5))}
+
+
+def resource(random: Random) -> dict[str, Any]:
+    """The body of a user or a group, right but for some attributes."""
+    body: dict[str, Any] = {
+        "schemas": [USER, ENTERPRISE],
+        "userName": f"fuzz{random.getrandbits(64)}",
+        "displayName": text(random),
+    }
+    for _ in range(random.randrange(5)):
+        body[_name(random)] = value(random)
+    if random.random() < 0.2:
+        body.pop(random.choice(list(body)))
+    return body
+
+
+def operations(random: Random) -> dict[str, Any]:
+    """The body of a PATCH."""
+    listed: list[Any] = []
+    sound = random.random() < 0.5
+    for _ in range(random.choice((0, 1, 1, 2, 3, 8))):
+        if sound:
+            listed.append(
+                {"op": random.choice(_OPS[:3]), "path": random.choice(_PATHS), "value": random.choice(_GIVEN)}
+            )
+            continue
+        operation: dict[str, Any] = {"op": random.choice(_OPS[:3]) if random.random() < 0.9 else random.choice(_OPS)}
+        if random.random() < 0.8:
+            operation["path"] = path_text(random) if random.random() < 0.95 else value(random)
+        if random.random() < 0.85:
+            operation["value"] = value(random)
+        listed.append(operation)
+    return {"schemas": [PATCH], "Operations": listed if random.random() < 0.97 else value(random)}
+
+
+def search(random: Random) -> dict[str, Any]:
+    """The body of a `.search`."""
+    return {"schemas": [SEARCH], **parameters(random)}
+
+
+def parameters(random: Random) -> dict[str, str]:
+    """Query parameters of a list."""
+    found = {"filter": filter_text(random)} if random.random() < 0.8 else {}
+    for name in ("attributes", "excludedAttributes", "sortBy", "sortOrder", "startIndex", "count", "FILTER", "cursor"):
+        if random.random() < 0.15:
+            found[name] = random.choice(
+                (random.choice(_ATTRIBUTES), text(random), "1", "0", "-1", "9" * 30, "descending")
+            )
+    return found
+
+
+def body_bytes(random: Random, body: Any) -> bytes:
+    """The body as bytes, sometimes with a few of them spoiled."""
+    sound = json.dumps(body, ensure_ascii=random.random() < 0.5).encode("utf-8", "surrogatepass")
+    if random.random() < 0.85:
+        return sound
+    broken = bytearray(sound)
+    for _ in range(random.randrange(1, 5)):
+        at = random.randrange(len(broken) + 1)
+        broken[at : at + random.randrange(3)] = random.randbytes(random.randrange(3))
+    return bytes(broken)
+
+
+def _name(random: Random) -> str:
+    if random.random() < 0.85:
+        name: str = random.choice(_ATTRIBUTES)
+        return name.partition(".")[0] if random.random() < 0.8 else random.choice((name, name.upper()))
+    return text(random)
