@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from secrets import randbits
 from typing import Final
-from uuid import UUID
 
 _COUNTER_BITS: Final = 74
 
@@ -24,6 +23,7 @@ def uuid7(clock: Callable[[], datetime]) -> Callable[[], str]:
             if last_random >> _COUNTER_BITS:
                 last_ms, last_random = last_ms + 1, randbits(_COUNTER_BITS - 1)
         high, low = last_random >> 62, last_random & (2**62 - 1)
-        return str(UUID(int=last_ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
+        digits = f"{last_ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     return new

@@ -173,6 +173,8 @@ class Handler:
     # --- reading ---
 
     def _asked(self, request: Request) -> Asked:
+        if not request.parameters:
+            return Asked()
         asked = search_parameters(
             {name: value for name, value in request.parameters.items() if name.lower() in _PROJECTING}, self._limits
         )

@@ -79,9 +79,15 @@ class Routes:
     def __init__(self, registry: Registry) -> None:
         self._endpoints = {kind.endpoint.strip("/").lower(): kind for kind in registry.resource_types.values()}
         self._base = _segments(BASE_PATH.lower())
+        self._usual = {
+            f"{BASE_PATH}{k.endpoint}": self._single(k.endpoint.strip("/")) for k in registry.resource_types.values()
+        }
 
     def find(self, path: str) -> Route | None:
         """The route of a percent-encoded path, or `None`."""
+        return self._usual.get(path) or self._find(path)
+
+    def _find(self, path: str) -> Route | None:
         segments = _segments(path)
         if [segment.lower() for segment in segments] == ["healthz"]:
             return Route(_HEALTH, template="/healthz")

@@ -3,7 +3,8 @@
 Filters are evaluated on `f` everywhere, by the reference evaluator (`match`) and by the stores' compilers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 from unicodedata import normalize
 
@@ -30,49 +31,70 @@ def text(value: str) -> str:
     return normalize("NFKC", normalize("NFKC", value).casefold())
 
 
-def scalar(value: Json, attribute: Attribute) -> Json:
-    """One simple value as it stands in `f`."""
-    if attribute.is_text:
-        if not attribute.case_exact:
-            value = text(value)
-        return value if len(value) * 4 <= MAX_BYTES or len(value.encode()) <= MAX_BYTES else _UNSEARCHABLE
-    match attribute.type:
-        case "boolean" | "integer" | "decimal":
-            return value
-        case "dateTime":
-            return datetimes.normal(value)
-    return _UNSEARCHABLE  # binary
+type Fold = Callable[[Json], Json]
 
 
 def folded(resource: JsonObject, kind: ResourceType) -> JsonObject:
     """The copy `f` of a canonical resource; relations (`members`, `groups`) are not in it."""
-    copy: JsonObject = {}
-    by_name = kind.by_name
-    for name, value in resource.items():
-        attribute = by_name.get(name)
-        if attribute is not None:
-            copy[name] = _value(value, attribute)
-        elif name in kind.extensions:
-            copy[name] = _complex(value, kind.extensions[name].by_name)
-    return copy
+    folds = _folds(kind)
+    return {name: folds[name](value) for name, value in resource.items() if name in folds}
 
 
-def _value(value: Json, attribute: Attribute) -> Json:
-    if isinstance(value, dict):
-        return _complex(value, attribute.by_name)
-    if isinstance(value, list):
-        return [_value(element, attribute) for element in value]
-    return scalar(value, attribute)
+def element(value: Json, attribute: Attribute) -> Json:
+    """One element of a multi-valued attribute as it stands in `f`."""
+    return _one(attribute)(value)
 
 
-def _complex(value: JsonObject, attributes: Mapping[str, Attribute]) -> JsonObject:
-    return {name: _value(sub, attributes[name]) for name, sub in value.items() if name in attributes}
+@cache
+def _folds(kind: ResourceType) -> Mapping[str, Fold]:
+    """How the values of a resource type fold: made once, because every write needs it."""
+    extensions = {urn: _object(extension.by_name) for urn, extension in kind.extensions.items()}
+    return {**{name: _of(attribute) for name, attribute in kind.by_name.items()}, **extensions}
+
+
+@cache
+def _of(attribute: Attribute) -> Fold:
+    one = _one(attribute)
+    return (lambda values: [one(value) for value in values]) if attribute.multi_valued else one
+
+
+@cache
+def _one(attribute: Attribute) -> Fold:
+    """How one value, or one element, of the attribute folds."""
+    if attribute.type == "complex":
+        return _object(attribute.by_name)
+    if attribute.is_text:
+        return _comparable if attribute.case_exact else _folded_text
+    if attribute.type == "dateTime":
+        return datetimes.normal
+    return _unsearchable if attribute.type == "binary" else _same
+
+
+def _object(attributes: Mapping[str, Attribute]) -> Fold:
+    folds = {name: _of(attribute) for name, attribute in attributes.items()}
+    return lambda value: {name: folds[name](sub) for name, sub in value.items() if name in folds}
+
+
+def _folded_text(value: str) -> Json:
+    return value.lower() if len(value) <= MAX_BYTES and value.isascii() else _comparable(text(value))
+
+
+def _comparable(value: str) -> Json:
+    return value if len(value) * 4 <= MAX_BYTES or len(value.encode()) <= MAX_BYTES else _UNSEARCHABLE
+
+
+def _unsearchable(value: Json) -> Json:  # noqa: ARG001 - one of the folds
+    return _UNSEARCHABLE
+
+
+def _same(value: Json) -> Json:
+    return value
 
 
 def sort_keys(resource: JsonObject, f: JsonObject, kind: ResourceType) -> dict[str, str]:
     """One key for each sortable path: type, presence, folded value, id. Ascending order puts missing values last."""
+    there, missing, suffix = f"{kind.name}:0", f"{kind.name}:1\x01{f['id']}", f"\x01{f['id']}"
     keys: dict[str, str] = {}
-    suffix = f"\x01{f['id']}"
     for path, names in kind.sort_paths.items():
         value = _sort_value(f, names)
         if value is _UNSEARCHABLE:
@@ -81,10 +103,7 @@ def sort_keys(resource: JsonObject, f: JsonObject, kind: ResourceType) -> dict[s
             value = text(given[:_SORT_CHARACTERS]) if isinstance(given, str) else "1"
         elif value is False:
             value = "0"
-        if isinstance(value, str):
-            keys[path] = f"{kind.name}:0{value[:_SORT_CHARACTERS]}{suffix}"
-        else:
-            keys[path] = f"{kind.name}:1{suffix}"
+        keys[path] = f"{there}{value[:_SORT_CHARACTERS]}{suffix}" if isinstance(value, str) else missing
     return keys
 
 
@@ -104,8 +123,3 @@ def _sort_value(values: JsonObject, names: tuple[str, ...]) -> Json:
 def key(resource: JsonObject, kind: ResourceType) -> str:
     """What is unique within a tenant: the type and the folded `userName` or `displayName`."""
     return f"{kind.name}:{text(resource[kind.unique])}"
-
-
-def element(value: Json, attribute: Attribute) -> Json:
-    """One element of a multi-valued attribute as it stands in `f`."""
-    return _complex(value, attribute.by_name) if attribute.type == "complex" else scalar(value, attribute)

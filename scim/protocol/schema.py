@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from scim.protocol.json import JsonObject
 
@@ -14,7 +14,7 @@ type Returned = Literal["always", "never", "default", "request"]
 SCHEMAS: Final = "schemas"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attribute:
     """One attribute or sub-attribute with its characteristics (RFC 7643 §2.2, §7)."""
 
@@ -77,15 +77,14 @@ class Schema:
         return {attribute.name: attribute for attribute in self.attributes.values()}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an attribute lives: in an extension (its URN) or at the top level (`None`)."""
 
     extension: str | None
     attribute: Attribute
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ResourceType:
     """A resource type: endpoint, schema, extensions, and the names that lead to its attributes (RFC 7643 §6)."""
 

@@ -4,7 +4,8 @@ Bodies are read tolerantly: unknown and read-only attributes and unknown schema 
 """
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from math import isfinite
 from typing import Final
 
@@ -108,22 +109,22 @@ def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
     """The assigned attributes, and the canonical names of all core attributes that the body names."""
     new: JsonObject = {}
     named: set[str] = set()
-    for place, sub, raw in entries(body, kind):
-        attribute = place.attribute
-        if attribute.name == SCHEMAS and place.extension is None:
+    for (urn, attribute), sub, raw in entries(body, kind):
+        name = attribute.name
+        if name == SCHEMAS and urn is None:
             _check_schemas(raw)
         if attribute.mutability == "readOnly":
             continue
-        if place.extension is None:
-            named.add(attribute.name)
-        canonical = value({sub.name: raw} if sub is not None else raw, attribute)
+        if urn is None:
+            named.add(name)
+        canonical = _reader(attribute)(raw if sub is None else {sub.name: raw})
         if canonical is None or attribute.returned == "never":
             continue
-        target = new if place.extension is None else new.setdefault(place.extension, {})
-        if isinstance(canonical, dict):
-            # The body may name one attribute as an object and by dotted keys.
-            canonical = {**target.get(attribute.name, {}), **canonical}
-        target[attribute.name] = canonical
+        target = new if urn is None else new.setdefault(urn, {})
+        if name in target and isinstance(canonical, dict):
+            # The body names one attribute as an object and by dotted keys.
+            canonical = {**target[name], **canonical}
+        target[name] = canonical
     return new, named
 
 
@@ -161,17 +162,18 @@ def _keep(level: JsonObject, name: str, old: Json) -> None:
 # --- values -----------------------------------------------------------------------------------------------------
 
 
+type Read = Callable[[Json], Json | None]
+
+
 def value(raw: Json, attribute: Attribute) -> Json | None:
     """The value in canonical form; `None` if it is unassigned. Raises `InvalidValue` or `InvalidSyntax`."""
-    if attribute.multi_valued:
-        return None if tolerances.unassigned(raw) else many(raw, attribute) or None
-    return one(raw, attribute)
+    return _reader(attribute)(raw)
 
 
 def many(raw: Json, attribute: Attribute) -> list[Json]:
     """The elements of a multi-valued attribute in canonical form, unassigned ones left out."""
-    given = (one(item, attribute) for item in tolerances.list_from_single(raw))
-    elements = [element for element in given if element is not None]
+    read = _one_reader(attribute)
+    elements = [element for item in tolerances.list_from_single(raw) if (element := read(item)) is not None]
     if "primary" in attribute.sub_attributes and sum(e.get("primary") is True for e in elements) > 1:
         raise InvalidValue(f"'{attribute.label}' has more than one primary value.")
     return elements
@@ -179,15 +181,7 @@ def many(raw: Json, attribute: Attribute) -> list[Json]:
 
 def one(raw: Json, attribute: Attribute) -> Json | None:
     """One value, or one element of a multi-valued attribute; `None` if it is unassigned."""
-    if tolerances.unassigned(raw):
-        return None
-    if attribute.type != "complex":
-        return _simple(raw, attribute)
-    assigned = {name: sub for name, sub in parts(raw, attribute).items() if sub is not None}
-    for sub in attribute.required_subs:
-        if assigned and sub.name not in assigned:
-            raise InvalidValue(f"'{sub.label}' is required.")
-    return assigned or None
+    return _one_reader(attribute)(raw)
 
 
 def parts(raw: Json, attribute: Attribute) -> dict[str, Json | None]:
@@ -203,6 +197,46 @@ def parts(raw: Json, attribute: Attribute) -> dict[str, Json | None]:
     return {name: value(sub_raw, by_name[name]) for name, sub_raw in raw.items() if by_name[name].is_taken}
 
 
+@cache
+def _reader(attribute: Attribute) -> Read:
+    """What reads a value of the attribute: made once, because every write needs it."""
+    if not attribute.multi_valued:
+        return _one_reader(attribute)
+    return lambda raw: None if tolerances.unassigned(raw) else many(raw, attribute) or None
+
+
+@cache
+def _one_reader(attribute: Attribute) -> Read:
+    if attribute.type == "complex":
+        return _complex_reader(attribute)
+
+    def read(raw: Json) -> Json | None:
+        if attribute.is_text and isinstance(raw, str) and "\x00" not in raw:
+            return raw or None
+        return None if tolerances.unassigned(raw) else _simple(raw, attribute)
+
+    return read
+
+
+def _complex_reader(attribute: Attribute) -> Read:
+    readers = {sub.name: _reader(sub) for sub in attribute.by_name.values() if sub.is_taken}
+
+    def read(raw: Json) -> Json | None:
+        if tolerances.unassigned(raw):
+            return None
+        if isinstance(raw, dict) and raw.keys() <= readers.keys():  # spelled as the schema does, as is usual
+            named = {name: readers[name](sub_raw) for name, sub_raw in raw.items()}
+        else:
+            named = parts(raw, attribute)
+        assigned = {name: sub for name, sub in named.items() if sub is not None}
+        for sub in attribute.required_subs:
+            if assigned and sub.name not in assigned:
+                raise InvalidValue(f"'{sub.label}' is required.")
+        return assigned or None
+
+    return read
+
+
 def _object(raw: Json, label: str) -> JsonObject:
     if not isinstance(raw, dict):
         raise InvalidValue(f"'{label}' must be a JSON object.")
@@ -212,8 +246,6 @@ def _object(raw: Json, label: str) -> JsonObject:
 
 
 def _simple(raw: Json, attribute: Attribute) -> Json:
-    if attribute.is_text and isinstance(raw, str) and "\x00" not in raw:
-        return raw
     label = attribute.label
     match attribute.type:
         case "boolean":

@@ -30,7 +30,7 @@ from scim.storage.interface import (
     Touch,
 )
 from scim.storage.sqlite_filter import condition, ways
-from scim.storage.sqlite_index import MemoryIndex, TableIndex, changed, digests, start
+from scim.storage.sqlite_index import MemoryIndex, TableIndex
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
@@ -139,7 +139,7 @@ class SqliteStore:
                 ).lastrowid
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
-            self._index.change(row or 0, set(), digests(draft.f, start(tenant, draft.kind)))
+            self._index.change(tenant, draft.kind, row or 0, {}, draft.f)
             self._change_members(tenant, draft.id, MemberChanges(add=tuple(members)))
         return "1"
 
@@ -154,14 +154,14 @@ class SqliteStore:
                 )
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
-            self._index.change(row, *changed(orjson.loads(old), draft.f, start(tenant, draft.kind)))
+            self._index.change(tenant, draft.kind, row, orjson.loads(old), draft.f)
             self._change_members(tenant, draft.id, members)
         return str(revision + 1)
 
     async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
         with self._transaction():
             row, _, old = self._current(tenant, kind, id, expected)
-            self._index.change(row, digests(orjson.loads(old), start(tenant, kind)), set())
+            self._index.change(tenant, kind, row, orjson.loads(old), {})
             self._db.execute("DELETE FROM item WHERE row = ?", (row,))
             self._db.execute("DELETE FROM member WHERE tenant = ? AND value = ?", (tenant, id))
             self._db.execute('DELETE FROM member WHERE tenant = ? AND "group" = ?', (tenant, id))
@@ -249,7 +249,6 @@ class SqliteStore:
         try:
             yield
             self._db.execute("COMMIT")
-            self._index.settle(kept=True)
         except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -257,6 +256,7 @@ class SqliteStore:
             if isinstance(error, sqlite3.Error):  # the disk is full, the file went away
                 raise StoreUnavailable(str(error)) from None
             raise
+        self._index.settle(kept=True)
 
     def _current(self, tenant: str, kind: str, id: str, expected: str | None) -> tuple[int, int, str]:
         """Row, revision and folded copy of a resource that is about to be written."""
@@ -289,8 +289,8 @@ class SqliteStore:
 
     def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
         """The tables to search: all items, or those that the index leads to."""
-        possible = ways(bound, start(tenant, kind)) if bound is not None else []
-        hits = self._index.hits(possible) if possible else None
+        possible = ways(bound) if bound is not None else []
+        hits = self._index.hits(tenant, kind, possible) if possible else None
         if hits is None:
             return "item", []
         # CROSS JOIN keeps SQLite from walking all items in order instead.

@@ -3,15 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Final
 
 from scim.protocol.json import Json
 from scim.protocol.query import All, Among, AnyOf, Bound, Exists, Linked, Some, Test, Where
-from scim.storage.sqlite_index import Digest, below, value
+from scim.storage.sqlite_index import LEFT_OUT, Entry, path_of
 
-# These have columns and indexes of their own (see the schema in `sqlite`).
-_OWN_INDEX: Final = frozenset({"meta", "id"})
 _GROUP: Final = 100
 _COLUMNS: Final[Mapping[Where, str]] = {
     ("id",): "id",
@@ -35,17 +32,17 @@ def condition(bound: Bound) -> Condition:
     return Condition(compiler.sql(bound, "item.f"), compiler.parameters)
 
 
-def ways(bound: Bound, digest: Digest) -> list[list[Digest]]:
-    """Ways to narrow the search down by the index; `digest` is that of the place where the filter's paths start."""
+def ways(bound: Bound, scope: Where = ()) -> list[list[Entry]]:
+    """Ways to narrow the search down by the index; `scope` is where the filter's paths start."""
     match bound:
-        case Test(where, "eq", literal, False) if not where or where[0] not in _OWN_INDEX:
-            return [[value(reduce(below, where, digest), literal)]]
+        case Test(where, "eq", literal, False) if scope or where[0] not in LEFT_OUT:
+            return [[(path_of(scope + where), literal)]]
         case Some(where, inner, False):
-            return ways(inner, reduce(below, where, digest))
+            return ways(inner, scope + where)
         case All(terms):
-            return [way for term in terms for way in ways(term, digest)]
+            return [way for term in terms for way in ways(term, scope)]
         case AnyOf(terms) if terms:
-            found = [ways(term, digest) for term in terms]
+            found = [ways(term, scope) for term in terms]
             return [[entry for several in found for entry in several[0]]] if all(found) else []
     return []
 

@@ -1,11 +1,12 @@
 """The index that makes equality fast: for every value in a folded copy, which rows have it. Knows no SCIM.
 
-An entry is a digest of tenant, type, path and value. It only narrows a search down; the condition on `f` decides, so a
-collision costs a look at one row more and never gives a wrong answer.
+It only narrows a search down; the condition on `f` decides. A file has it as a table, whose entries are digests, so that a
+collision costs a look at one row more and never gives a wrong answer. Beside a database in memory it is a dictionary,
+which costs a tenth of that.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -13,137 +14,143 @@ import orjson
 
 from scim.protocol.json import Json, JsonObject
 
+type Entry = tuple[str, Json]
+"""A path within a folded copy, its names joined by "/", and a value there."""
+
+type Way = Sequence[Entry]
+"""Entries of which every row that is looked for has at least one."""
+
 # These have columns and indexes of their own.
-_LEFT_OUT: Final = frozenset({"meta", "id"})
+LEFT_OUT: Final = frozenset({"meta", "id"})
 _WORTHWHILE: Final = 2_000
 """Rows beyond which walking all items in order is better than collecting and sorting the hits."""
 
-type Digest = int
-type Way = Sequence[Digest]
-"""Digests of which every row that is looked for has at least one."""
+
+def path_of(names: Sequence[str]) -> str:
+    """The path of an entry."""
+    return "/".join(names)
 
 
-def start(tenant: str, kind: str) -> Digest:
-    """The digest that those of all values of this tenant and type start from."""
-    return crc32(f"{tenant}/{kind}".encode())
+def entries(f: JsonObject) -> Iterator[Entry]:
+    """What a folded copy is found by; an entry may come more than once."""
+    for name, value in f.items():
+        if isinstance(value, str) and name not in LEFT_OUT:
+            yield name, value
+        elif name not in LEFT_OUT:
+            yield from _entries(name, value)
 
 
-def below(digest: Digest, name: str) -> Digest:
-    """The digest of a name within the object that `digest` stands for."""
-    return crc32(f"/{name}".encode(), digest)
-
-
-def value(digest: Digest, scalar: Json) -> Digest:
-    """The digest of a value at the path that `digest` stands for."""
-    text = scalar if isinstance(scalar, str) else f"\0{float(scalar)}"
-    return crc32(text.encode(), digest)
-
-
-def digests(f: JsonObject, begin: Digest) -> set[Digest]:
-    """The digests of all values in a folded copy."""
-    found: set[Digest] = set()
-    for name, sub in f.items():
-        if name not in _LEFT_OUT:
-            _gather(sub, below(begin, name), found)
-    return found
-
-
-def changed(old: JsonObject, new: JsonObject, begin: Digest) -> tuple[set[Digest], set[Digest]]:
-    """What goes and what comes when one folded copy takes the place of another."""
-    gone = digests({name: sub for name, sub in old.items() if new.get(name) != sub}, begin)
-    come = digests({name: sub for name, sub in new.items() if old.get(name) != sub}, begin)
-    # A value that stays may share its digest with one that goes.
-    return gone and gone - digests(new, begin), come - gone
-
-
-def _gather(sub: Json, digest: Digest, found: set[Digest]) -> None:
-    if isinstance(sub, dict):
-        for name, inner in sub.items():
-            _gather(inner, below(digest, name), found)
-    elif isinstance(sub, list):
-        for element in sub:
-            _gather(element, digest, found)
+def _entries(path: str, value: Json) -> Iterator[Entry]:
+    if isinstance(value, dict):
+        for name, sub in value.items():
+            yield from _entries(f"{path}/{name}", sub)
+    elif isinstance(value, list):
+        for element in value:
+            yield from _entries(path, element)
     else:
-        found.add(value(digest, sub))
+        yield path, value
+
+
+def _differing(old: JsonObject, new: JsonObject) -> JsonObject:
+    """The attributes of `old` that `new` has not, or has otherwise."""
+    return {name: value for name, value in old.items() if new.get(name) != value}
 
 
 class TableIndex:
-    """The index as a table of the database: for a file."""
+    """The index as the table `leaf`: for a file."""
 
     def __init__(self, db: sqlite3.Connection, query: Callable[[str, Sequence[Json]], list[tuple[Json, ...]]]) -> None:
         self._db = db
         self._query = query
 
-    def change(self, row: int, gone: set[Digest], come: set[Digest]) -> None:
-        """Take out and put in entries of a row; part of the transaction that is going on."""
+    def change(self, tenant: str, kind: str, row: int, old: JsonObject, new: JsonObject) -> None:
+        """A row's folded copy changes, from nothing or to nothing maybe; part of the transaction that is going on."""
+        gone = self._digests(tenant, kind, _differing(old, new))
+        come = self._digests(tenant, kind, _differing(new, old)) - gone
         if gone:
+            gone -= self._digests(tenant, kind, new)  # a value that stays may share its digest with one that goes
             self._db.executemany("DELETE FROM leaf WHERE digest = ? AND row = ?", [(digest, row) for digest in gone])
-        if come:
-            self._db.execute(
-                "INSERT OR IGNORE INTO leaf (digest, row) SELECT value, ? FROM json_each(?)",
-                (row, orjson.dumps([*come]).decode()),
-            )
+        self._db.execute(
+            "INSERT OR IGNORE INTO leaf (digest, row) SELECT value, ? FROM json_each(?)",
+            (row, orjson.dumps([*come]).decode()),
+        )
 
     def settle(self, *, kept: bool) -> None:
         """The transaction has ended: the database sees to it."""
 
-    def hits(self, ways: Sequence[Way]) -> tuple[str, list[Json]] | None:
+    def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None:
         """A table expression of the rows on the way that leads to the fewest, with its parameters."""
-        best = ways[0] if len(ways) == 1 else min(ways, key=self._reach)
+        digests = [[_digest(tenant, kind, entry) for entry in way] for way in ways]
+        best = digests[0] if len(digests) == 1 else min(digests, key=self._reach)
         return f"(SELECT DISTINCT row FROM leaf WHERE digest IN ({_marks(best)}))", [*best]
 
-    def _reach(self, way: Way) -> int:
+    def _reach(self, way: Sequence[int]) -> int:
         """How many rows a way leads to; exact up to some tens."""
         limited = f"SELECT 1 FROM leaf WHERE digest IN ({_marks(way)}) LIMIT 64"
         return int(self._query(f"SELECT count(*) FROM ({limited})", way)[0][0])
 
+    def _digests(self, tenant: str, kind: str, f: JsonObject) -> set[int]:
+        return {_digest(tenant, kind, entry) for entry in entries(f)}
+
 
 class MemoryIndex:
-    """The index beside a database in memory: a row of a table costs ten times as much as an entry here."""
+    """The index beside a database in memory."""
 
     def __init__(self) -> None:
         # Most values are had by one row only, and a set for each would be most of the memory.
-        self._rows: dict[Digest, int | set[int]] = {}
-        self._pending: list[tuple[int, set[Digest], set[Digest]]] = []
+        self._rows: dict[tuple[str, str], dict[Entry, int | set[int]]] = {}
+        self._pending: list[tuple[tuple[str, str], int, JsonObject, JsonObject]] = []
 
-    def change(self, row: int, gone: set[Digest], come: set[Digest]) -> None:
+    def change(self, tenant: str, kind: str, row: int, old: JsonObject, new: JsonObject) -> None:
         """As in `TableIndex`; takes effect when the transaction is settled."""
-        self._pending.append((row, gone, come))
+        self._pending.append(((tenant, kind), row, old, new))
 
     def settle(self, *, kept: bool) -> None:
         """The transaction has ended: its changes are kept, or forgotten."""
-        for row, gone, come in self._pending if kept else ():
-            for digest in gone:
-                self._take_out(digest, row)
-            for digest in come:
-                rows = self._rows.setdefault(digest, row)
-                if isinstance(rows, set):
-                    rows.add(row)
-                elif rows != row:
-                    self._rows[digest] = {rows, row}
+        for place, row, old, new in self._pending if kept else ():
+            rows = self._rows.setdefault(place, {})
+            for entry in set(entries(_differing(old, new))) if old else ():
+                _take_out(rows, entry, row)
+            for entry in entries(_differing(new, old) if old else new):
+                there = rows.setdefault(entry, row)
+                if there is row:
+                    continue
+                if isinstance(there, set):
+                    there.add(row)
+                elif there != row:
+                    rows[entry] = {there, row}
         self._pending.clear()
 
-    def _take_out(self, digest: Digest, row: int) -> None:
-        rows = self._rows.get(digest)
-        if isinstance(rows, set):
-            rows.discard(row)
-        if rows in (row, set()):
-            del self._rows[digest]
-
-    def hits(self, ways: Sequence[Way]) -> tuple[str, list[Json]] | None:
+    def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None:
         """As in `TableIndex`; `None` if even the best way leads to so many rows that walking all is better."""
-        found = min((self._on(way) for way in ways), key=len)
+        rows = self._rows.get((tenant, kind), {})
+        found = min((_on(rows, way) for way in ways), key=len)
         if len(found) > _WORTHWHILE:
             return None
         return "(SELECT value AS row FROM json_each(?))", [orjson.dumps([*found]).decode()]
 
-    def _on(self, way: Way) -> set[int]:
-        rows: set[int] = set()
-        for digest in way:
-            entry = self._rows.get(digest, set())
-            rows |= entry if isinstance(entry, set) else {entry}
-        return rows
+
+def _take_out(rows: dict[Entry, int | set[int]], entry: Entry, row: int) -> None:
+    there = rows.get(entry)
+    if isinstance(there, set):
+        there.discard(row)
+    if there in (row, set()):
+        del rows[entry]
 
 
-def _marks(way: Way) -> str:
+def _on(rows: dict[Entry, int | set[int]], way: Way) -> set[int]:
+    found: set[int] = set()
+    for entry in way:
+        there = rows.get(entry, set())
+        found |= there if isinstance(there, set) else {there}
+    return found
+
+
+def _digest(tenant: str, kind: str, entry: Entry) -> int:
+    path, value = entry
+    # `True` stands for what can't be compared too, so it must not be the digest of a text.
+    return crc32(f"{tenant}\0{kind}\0{path}\0{type(value) is str}{value}".encode())
+
+
+def _marks(way: Sequence[object]) -> str:
     return ", ".join("?" * len(way))
