@@ -107,28 +107,51 @@ def _schema_entries(urn: str, raw: Json, kind: ResourceType) -> Iterator[Entry]:
 
 def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
     """The assigned attributes, and the canonical names of all core attributes that the body names."""
+    if not isinstance(body, dict):
+        raise InvalidSyntax("The resource must be a JSON object.")
     new: JsonObject = {}
     named: set[str] = set()
-    for (urn, attribute), sub, raw in entries(body, kind):
-        name = attribute.name
-        if name == SCHEMAS and urn is None:
-            _check_schemas(raw)
-        if attribute.mutability == "readOnly":
-            continue
-        if urn is None:
+    readers = _core_readers(kind)
+    if not body.keys() <= readers.keys():
+        _object(body, kind.name)
+    for name, raw in body.items():
+        read = readers.get(name)
+        if read is not None:
             named.add(name)
-        canonical = _reader(attribute)(raw if sub is None else {sub.name: raw})
-        if canonical is None or attribute.returned == "never":
+            _assign(new, name, read(raw))
             continue
-        target = new if urn is None else new.setdefault(urn, {})
-        if name in target and isinstance(canonical, dict):
-            # The body names one attribute as an object and by dotted keys.
-            canonical = {**target[name], **canonical}
-        target[name] = canonical
+        for (urn, attribute), sub, value in entries({name: raw}, kind):
+            if attribute.mutability == "readOnly":
+                continue
+            if urn is None:
+                named.add(attribute.name)
+            canonical = _reader(attribute)(value if sub is None else {sub.name: value})
+            if canonical is not None and attribute.returned != "never":
+                _assign(new if urn is None else new.setdefault(urn, {}), attribute.name, canonical)
     return new, named
 
 
+def _assign(level: JsonObject, name: str, value: Json | None) -> None:
+    if isinstance(value, dict) and name in level:
+        # The body names one attribute as an object and by dotted keys.
+        level[name] = {**level[name], **value}
+    elif value is not None:
+        level[name] = value
+
+
+@cache
+def _core_readers(kind: ResourceType) -> "dict[str, Read]":
+    """What reads the core attributes that a client assigns, by the names that most clients use: the canonical ones."""
+    readers = {
+        name: _reader(attribute)
+        for name, attribute in kind.by_name.items()
+        if attribute.mutability != "readOnly" and attribute.returned != "never"
+    }
+    return {**readers, SCHEMAS: _check_schemas}
+
+
 def _check_schemas(raw: Json) -> None:
+    """What a body says of its schemas must be an array of URIs; which they are follows from the attributes."""
     if tolerances.unassigned(raw):
         return
     if not isinstance(raw, list) or not all(isinstance(urn, str) for urn in raw):
@@ -210,8 +233,10 @@ def _one_reader(attribute: Attribute) -> Read:
     if attribute.type == "complex":
         return _complex_reader(attribute)
 
+    is_text = attribute.is_text
+
     def read(raw: Json) -> Json | None:
-        if attribute.is_text and isinstance(raw, str) and "\x00" not in raw:
+        if is_text and isinstance(raw, str) and "\x00" not in raw:
             return raw or None
         return None if tolerances.unassigned(raw) else _simple(raw, attribute)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from scim.protocol.json import Json
 from scim.protocol.query import All, Among, AnyOf, Bound, Exists, Linked, Some, Test, Where
-from scim.storage.sqlite_index import LEFT_OUT, Entry, path_of
+from scim.storage.sqlite_index import LEFT_OUT, Entry
 
 _GROUP: Final = 100
 _COLUMNS: Final[Mapping[Where, str]] = {
@@ -36,7 +36,7 @@ def ways(bound: Bound, scope: Where = ()) -> list[list[Entry]]:
     """Ways to narrow the search down by the index; `scope` is where the filter's paths start."""
     match bound:
         case Test(where, "eq", literal, False) if scope or where[0] not in LEFT_OUT:
-            return [[(path_of(scope + where), literal)]]
+            return [[(scope + where, literal)]]
         case Some(where, inner, False):
             return ways(inner, scope + where)
         case All(terms):

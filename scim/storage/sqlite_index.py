@@ -7,15 +7,17 @@ which costs a tenth of that.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import Final
 from zlib import crc32
 
 import orjson
 
 from scim.protocol.json import Json, JsonObject
+from scim.protocol.query import Where
 
-type Entry = tuple[str, Json]
-"""A path within a folded copy, its names joined by "/", and a value there."""
+type Entry = tuple[Where, Json]
+"""Names that lead to a place in a folded copy, and a value there."""
 
 type Way = Sequence[Entry]
 """Entries of which every row that is looked for has at least one."""
@@ -26,29 +28,17 @@ _WORTHWHILE: Final = 2_000
 """Rows beyond which walking all items in order is better than collecting and sorting the hits."""
 
 
-def path_of(names: Sequence[str]) -> str:
-    """The path of an entry."""
-    return "/".join(names)
-
-
-def entries(f: JsonObject) -> Iterator[Entry]:
+def entries(value: Json, names: Where = ()) -> Iterator[Entry]:
     """What a folded copy is found by; an entry may come more than once."""
-    for name, value in f.items():
-        if isinstance(value, str) and name not in LEFT_OUT:
-            yield name, value
-        elif name not in LEFT_OUT:
-            yield from _entries(name, value)
-
-
-def _entries(path: str, value: Json) -> Iterator[Entry]:
     if isinstance(value, dict):
         for name, sub in value.items():
-            yield from _entries(f"{path}/{name}", sub)
+            if names or name not in LEFT_OUT:
+                yield from entries(sub, (*names, name))
     elif isinstance(value, list):
         for element in value:
-            yield from _entries(path, element)
+            yield from entries(element, names)
     else:
-        yield path, value
+        yield names, value
 
 
 def _differing(old: JsonObject, new: JsonObject) -> JsonObject:
@@ -93,12 +83,52 @@ class TableIndex:
         return {_digest(tenant, kind, entry) for entry in entries(f)}
 
 
+class _Place(dict[str, "_Place"]):
+    """A place in folded copies: the places below it, made as they are met, and which rows have which value here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Most values are had by one row only, and a set for each would be most of the memory.
+        self.rows: dict[Json, int | set[int]] = {}
+
+    def __missing__(self, name: str) -> "_Place":
+        self[name] = place = _Place()
+        return place
+
+    def put(self, value: Json, row: int) -> None:
+        """The row has this value here, or these below."""
+        if isinstance(value, dict):
+            for name, sub in value.items():
+                self[name].put(sub, row)
+        elif isinstance(value, list):
+            for element in value:
+                self.put(element, row)
+        else:
+            there = self.rows.setdefault(value, row)
+            if isinstance(there, set):
+                there.add(row)
+            elif there != row:
+                self.rows[value] = {there, row}
+
+    def take_out(self, value: Json, row: int) -> None:
+        """The row doesn't have this any more."""
+        there = self.rows.get(value)
+        if isinstance(there, set):
+            there.discard(row)
+        if there in (row, set()):
+            del self.rows[value]
+
+    def having(self, value: Json) -> set[int]:
+        """The rows that have this value here."""
+        there = self.rows.get(value, set())
+        return there if isinstance(there, set) else {there}
+
+
 class MemoryIndex:
     """The index beside a database in memory."""
 
     def __init__(self) -> None:
-        # Most values are had by one row only, and a set for each would be most of the memory.
-        self._rows: dict[tuple[str, str], dict[Entry, int | set[int]]] = {}
+        self._roots: dict[tuple[str, str], _Place] = {}
         self._pending: list[tuple[tuple[str, str], int, JsonObject, JsonObject]] = []
 
     def change(self, tenant: str, kind: str, row: int, old: JsonObject, new: JsonObject) -> None:
@@ -107,49 +137,32 @@ class MemoryIndex:
 
     def settle(self, *, kept: bool) -> None:
         """The transaction has ended: its changes are kept, or forgotten."""
-        for place, row, old, new in self._pending if kept else ():
-            rows = self._rows.setdefault(place, {})
-            for entry in set(entries(_differing(old, new))) if old else ():
-                _take_out(rows, entry, row)
-            for entry in entries(_differing(new, old) if old else new):
-                there = rows.setdefault(entry, row)
-                if there is row:
-                    continue
-                if isinstance(there, set):
-                    there.add(row)
-                elif there != row:
-                    rows[entry] = {there, row}
+        for of, row, old, new in self._pending if kept else ():
+            root = self._roots.setdefault(of, _Place())
+            for path, value in set(entries(_differing(old, new))):
+                _at(root, path).take_out(value, row)
+            for name, value in (_differing(new, old) if old else new).items():
+                if name not in LEFT_OUT:
+                    root[name].put(value, row)
         self._pending.clear()
 
     def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None:
         """As in `TableIndex`; `None` if even the best way leads to so many rows that walking all is better."""
-        rows = self._rows.get((tenant, kind), {})
-        found = min((_on(rows, way) for way in ways), key=len)
+        root = self._roots.get((tenant, kind), _Place())
+        found = min((set[int]().union(*(_at(root, path).having(v) for path, v in way)) for way in ways), key=len)
         if len(found) > _WORTHWHILE:
             return None
         return "(SELECT value AS row FROM json_each(?))", [orjson.dumps([*found]).decode()]
 
 
-def _take_out(rows: dict[Entry, int | set[int]], entry: Entry, row: int) -> None:
-    there = rows.get(entry)
-    if isinstance(there, set):
-        there.discard(row)
-    if there in (row, set()):
-        del rows[entry]
-
-
-def _on(rows: dict[Entry, int | set[int]], way: Way) -> set[int]:
-    found: set[int] = set()
-    for entry in way:
-        there = rows.get(entry, set())
-        found |= there if isinstance(there, set) else {there}
-    return found
+def _at(root: _Place, names: Where) -> _Place:
+    return reduce(_Place.__getitem__, names, root)
 
 
 def _digest(tenant: str, kind: str, entry: Entry) -> int:
-    path, value = entry
+    names, value = entry
     # `True` stands for what can't be compared too, so it must not be the digest of a text.
-    return crc32(f"{tenant}\0{kind}\0{path}\0{type(value) is str}{value}".encode())
+    return crc32(f"{tenant}\0{kind}\0{'/'.join(names)}\0{type(value) is str}{value}".encode())
 
 
 def _marks(way: Sequence[object]) -> str:

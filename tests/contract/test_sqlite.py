@@ -189,12 +189,14 @@ def test_a_selective_equality_costs_the_same_however_many_users_there_are(text: 
 def in_the_index(store: SqliteStore) -> set[tuple[Any, int]]:
     if not isinstance(store._index, MemoryIndex):
         return set(store._db.execute("SELECT digest, row FROM leaf"))
-    return {
-        ((*place, *entry), row)
-        for place, found in store._index._rows.items()
-        for entry, rows in found.items()
-        for row in (rows if isinstance(rows, set) else [rows])
-    }
+    found = set()
+    for of, root in store._index._roots.items():
+        places: list[tuple[tuple[str, ...], Any]] = [((), root)]
+        while places:
+            names, place = places.pop()
+            places += [((*names, name), below) for name, below in place.items()]
+            found |= {((*of, names, value), row) for value in place.rows for row in place.having(value)}
+    return found
 
 
 def from_the_items(store: SqliteStore) -> set[tuple[Any, int]]:
