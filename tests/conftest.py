@@ -47,7 +47,7 @@ class Answer:
 
 
 class Client:
-    """Sends requests to paths below the base path; a leading `//root` makes a path absolute."""
+    """Sends requests to paths below the base path; a leading `~` makes a path absolute."""
 
     def request(
         self,
@@ -63,7 +63,7 @@ class Client:
         if body is not None:
             sent["Content-Type"] = "application/scim+json"
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        full = path.removeprefix("//root") if path.startswith("//root") else BASE + path
+        full = path.removeprefix("~") if path.startswith("~") else BASE + path
         sent.update(headers or {})
         present = {name: value for name, value in sent.items() if value is not None}
         return self._send(method, quote(full, safe=_SAFE_IN_URL), present, content)

@@ -485,7 +485,7 @@ def test_members_and_groups_are_carried_in_part(client: Client) -> None:
 
 def test_head_is_get_without_the_body(client: Client) -> None:
     user = client.user()
-    for path in ("/Users", f"/Users/{user['id']}", "/Schemas", "/ServiceProviderConfig", "//root/healthz"):
+    for path in ("/Users", f"/Users/{user['id']}", "/Schemas", "/ServiceProviderConfig", "~/healthz"):
         got, headed = client.get(path), client.request("HEAD", path)
         assert (headed.status, headed.body) == (200, b"")
         assert headed.headers.get("etag") == got.headers.get("etag")
