@@ -149,10 +149,12 @@ class MemoryIndex:
     def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None:
         """As in `TableIndex`; `None` if even the best way leads to so many rows that walking all is better."""
         root = self._roots.get((tenant, kind), _Place())
-        found = min((set[int]().union(*(_at(root, path).having(v) for path, v in way)) for way in ways), key=len)
-        if len(found) > _WORTHWHILE:
+        per_way = [[_at(root, names).having(value) for names, value in way] for way in ways]
+        best = min(per_way, key=lambda way: sum(map(len, way)))
+        if sum(map(len, best)) > _WORTHWHILE:
             return None
-        return "(SELECT value AS row FROM json_each(?))", [orjson.dumps([*found]).decode()]
+        rows = set[int]().union(*best)
+        return "(SELECT value AS row FROM json_each(?))", [orjson.dumps([*rows]).decode()]
 
 
 def _at(root: _Place, names: Where) -> _Place:
