@@ -20,6 +20,12 @@ class SettingsError(Exception):
     """A setting is wrong; the text is one line that says which and why, without its value."""
 
 
+def _endpoint(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+/?", value):
+        raise ValueError("must be the http or https address of a Cosmos DB account")
+    return value
+
+
 def _base_url(value: str) -> str:
     if not _BASE_URL.fullmatch(value):
         raise ValueError("must be an absolute http or https URL without query")
@@ -27,15 +33,21 @@ def _base_url(value: str) -> str:
 
 
 class Settings(BaseModel):
-    """The settings of a process; field names in capitals with `SCIM_` before them are the environment's names."""
+    """The settings of a process; `variable` says what each is called in the environment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    store: Literal["sqlite"] = "sqlite"
+    store: Literal["sqlite", "cosmos"] = "sqlite"
     data: Path | None = None
     """The file of the embedded store; none: in memory."""
     dev_token: SecretStr | None = None
     """A bearer token that lets in the tenant `default`; refused on Azure."""
+    cosmos_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """The address of the Cosmos DB account; from `COSMOS_ENDPOINT`, as the other three from variables of that form."""
+    cosmos_key: SecretStr | None = None
+    """The key of an emulator; without it the process's own identity is used."""
+    cosmos_database: str = "scim"
+    cosmos_container: str = "resources"
     base_url: Annotated[str, AfterValidator(_base_url)] | None = None
     """The address in answers, such as `https://scim.example.com/scim/v2`; none: the one that the client used."""
     max_body_bytes: int = Field(DEFAULT.body_bytes, ge=1024, le=100 * 1024 * 1024)
@@ -64,17 +76,22 @@ class Settings(BaseModel):
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """The settings of the environment; an empty variable counts as missing. Raises `SettingsError`."""
-    names = {f"SCIM_{field.upper()}": field for field in Settings.model_fields}
-    given = {field: environ[name] for name, field in names.items() if environ.get(name)}
+    given = {field: environ[name] for field in Settings.model_fields if environ.get(name := variable(field))}
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = "SCIM_" + "_".join(str(part) for part in first["loc"][:1]).upper()
-        raise SettingsError(f"{name}: {first['msg']}") from None
+        raise SettingsError(f"{variable(str(first['loc'][0]))}: {first['msg']}") from None
+    if settings.store == "cosmos" and settings.cosmos_endpoint is None:
+        raise SettingsError("COSMOS_ENDPOINT: SCIM_STORE=cosmos needs the address of a Cosmos DB account")
     if any(environ.get(name) for name in _AZURE):
         _check_azure(settings)
     return settings
+
+
+def variable(field: str) -> str:
+    """The environment's name of a setting."""
+    return field.upper() if field.startswith("cosmos_") else f"SCIM_{field.upper()}"
 
 
 def _check_azure(settings: Settings) -> None:
@@ -82,3 +99,5 @@ def _check_azure(settings: Settings) -> None:
         raise SettingsError("SCIM_DEV_TOKEN: a development token is refused on Azure")
     if settings.store == "sqlite":
         raise SettingsError("SCIM_STORE: on Azure every instance would have an embedded store of its own")
+    if settings.cosmos_key is not None:
+        raise SettingsError("COSMOS_KEY: on Azure the app's own identity opens Cosmos DB; a key is for an emulator")

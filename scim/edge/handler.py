@@ -23,6 +23,7 @@ from scim.protocol.errors import (
     NotImplementedYet,
     PayloadTooLarge,
     ScimError,
+    TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -36,7 +37,7 @@ from scim.service.caller import Asked, Caller, Conditions
 from scim.service.discovery import Discovery
 from scim.service.resources import Answer, Resources
 from scim.service.searches import Searches
-from scim.storage.interface import StoreUnavailable
+from scim.storage.interface import StoreUnavailable, Throttled, TooLarge
 
 MEDIA_TYPE: Final = "application/scim+json"
 _JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
@@ -93,6 +94,10 @@ class Handler:
             response = await self._answer(request, route)
         except ScimError as error:
             response = _failed(error)
+        except Throttled as error:
+            response = _failed(TooManyRequests(error.retry_after))
+        except TooLarge:
+            response = _failed(PayloadTooLarge("The request or the resource is larger than the database takes."))
         except StoreUnavailable as error:
             _log.error("the store is unavailable: %s", error)
             response = _failed(Unavailable("The service can't reach its database.", retry_after=error.retry_after))

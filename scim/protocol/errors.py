@@ -130,6 +130,15 @@ class UnsupportedMediaType(ScimError):
     status = 415
 
 
+class TooManyRequests(ScimError):
+    """429 with `Retry-After`: the database has no capacity left for now."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many requests; repeat this one later.", headers={"Retry-After": str(retry_after)})
+
+
 class InternalError(ScimError):
     """500: a fault of ours; the log has the rest."""
 

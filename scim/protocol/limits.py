@@ -21,6 +21,8 @@ class Limits:
     default_page: int = 100
     linked: int = 1_000
     """Resources that a predicate on `members` or `groups` may lead to."""
+    linked_together: int = 10_000
+    """Resources that all such predicates of a filter may lead to."""
     memberships_in_page: int = 5_000
     """A page that would carry more `members` or `groups` values is cut short."""
 

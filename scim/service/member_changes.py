@@ -66,6 +66,12 @@ class MemberSteps:
         """Whether the changes can only be told by reading the group's members first."""
         return any(_needs_current(change) for change in changes)
 
+    @staticmethod
+    def need_types(changes: Iterable[Change]) -> bool:
+        """Whether a filter may ask for the `type` of members, which has to be found out for those without one."""
+        # A text that mentions the word is taken for a filter that asks: at worst the types are found in vain.
+        return any(change.filter is not None and "type" in str(change.filter).lower() for change in changes)
+
     def replace(self, members: Iterable[Member]) -> None:
         """These members and no others."""
         self._clear()

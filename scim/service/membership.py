@@ -74,8 +74,16 @@ class Memberships:
                     found[item.member.value].append(view.group(item.group, names[item.group]))
         return found
 
-    async def resolved(self, tenant: str, bound: Bound, kind: ResourceType, only: str | None = None) -> Bound:
+    async def resolved(self, tenant: str, bound: Bound, kind: ResourceType) -> Bound:
         """The filter with every `Linked` replaced by the ids that it leads to. Raises `TooMany`."""
+        resolved = await self._resolved(tenant, bound, kind, None)
+        if _among(resolved) > self._limits.linked_together:
+            raise TooMany(
+                f"The '{kind.relation} eq' of the filter lead to more than {self._limits.linked_together} resources."
+            )
+        return resolved
+
+    async def _resolved(self, tenant: str, bound: Bound, kind: ResourceType, only: str | None) -> Bound:
         match bound:
             case Linked(value) if only is not None:
                 group, member = (only, value) if kind.relation == "members" else (value, only)
@@ -87,9 +95,9 @@ class Memberships:
                 # `id eq G and members eq U` is two point reads, however large the group.
                 named = [t.value for t in terms if isinstance(t, Test) and t.where == ("id",) and _asks_for_one(t)]
                 only = str(named[0]) if named else only
-                return All(tuple([await self.resolved(tenant, term, kind, only) for term in terms]))
+                return All(tuple([await self._resolved(tenant, term, kind, only) for term in terms]))
             case AnyOf(terms):
-                return AnyOf(tuple([await self.resolved(tenant, term, kind, only) for term in terms]))
+                return AnyOf(tuple([await self._resolved(tenant, term, kind, only) for term in terms]))
         return bound
 
     async def _linked(self, tenant: str, value: str, kind: ResourceType) -> tuple[str, ...]:
@@ -125,6 +133,16 @@ class Memberships:
             wanted = {item.group for item in page}
             kinds = [k.name for k in self._registry.resource_types.values() if k.relation == "members"]
         return dict(await self._store.names(tenant, kinds, sorted(wanted))) if wanted else {}
+
+
+def _among(bound: Bound) -> int:
+    """How many ids the filter lists."""
+    match bound:
+        case Among(ids):
+            return len(ids)
+        case All(terms) | AnyOf(terms):
+            return sum(map(_among, terms))
+    return 0
 
 
 def _asks_for_one(test: Test) -> bool:

@@ -114,7 +114,7 @@ class Resources:
                 steps = self._steps(kind, await self._memberships.of_group(caller.tenant, id))
                 steps.replace(members)
                 changes = steps.changes()
-            return await self._write(caller.tenant, kind, stored, resource, changes, conditions), members
+            return await self._write(caller.tenant, kind, stored, resource, changes), members
 
         stored, members = await self._retried(attempt, kind, conditions)
         return await self._answer_with_related(caller, kind, stored, asked, members)
@@ -132,14 +132,17 @@ class Resources:
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = patch.apply(stored.resource, attributes, kind, self._limits)
-            return await self._write(caller.tenant, kind, stored, resource, member_changes, conditions)
+            if resource != stored.resource or not member_changes:
+                return await self._write(caller.tenant, kind, stored, resource, member_changes)
+            # Nobody has looked whether the members change anything, so that is no reason to write the group.
+            expected = stored.version if conditions.if_match is not None else None
+            return await self._only_members(caller.tenant, kind, id, member_changes, expected, asked)
 
         if attributes or not of_members or conditions.need_the_version():
             stored = await self._retried(attempt, kind, conditions)
         else:
             # Member changes alone need nothing of the group to be read.
-            version = await self._change_members(caller.tenant, kind, id, member_changes, conditions.single())
-            stored = Stored(kind.name, id, version, {}) if not asked else await self._read(caller.tenant, kind, id)
+            stored = await self._only_members(caller.tenant, kind, id, member_changes, conditions.single(), asked)
         if not asked:
             return self._answer(caller, kind, stored, None)
         return await self._answer_with_related(caller, kind, stored, asked, ())
@@ -175,22 +178,24 @@ class Resources:
             return NO_CHANGES
         current = None
         if MemberSteps.need_current(changes):
-            current = await self._memberships.of_group(tenant, id, with_types=True)
+            current = await self._memberships.of_group(tenant, id, with_types=MemberSteps.need_types(changes))
         steps = self._steps(kind, current)
         for change in changes:
             steps.apply(change)
         return steps.changes()
 
-    async def _change_members(
-        self, tenant: str, kind: ResourceType, id: str, changes: MemberChanges, expected: str | None
-    ) -> str:
+    async def _only_members(
+        self, tenant: str, kind: ResourceType, id: str, changes: MemberChanges, expected: str | None, asked: Asked
+    ) -> Stored:
+        """The group after a change of its members; without its attributes, which cost a read, if none are asked for."""
         now = datetimes.written(self._clock())
         try:
-            return await self._store.change_members(tenant, id, changes, _touch(kind, id, now), expected=expected)
+            version = await self._store.change_members(tenant, id, changes, _touch(kind, id, now), expected=expected)
         except Gone:
             raise _missing(kind) from None
         except Changed:
             raise stale() from None
+        return await self._read(tenant, kind, id) if asked else Stored(kind.name, id, version, {})
 
     # --- reading and writing ---
 
@@ -202,26 +207,16 @@ class Resources:
         return stored
 
     async def _write(
-        self,
-        tenant: str,
-        kind: ResourceType,
-        stored: Stored,
-        resource: JsonObject,
-        members: MemberChanges,
-        conditions: Conditions,
+        self, tenant: str, kind: ResourceType, stored: Stored, resource: JsonObject, members: MemberChanges
     ) -> Stored:
-        """Write what `stored` has become, and nothing if it is the same."""
-        if resource != stored.resource:
-            now = datetimes.written(self._clock())
-            resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
-            draft = self._draft(resource, kind)
-            version = await self._store.replace(tenant, draft, expected=stored.version, members=members)
-            return Stored(kind.name, stored.id, version, resource)
-        if not members:
+        """Write what `stored` has become, and nothing if it is the same and no member changes."""
+        if resource == stored.resource and not members:
             return stored
-        expected = stored.version if conditions.if_match is not None else None
-        await self._change_members(tenant, kind, stored.id, members, expected)
-        return await self._read(tenant, kind, stored.id)
+        now = datetimes.written(self._clock())
+        resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
+        draft = self._draft(resource, kind)
+        version = await self._store.replace(tenant, draft, expected=stored.version, members=members)
+        return Stored(kind.name, stored.id, version, resource)
 
     async def _retried[T](self, attempt: Callable[[], Awaitable[T]], kind: ResourceType, conditions: Conditions) -> T:
         """What an attempt gives; a lost race is run again unless the client asked for a version."""

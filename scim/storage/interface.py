@@ -1,6 +1,6 @@
 """What the service asks of a store, and the closed set of errors that it answers with. Knows no database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,18 @@ class StoreUnavailable(StoreError):
     def __init__(self, reason: str, *, retry_after: int = 5) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class Throttled(StoreError):
+    """The database has no capacity left; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("throttled")
+        self.retry_after = retry_after
+
+
+class TooLarge(StoreError):
+    """The database doesn't take an item or a batch of this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +181,20 @@ class Store(Protocol):
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         """Type and name of those of the resources that exist, among these types."""
+
+    # --- a whole tenant ---
+
+    async def count(self, tenant: str) -> int:
+        """How many items the tenant has, of whatever kind: what a progress bar goes up to."""
+
+    def everything(self, tenant: str) -> AsyncIterator[Sequence[Stored | Membership]]:
+        """All resources and members, page by page. What changes meanwhile may be in it or not."""
+
+    def erase(self, tenant: str) -> AsyncIterator[int]:
+        """Delete everything of the tenant, step by step: how many items each step deleted. A repeat goes on."""
+
+    async def sweep(self, tenant: str) -> int:
+        """Delete what deletions have left behind; how many items. It is safe at any time, and when several run."""
 
     async def close(self) -> None:
         """Let go of the database."""

@@ -4,7 +4,7 @@ A write is one transaction, so a reader sees all of it or nothing, also after th
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from scim.storage.interface import (
 )
 from scim.storage.sqlite_filter import condition, ways
 from scim.storage.sqlite_index import MemoryIndex, TableIndex
+from scim.storage.sqlite_tenant import TenantRows
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
@@ -89,6 +90,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise StoreUnavailable(str(error)) from None
         self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
+        self._tenants = TenantRows(self._rows, self._transaction, self._index)
         try:
             self._prepare(in_file=path is not None)
         except StoreUnavailable:
@@ -234,6 +236,18 @@ class SqliteStore:
             [tenant, *kinds, *ids],
         )
         return {id: Name(kind, display) for id, kind, display in rows}
+
+    async def count(self, tenant: str) -> int:
+        return await self._tenants.count(tenant)
+
+    def everything(self, tenant: str) -> AsyncIterator[Sequence[Stored | Membership]]:
+        return self._tenants.everything(tenant)
+
+    def erase(self, tenant: str) -> AsyncIterator[int]:
+        return self._tenants.erase(tenant)
+
+    async def sweep(self, tenant: str) -> int:  # noqa: ARG002 - a deletion leaves nothing behind
+        return 0
 
     async def close(self) -> None:
         self._db.close()

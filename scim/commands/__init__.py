@@ -1,0 +1,1 @@
+"""The commands of `scim`, one file for each subject."""

@@ -1,0 +1,68 @@
+"""Everything of one tenant in Cosmos DB: counted, read and erased page by page. Knows items, and no request."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+from scim.protocol.json import Json, JsonObject
+from scim.storage.cosmos_calls import Calls, Operation, OutcomeUnknown, Refused
+from scim.storage.cosmos_items import membership, stored
+from scim.storage.interface import Membership, Stored, StoreUnavailable, Throttled
+
+_PAGE: Final = 1_000
+_BATCH: Final = 100
+_ATTEMPTS: Final = 10
+
+
+class TenantItems:
+    """The logical partition of a tenant. A long run waits when it is throttled: nobody is waiting for an answer."""
+
+    def __init__(self, calls: Calls, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._calls = calls
+        self._sleep = sleep
+
+    async def count(self, tenant: str) -> int:
+        """All items, markers too."""
+        return sum(await self._query(tenant, "SELECT VALUE COUNT(1) FROM c", []))
+
+    async def everything(self, tenant: str) -> AsyncIterator[Sequence[Stored | Membership]]:
+        """Resources, then members, each in the order of the item ids, which never change."""
+        after = ""
+        while True:
+            # The markers, `x:...`, come behind everything else.
+            items = await self._query(
+                tenant,
+                'SELECT * FROM c WHERE c["id"] > @after AND c["id"] < "x:" ORDER BY c["id"] OFFSET 0 LIMIT @limit',
+                [{"name": "@after", "value": after}, {"name": "@limit", "value": _PAGE}],
+            )
+            if not items:
+                return
+            yield [membership(item) if item["type"] == "member" else stored(item) for item in items]
+            after = items[-1]["id"]
+
+    async def erase(self, tenant: str) -> AsyncIterator[int]:
+        """Delete until nothing is found, markers too; after each batch, how many items it deleted."""
+        failures = 0
+        while ids := await self._query(tenant, f'SELECT VALUE c["id"] FROM c OFFSET 0 LIMIT {_PAGE}', []):
+            for start in range(0, len(ids), _BATCH):
+                batch = ids[start : start + _BATCH]
+                try:
+                    await self._calls.batch(tenant, [Operation("delete", (id,)) for id in batch])
+                except (Throttled, OutcomeUnknown, Refused) as error:
+                    # It took effect, or somebody else deletes too: what is left is found again.
+                    failures += 1
+                    if failures == _ATTEMPTS:
+                        raise StoreUnavailable("the batches of an erasure keep failing") from None
+                    if isinstance(error, Throttled):
+                        await self._sleep(error.retry_after)
+                    break
+                else:
+                    failures = 0
+                    yield len(batch)
+
+    async def _query(self, tenant: str, sql: str, parameters: Sequence[JsonObject]) -> list[Json]:
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._calls.query(tenant, sql, parameters, page=_PAGE)
+            except Throttled as throttled:
+                await self._sleep(throttled.retry_after)
+        raise StoreUnavailable("Cosmos DB has had no capacity left for minutes")
