@@ -21,6 +21,8 @@ from hypothesis import settings
 import function_app
 from scim.edge.handler import Handler, Unconfigured
 from scim.edge.http import Request
+from scim.storage.container import CONTAINER
+from tests.cosmos_emulator import Emulator
 
 TOKEN = "a-token-for-tests"
 BASE = "/scim/v2"
@@ -262,6 +264,49 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     running.stop()
+
+
+class CosmosServer:
+    """`scim serve --store cosmos` as a process of its own, on an emulator in this one."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self.emulator = Emulator()
+        self.emulator.create("scim", {"id": "resources", **CONTAINER})
+        self.endpoint = loop.run(self.emulator.start())
+        environment = {"COSMOS_ENDPOINT": self.endpoint, "COSMOS_KEY": self.emulator.key}
+        self.server = Server("--store", "cosmos", environment=environment)
+        self.client = PortClient(self.server.origin)
+
+    def empty(self) -> None:
+        """Take away what the tests before have left."""
+        self._loop.run(self._empty())
+
+    async def _empty(self) -> None:
+        # In the emulator's own loop, where no request is half done.
+        database = self.emulator.core.account.databases["scim"]
+        database.containers.clear()
+        self.emulator.requests.clear()
+        database.create({"id": "resources", **CONTAINER})
+
+    def stop(self) -> None:
+        self.client.close()
+        self.server.stop()
+        self._loop.run(self.emulator.stop())
+
+
+@pytest.fixture(scope="session")
+def cosmos_server(loop: Loop) -> Iterator[CosmosServer]:
+    running = CosmosServer(loop)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def cosmos_client(cosmos_server: CosmosServer) -> PortClient:
+    """A server on an empty container of Cosmos DB, over a port."""
+    cosmos_server.empty()
+    return cosmos_server.client
 
 
 @pytest.fixture

@@ -1,8 +1,15 @@
-"""The adapters that the contract holds for. To add one, add a line to `ADAPTERS` and a case to `_opened`."""
+"""The adapters that the contract holds for. To add one, add a line to `ADAPTERS` and a case to `_opened`.
 
+With COSMOS_ENDPOINT set, the contract also runs there: on Microsoft's emulator with COSMOS_KEY, which gets a database
+of the tests' own, or on an account with a container that COSMOS_DATABASE and COSMOS_CONTAINER name.
+"""
+
+import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 import pytest
@@ -10,35 +17,54 @@ import pytest_asyncio
 
 from scim.storage.interface import Store
 from scim.storage.sqlite import SqliteStore
+from tests.contract.cosmos import at_endpoint, emulated
 from tests.contract.drafts import draft, resource_id
 from tests.contract.people import PEOPLE
 
-ADAPTERS: Final = ("sqlite-memory", "sqlite-file")
+_ENDPOINT: Final = os.environ.get("COSMOS_ENDPOINT")
+ADAPTERS: Final = ("sqlite-memory", "sqlite-file", "cosmos", *(["cosmos-endpoint"] if _ENDPOINT else []))
 
 
-def _opened(adapter: str, folder: Path) -> Store:
+@asynccontextmanager
+async def _opened(adapter: str, folder: Path) -> AsyncIterator[Store]:
     match adapter:
         case "sqlite-memory":
-            return SqliteStore()
+            store: Store = SqliteStore()
         case "sqlite-file":
-            return SqliteStore(folder / "scim.db")
-    raise ValueError(adapter)
+            store = SqliteStore(folder / "scim.db")
+        case "cosmos-endpoint":
+            async with at_endpoint(_ENDPOINT or "", os.environ) as store:
+                yield store
+                for tenant in _tenants:
+                    async for _ in store.erase(tenant):
+                        pass
+                _tenants.clear()
+            return
+        case _:
+            async with emulated() as (store, _):
+                yield store
+            return
+    yield store
+    await store.close()
 
 
 # One store for all tests of a module: they don't meet, because each has tenants of its own.
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=ADAPTERS)
 async def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
-    store = _opened(request.param, tmp_path_factory.mktemp("store"))
-    yield store
-    await store.close()
+    async with _opened(request.param, tmp_path_factory.mktemp("store")) as store:
+        yield store
 
 
 _numbers: Final = count(1)
+# An account may have what another run has left.
+_run: Final = token_hex(4) if _ENDPOINT else "test"
+_tenants: Final[list[str]] = []
 
 
 def new_tenant() -> str:
     """A tenant that no test has used before."""
-    return f"tenant-{next(_numbers)}"
+    _tenants.append(f"tenant-{_run}-{next(_numbers)}")
+    return _tenants[-1]
 
 
 @pytest.fixture

@@ -450,7 +450,7 @@ async def test_the_same_member_may_come_back(store: Store, tenant: str) -> None:
 
 async def test_member_values_are_kept_as_they_came(store: Store, tenant: str) -> None:
     new = group()
-    values = (*STRANGE, "A", "a", "x" * 1024)
+    values = (*filter(None, STRANGE), "A", "a", "x" * 1024)
     await store.create(tenant, new, [Member(value) for value in values])
     assert await everybody(store, tenant, new.id) == sorted(values)
     for value in values:
@@ -738,3 +738,82 @@ async def test_a_delete_wins_against_members_that_are_added_at_the_same_time(sto
     assert await store.read(tenant, "Group", new.id) is None
     assert await everybody(store, tenant, new.id) == []
     assert await groups_of(store, tenant, "m0") == []
+
+
+# --- a whole tenant ---
+
+
+async def everything(store: Store, tenant: str) -> list[Stored | Membership]:
+    return [kept async for page in store.everything(tenant) for kept in page]
+
+
+async def test_everything_of_a_tenant_is_its_resources_and_then_its_members(store: Store, tenant: str) -> None:
+    other = new_tenant()
+    person, one, empty = user(number=1), group("One", 2), group("Two", 3)
+    for place in (tenant, other):
+        await store.create(place, person)
+        await store.create(place, one, [Member(person.id, "User", "Babs"), Member("it's \x01 \u00e9 🎉")])
+        await store.create(place, empty)
+    await store.create(other, user("somebody else", 4))
+    kept = await everything(store, tenant)
+    resources = [item for item in kept if isinstance(item, Stored)]
+    assert kept[: len(resources)] == resources
+    assert {item.id: item.resource for item in resources} == {new.id: new.resource for new in (person, one, empty)}
+    assert sorted(kept[3:], key=lambda item: item.member.value if isinstance(item, Membership) else "") == [
+        Membership(one.id, Member(person.id, "User", "Babs")),
+        Membership(one.id, Member("it's \x01 \u00e9 🎉")),
+    ]
+    assert await store.count(tenant) == 5
+
+
+async def test_everything_comes_page_by_page_and_nothing_twice(store: Store, tenant: str) -> None:
+    values = [f"member-{number}" for number in range(2_345)]
+    await store.create(tenant, group(), [Member(value) for value in values])
+    pages = [page async for page in store.everything(tenant)]
+    assert len(pages) > 2
+    assert max(len(page) for page in pages) <= 1_000
+    seen = [item.member.value for page in pages for item in page if isinstance(item, Membership)]
+    assert sorted(seen) == sorted(values)
+
+
+async def test_everything_of_a_tenant_that_has_nothing_is_nothing(store: Store, tenant: str) -> None:
+    assert await everything(store, tenant) == []
+    assert await store.count(tenant) == 0
+    assert [number async for number in store.erase(tenant)] == []
+
+
+async def test_an_erased_tenant_has_nothing_and_the_others_have_theirs(store: Store, tenant: str) -> None:
+    other = new_tenant()
+    for place in (tenant, other):
+        await store.create(place, user("bjensen", 1))
+        await store.create(place, user("leaver", 2))
+        await store.create(place, group(), [Member(f"member-{number}") for number in range(1_200)])
+        await store.delete(place, "User", resource_id(2))  # leaves a tombstone in some stores
+    before = await everything(store, other)
+    found_before = await store.count(tenant)
+    assert sum([number async for number in store.erase(tenant)]) == found_before
+    assert await store.count(tenant) == 0
+    assert await everything(store, tenant) == []
+    assert await found(store, tenant, filter=bound('userName eq "bjensen"')) == Found([], 0)
+    assert await everything(store, other) == before
+    # What was taken is free again.
+    await store.create(tenant, user("bjensen", 5))
+    assert ids((await found(store, tenant, filter=bound('userName eq "bjensen"'))).items) == [resource_id(5)]
+
+
+async def test_an_erasure_that_stopped_is_completed_by_another(store: Store, tenant: str) -> None:
+    await store.create(tenant, group(), [Member(f"member-{number}") for number in range(1_200)])
+    async for _ in store.erase(tenant):
+        break
+    left = await store.count(tenant)
+    assert 0 < left < 1_201
+    assert sum([number async for number in store.erase(tenant)]) == left
+    assert await store.count(tenant) == 0
+
+
+async def test_a_sweep_takes_nothing_that_is_there(store: Store, tenant: str) -> None:
+    await store.create(tenant, user(number=1))
+    await store.create(tenant, group(), [Member(resource_id(1)), Member("nobody")])
+    before = await everything(store, tenant)
+    assert await store.sweep(tenant) == 0
+    assert await everything(store, tenant) == before

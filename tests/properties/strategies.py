@@ -284,6 +284,8 @@ def _variants(value: Any) -> SearchStrategy[Any]:
 
 def value_paths(kind: ResourceType) -> SearchStrategy[Filter]:
     several = [a for a in kind.attributes.values() if a.multi_valued and a.sub_attributes and a.name != kind.relation]
+    if not several:
+        return st.nothing()
     return st.sampled_from(several).flatmap(
         lambda a: st.builds(ValuePath, st.just(Path(None, a.name)), element_filters(a))
     )

@@ -46,3 +46,9 @@ def test_recorded_exchange_through_the_triggers(case: Case, client: Client) -> N
 def test_recorded_exchange_over_a_port(case: Case, port_client: Client) -> None:
     """`scim serve` answers as recorded, through a real HTTP client."""
     replay(case, port_client)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_recorded_exchange_on_cosmos(case: Case, cosmos_client: Client) -> None:
+    """`scim serve --store cosmos` answers as recorded."""
+    replay(case, cosmos_client)

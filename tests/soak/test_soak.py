@@ -35,9 +35,10 @@ def members(first: int, end: int) -> list[dict[str, str]]:
 
 @scales(sample=2_500, long=200_000)
 def test_a_large_group_is_filled_listed_changed_cleared_and_deleted(
-    scale: int, service: Service, log: Log, request: pytest.FixtureRequest
+    scale: int, on_each_store: Service, log: Log, request: pytest.FixtureRequest
 ) -> None:
     """Every member that went in comes out, one member more or less is one member more or less, and nothing stays behind."""
+    service = on_each_store
     told: list[str] = []
 
     def tell(what: str) -> None:
@@ -82,9 +83,42 @@ def test_a_large_group_is_filled_listed_changed_cleared_and_deleted(
     assert service.send("GET", path).status == 404
     assert "groups" not in service.get(f"/Users/{user}")
     assert service.get("/Groups")["totalResults"] == 0
+    service.settle()
 
     if is_soak(request):
-        log.write(f"A group of {scale:,} members", "| request | seconds |", "|---|--:|", *told)
+        where = "in SQLite" if type(service) is Service else "in Cosmos DB's emulator"
+        log.write(f"A group of {scale:,} members {where}", "| request | seconds |", "|---|--:|", *told)
+
+
+@scales(sample=300, long=5_000)
+def test_a_user_in_many_groups_sees_them_all_and_leaves_them_all(
+    scale: int, on_each_store: Service, log: Log, request: pytest.FixtureRequest
+) -> None:
+    """Who is in thousands of groups is read, listed and deleted like anybody else."""
+    service = on_each_store
+    user = service.change("POST", "/Users", {"userName": "everywhere"}).json["id"]
+    service.change("POST", "/Users", {"userName": "nowhere"})
+    service.lap()
+    groups = [
+        service.change("POST", "/Groups", {"displayName": f"g{number}", "members": [{"value": user}]}).json["id"]
+        for number in range(scale)
+    ]
+    told = [f"| {scale:,} groups, one POST each | {service.lap():.3f} |"]
+    assert sorted(group["value"] for group in service.get(f"/Users/{user}")["groups"]) == sorted(groups)
+    told.append(f"| GET of a user in {scale:,} groups | {service.lap():.3f} |")
+    assert [found["userName"] for found in service.get("/Users")["Resources"]] == ["everywhere", "nowhere"]
+    one = service.get("/Groups", filter=f'id eq "{groups[-1]}" and members eq "{user}"')
+    assert one["totalResults"] == 1
+    service.lap()
+    service.change("DELETE", f"/Users/{user}")
+    told.append(f"| DELETE of a user in {scale:,} groups | {service.lap():.3f} |")
+    service.settle()
+    assert "members" not in service.get(f"/Groups/{groups[0]}")
+    assert "members" not in service.get(f"/Groups/{groups[-1]}")
+
+    if is_soak(request):
+        where = "in SQLite" if type(service) is Service else "in Cosmos DB's emulator"
+        log.write(f"A user in {scale:,} groups {where}", "| request | seconds |", "|---|--:|", *told)
 
 
 @scales(sample=250, long=100_000)

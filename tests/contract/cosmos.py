@@ -1,0 +1,80 @@
+"""The Cosmos adapter on the emulator, through the real SDK: over a socket, or in process where speed counts."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+
+from azure.cosmos.aio import ContainerProxy
+
+from scim.app import utc_now
+from scim.storage.container import CONTAINER
+from scim.storage.cosmos import CosmosStore
+from scim.storage.cosmos_calls import Calls
+from scim.storage.cosmos_client import CosmosConnection
+from scim.storage.cosmos_setup import make
+from tests.cosmos_emulator import Emulator
+
+_tokens = count(1)
+
+
+@asynccontextmanager
+async def emulated() -> AsyncIterator[tuple[CosmosStore, Emulator]]:
+    """A store on an emulator of its own."""
+    emulator = _with_container()
+    connection = CosmosConnection(await emulator.start(), "scim", "resources", key=emulator.key)
+    store = _store(connection, Calls(connection.container))
+    try:
+        yield store, emulator
+    finally:
+        await store.close()
+        await emulator.stop()
+
+
+@asynccontextmanager
+async def in_process(
+    calls: Callable[[Callable[[], Awaitable[ContainerProxy]], Emulator], Calls] = lambda container, _: Calls(container),
+) -> AsyncIterator[tuple[CosmosStore, Emulator]]:
+    """The same without a socket; `calls` may build calls that look on."""
+    emulator = _with_container()
+    connection = CosmosConnection(
+        emulator.in_process_endpoint, "scim", "resources", key=emulator.key, transport=emulator.transport()
+    )
+    store = _store(connection, calls(connection.container, emulator))
+    try:
+        yield store, emulator
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def at_endpoint(endpoint: str, environ: Mapping[str, str]) -> AsyncIterator[CosmosStore]:
+    """A store on an emulator of Microsoft's, or on an account, which has its container already."""
+    database, container = environ.get("COSMOS_DATABASE", "scim-tests"), environ.get("COSMOS_CONTAINER", "resources")
+    key = environ.get("COSMOS_KEY")
+    if key is not None:
+        await make(endpoint, key, database, container)
+    connection = CosmosConnection(endpoint, database, container, key=key)
+    store = _store(connection, Calls(connection.container))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _with_container() -> Emulator:
+    emulator = Emulator()
+    emulator.create("scim", {"id": "resources", **CONTAINER})
+    return emulator
+
+
+def _store(connection: CosmosConnection, calls: Calls) -> CosmosStore:
+    return CosmosStore(
+        calls,
+        clock=utc_now,
+        timer=time.perf_counter,
+        sleep=asyncio.sleep,
+        new_token=lambda: f"token-{next(_tokens)}",
+        close=connection.close,
+    )

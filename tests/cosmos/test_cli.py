@@ -1,0 +1,259 @@
+"""`scim cosmos init` and `scim tenant`: what they do, what they say, and what they refuse."""
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from scim.cli import main
+from scim.storage.container import CONTAINER
+from scim.storage.cosmos_items import marker
+from scim.storage.interface import Member
+from scim.storage.sqlite import SqliteStore
+from tests.conftest import CosmosServer, Loop, PortClient, Server
+from tests.contract.drafts import group, resource_id, user
+from tests.cosmos_emulator import CutBefore, Emulator, Fault
+
+
+@pytest.fixture
+def account(loop: Loop) -> Iterator[tuple[Emulator, dict[str, str]]]:
+    """An emulator that has nothing yet, and the variables that lead to it."""
+    emulator = Emulator()
+    endpoint = loop.run(emulator.start())
+    yield emulator, {"COSMOS_ENDPOINT": endpoint, "COSMOS_KEY": emulator.key}
+    loop.run(emulator.stop())
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    """The command in this process, in an environment of these variables only."""
+    none = {name: None for name in os.environ if name.startswith(("SCIM_", "COSMOS_"))}
+    return CliRunner(env={**none, **environment}).invoke(main, arguments)
+
+
+def fails_with(ended: Result, *words: str) -> None:
+    assert ended.exit_code in {1, 2}, ended.output
+    line = ended.stderr.splitlines()[-1]
+    assert line.startswith("Error:"), ended.stderr
+    for word in words:
+        assert word in line
+
+
+# --- scim cosmos init -------------------------------------------------------------------------------------------
+
+
+def test_init_makes_database_and_container_as_they_are_defined(account: tuple[Emulator, dict[str, str]]) -> None:
+    emulator, environment = account
+    ended = run("cosmos", "init", **environment)
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout.splitlines() == ["Made the database scim.", "Made the container resources."]
+    properties = emulator.container("scim", "resources").properties
+    for name in ("defaultTtl", "uniqueKeyPolicy"):
+        assert properties[name] == CONTAINER[name]
+    assert properties["partitionKey"]["paths"] == CONTAINER["partitionKey"]["paths"]
+    assert properties["partitionKey"]["version"] == 2
+    included = properties["indexingPolicy"]["includedPaths"]
+    assert [one["path"] for one in included] == [one["path"] for one in CONTAINER["indexingPolicy"]["includedPaths"]]
+
+
+def test_init_may_be_repeated(account: tuple[Emulator, dict[str, str]]) -> None:
+    emulator, environment = account
+    run("cosmos", "init", **environment)
+    emulator.seed([{"id": "User:1", "tenant": "default", "type": "User", "key": "User:1"}])
+    ended = run("cosmos", "init", **environment)
+    assert ended.exit_code == 0, ended.output
+    assert [line.split(" is there already")[0] for line in ended.stdout.splitlines()] == [
+        "The database scim",
+        "The container resources",
+    ]
+    assert len(emulator.items("default")) == 1
+
+
+def test_init_makes_what_the_settings_name(account: tuple[Emulator, dict[str, str]]) -> None:
+    emulator, environment = account
+    ended = run("cosmos", "init", **environment, COSMOS_DATABASE="one", COSMOS_CONTAINER="two")
+    assert ended.exit_code == 0, ended.output
+    assert emulator.container("one", "two").properties["id"] == "two"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("partitionKey", {"paths": ["/id"], "kind": "Hash", "version": 2}),
+        ("uniqueKeyPolicy", {"uniqueKeys": [{"paths": ["/type"]}]}),
+        ("indexingPolicy", {**CONTAINER["indexingPolicy"], "includedPaths": [{"path": "/f/*"}]}),
+    ],
+)
+def test_init_tells_a_container_that_is_another(
+    account: tuple[Emulator, dict[str, str]], name: str, value: dict[str, Any]
+) -> None:
+    emulator, environment = account
+    emulator.create("scim", {"id": "resources", **CONTAINER, name: value})
+    fails_with(run("cosmos", "init", **environment), "resources", name)
+
+
+def test_init_needs_an_emulator() -> None:
+    """An account in Azure, or one without a key, is the deployment's to prepare."""
+    fails_with(run("cosmos", "init"), "COSMOS_ENDPOINT")
+    fails_with(run("cosmos", "init", COSMOS_ENDPOINT="http://127.0.0.1:1"), "Bicep")
+    azure = "https://contoso.documents.azure.com:443/"
+    fails_with(run("cosmos", "init", COSMOS_ENDPOINT=azure), "Bicep")
+    fails_with(run("cosmos", "init", COSMOS_ENDPOINT=azure, COSMOS_KEY="a2V5"), "Bicep")
+
+
+def test_init_tells_in_one_line_that_it_is_refused_or_that_nobody_is_there(
+    account: tuple[Emulator, dict[str, str]],
+) -> None:
+    _, environment = account
+    fails_with(run("cosmos", "init", **{**environment, "COSMOS_KEY": "YW5vdGhlciBrZXk="}), "401")
+    fails_with(run("cosmos", "init", **{**environment, "COSMOS_KEY": "no key"}), "base64")
+    fails_with(run("cosmos", "init", **{**environment, "COSMOS_ENDPOINT": "http://127.0.0.1:1"}), "can't be reached")
+
+
+# --- scim tenant, on both stores --------------------------------------------------------------------------------
+
+
+def filled(path: Path, *tenants: str) -> Path:
+    """A data file in which each of these tenants has a user in a group."""
+
+    async def fill() -> None:
+        store = SqliteStore(path)
+        for tenant in tenants:
+            await store.create(tenant, user("bjensen-élodie", 1))
+            await store.create(tenant, group("Guides", 2), [Member(resource_id(1), "User"), Member("x")])
+        await store.close()
+
+    asyncio.run(fill())
+    return path
+
+
+def lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_an_export_has_a_line_for_each_resource_and_member(tmp_path: Path) -> None:
+    data = filled(tmp_path / "scim.db", "acme", "other")
+    ended = run("tenant", "export", "acme", "--data", str(data))
+    assert ended.exit_code == 0, ended.output
+    *resources, one, two = lines(ended.stdout)
+    assert {line["resource"]["id"] for line in resources} == {resource_id(1), resource_id(2)}
+    assert {line["resource"].get("userName") for line in resources} == {"bjensen-élodie", None}
+    assert one == {"member": {"group": resource_id(2), "value": resource_id(1), "type": "User"}}
+    assert two == {"member": {"group": resource_id(2), "value": "x"}}
+    assert "Exported 4 items of acme." in ended.stderr
+
+
+def test_an_export_to_a_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    data, output = filled(tmp_path / "scim.db", "acme"), tmp_path / "acme.jsonl"
+    ended = run("tenant", "export", "acme", "--output", str(output), SCIM_DATA=str(data))
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout == ""
+    assert len(lines(output.read_text(encoding="utf-8"))) == 4
+    assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir() if "jsonl" in path.name) == ["acme.jsonl"]
+
+
+def test_an_erasure_takes_one_tenant_out_of_the_file(tmp_path: Path) -> None:
+    """Nothing of it can be read in the file's bytes either; the other tenant has everything."""
+    data = filled(tmp_path / "scim.db", "acme")
+    ended = run("tenant", "erase", "acme", "--yes", "--data", str(data))
+    assert ended.exit_code == 0, ended.output
+    assert "Erased 4 items of acme." in ended.stdout
+    assert b"bjensen" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    filled(data, "other", "acme")
+    run("tenant", "erase", "acme", "--yes", "--data", str(data))
+    assert run("tenant", "export", "acme", "--data", str(data)).stdout == ""
+    assert len(lines(run("tenant", "export", "other", "--data", str(data)).stdout)) == 4
+
+
+def test_an_erasure_wants_a_yes_and_says_how_much_there_is(tmp_path: Path) -> None:
+    data = filled(tmp_path / "scim.db", "acme")
+    fails_with(run("tenant", "erase", "acme", "--data", str(data)), "4 items", "--yes")
+    assert len(lines(run("tenant", "export", "acme", "--data", str(data)).stdout)) == 4
+
+
+@pytest.mark.parametrize("command", [["export"], ["erase", "--yes"]], ids=["export", "erase"])
+def test_data_that_is_not_there_and_names_that_are_none_are_told(tmp_path: Path, command: list[str]) -> None:
+    fails_with(run("tenant", *command, "acme"), "--data")
+    fails_with(run("tenant", *command, "acme", "--data", str(tmp_path / "none.db")), "no file")
+    assert not (tmp_path / "none.db").exists()
+    data = filled(tmp_path / "scim.db", "acme")
+    for name in ("$system", "Acme", "a/b", "", "a" * 65, ".."):
+        fails_with(run("tenant", *command, "--data", str(data), "--", name), "1 to 64")
+
+
+def test_a_tenant_on_cosmos_is_exported_and_erased(cosmos_server: CosmosServer, cosmos_client: PortClient) -> None:
+    emulator = cosmos_server.emulator
+    person, leaver = cosmos_client.user("bjensen"), cosmos_client.user("leaver")
+    guides = cosmos_client.group("Guides", person["id"], leaver["id"], *(f"member-{n}" for n in range(1_500)))
+    assert cosmos_client.delete(f"/Users/{leaver['id']}").status == 204
+    emulator.seed([{"id": "User:1", "tenant": "other", "type": "User", "key": "User:1"}])
+    environment = {
+        "SCIM_STORE": "cosmos",
+        "COSMOS_ENDPOINT": cosmos_server.endpoint,
+        "COSMOS_KEY": emulator.key,
+    }
+    exported = lines(run("tenant", "export", "default", **environment).stdout)
+    assert {line["resource"]["id"] for line in exported if "resource" in line} == {person["id"], guides["id"]}
+    assert sum("member" in line for line in exported) == 1_501
+    # The connection goes in the middle: what is left is found by the same command.
+    fault = Fault("query", CutBefore(), nth=3, times=None)
+    emulator.faults.append(fault)
+    fails_with(run("tenant", "erase", "default", "--yes", **environment), "same command again")
+    emulator.faults.remove(fault)
+    assert 0 < len(emulator.items("default")) < 1_504
+    ended = run("tenant", "erase", "default", "--yes", **environment)
+    assert ended.exit_code == 0, ended.output
+    assert emulator.items("default") == []
+    assert len(emulator.items("other")) == 1
+    assert cosmos_client.get("/Users").json["totalResults"] == 0
+
+
+def test_an_export_that_breaks_off_leaves_no_file(
+    tmp_path: Path, cosmos_server: CosmosServer, cosmos_client: PortClient
+) -> None:
+    cosmos_client.user("bjensen")
+    fault = Fault("query", CutBefore(), nth=2, times=None)
+    cosmos_server.emulator.faults.append(fault)
+    output = tmp_path / "default.jsonl"
+    ended = run(
+        *("tenant", "export", "default", "--store", "cosmos", "--output", str(output)),
+        COSMOS_ENDPOINT=cosmos_server.endpoint,
+        COSMOS_KEY=cosmos_server.emulator.key,
+    )
+    cosmos_server.emulator.faults.remove(fault)
+    fails_with(ended, "Not complete")
+    assert not output.exists()
+
+
+def test_a_server_on_cosmos_sweeps_by_itself(loop: Loop) -> None:
+    emulator = Emulator()
+    emulator.create("scim", {"id": "resources", **CONTAINER})
+    endpoint = loop.run(emulator.start())
+    gone, late = f"x:gone:Group:{resource_id(1)}", f"m:{resource_id(1)}:late"
+    emulator.seed(
+        [
+            marker("default", gone, "gone", "2026-01-01T00:00:00.000000Z", "token"),
+            {"id": late, "tenant": "default", "type": "member", "key": late, "group": resource_id(1), "member": "x"},
+        ]
+    )
+    server = Server("--store", "cosmos", environment={"COSMOS_ENDPOINT": endpoint, "COSMOS_KEY": emulator.key})
+    client = PortClient(server.origin)
+    for _ in range(500):
+        assert client.get("/Users").status == 200
+        if any("swept 1 items" in line for line in server._log):
+            break
+    client.close()
+    code, log = server.stop()
+    loop.run(emulator.stop())
+    assert [(item["id"], item.get("done")) for item in emulator.items("default")] == [(gone, True)]
+    assert code == 0
+    assert "swept 1 items" in log
+    # The SDK would log each URL, which has ids in it.
+    assert resource_id(1) not in log
+    assert endpoint not in log

@@ -1,0 +1,148 @@
+"""Deletes that meet adds, from the group's side and from the user's, over a database that cuts connections too."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.cosmos.world import Ids, Service, members, new_tenant, patch_of, populated, serving
+from tests.cosmos_emulator import CutAfter, CutBefore, Fault, Slow, retry_with
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+type World = tuple[Service, Ids]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def first() -> AsyncIterator[World]:
+    async with serving() as service:
+        yield await populated(service)
+
+
+@pytest.fixture
+def world(first: World) -> World:
+    """The small world in a tenant of its own."""
+    service, ids = first
+    return service.of(new_tenant(), with_many=False), ids
+
+
+def adding(*values: str) -> dict[str, Any]:
+    return patch_of({"op": "add", "path": "members", "value": members(*values)})
+
+
+def swept_later(service: Service) -> set[str]:
+    """Resources whose deletion has left a marker."""
+    items = service.emulator.items(service.tenant)
+    return {item["id"].rpartition(":")[2] for item in items if item["type"] == "gone"}
+
+
+@pytest.mark.parametrize("effect", [None, CutBefore(), CutAfter(), retry_with()])
+async def test_a_group_that_is_deleted_under_its_adds_has_no_members_left(world: World, effect: Any) -> None:
+    service, ids = world
+    if effect is not None:
+        service.emulator.faults.append(Fault("batch", effect, nth=2, times=3))
+
+    async def add(number: int) -> int:
+        return (await service.send("PATCH", f"/Groups/{ids.small}", adding(f"n{number}", ids.bob))).status
+
+    async def delete() -> int:
+        return (await service.send("DELETE", f"/Groups/{ids.small}")).status
+
+    deleted, *added = await asyncio.gather(delete(), *(add(number) for number in range(8)))
+    assert deleted == 204
+    assert set(added) <= {204, 404}
+    assert service.orphans() == []
+    assert "Small" not in (await service.state())[1]
+    service.check_items()
+    assert await add(9) == 404
+
+
+@pytest.mark.parametrize("effect", [None, CutBefore(), CutAfter(), retry_with()])
+async def test_a_user_that_is_deleted_under_its_adds_is_in_no_group_that_no_sweep_finds(
+    world: World, effect: Any
+) -> None:
+    service, ids = world
+    groups = [(await service.send("POST", "/Groups", {"displayName": f"G{number}"})).json["id"] for number in range(8)]
+    if effect is not None:
+        service.emulator.faults.append(Fault("batch", effect, nth=2, times=3))
+
+    async def add(group: str) -> int:
+        return (await service.send("PATCH", f"/Groups/{group}", adding(ids.ada))).status
+
+    async def delete() -> int:
+        return (await service.send("DELETE", f"/Users/{ids.ada}")).status
+
+    assert set(await asyncio.gather(delete(), *map(add, groups))) == {204}
+    assert (await service.send("GET", f"/Users/{ids.ada}")).status == 404
+    assert ids.ada in swept_later(service)
+    service.check_items()
+    await service.store.sweep(service.tenant)
+    assert not [item for item in service.emulator.items(service.tenant) if item.get("member") == ids.ada]
+
+
+async def test_an_add_that_waits_through_the_deletion_of_its_group_writes_nothing(world: World) -> None:
+    service, ids = world
+    slow = Slow(asyncio.Event())
+    service.emulator.faults.append(Fault("batch", slow))
+    add = asyncio.ensure_future(service.send("PATCH", f"/Groups/{ids.small}", adding("late")))
+    await slow.reached.wait()
+    assert (await service.send("DELETE", f"/Groups/{ids.small}")).status == 204
+    slow.event.set()
+    assert (await add).status == 404
+    assert service.orphans() == []
+
+
+async def test_a_deletion_that_waits_through_adds_takes_them_along(world: World) -> None:
+    service, ids = world
+    slow = Slow(asyncio.Event())
+    service.emulator.faults.append(Fault("batch", slow))
+    deletion = asyncio.ensure_future(service.send("DELETE", f"/Groups/{ids.small}"))
+    await slow.reached.wait()
+    assert (await service.send("PATCH", f"/Groups/{ids.small}", adding("late"))).status == 204
+    slow.event.set()
+    assert (await deletion).status == 204
+    assert service.orphans() == []
+
+
+async def test_a_deletion_whose_memberships_leave_meanwhile_looks_again(world: World) -> None:
+    service, ids = world
+    slow = Slow(asyncio.Event())
+    service.emulator.faults.append(Fault("batch", slow))
+    deletion = asyncio.ensure_future(service.send("DELETE", f"/Users/{ids.ada}"))
+    await slow.reached.wait()
+    removing = patch_of({"op": "remove", "path": f'members[value eq "{ids.ada}"]'})
+    assert (await service.send("PATCH", f"/Groups/{ids.small}", removing)).status == 204
+    slow.event.set()
+    assert (await deletion).status == 204
+    state = await service.state()
+    assert ids.ada not in state[1]["Small"] + state[1]["Large"]
+    assert "ada" not in state[0]
+
+
+async def test_a_user_and_its_group_may_be_deleted_at_once(first: World) -> None:
+    service, ids = first[0].of(new_tenant()), first[1]
+    paths = [f"/Users/{ids.ada}", f"/Groups/{ids.small}", f"/Groups/{ids.large}", f"/Users/{ids.bob}"]
+    answers = await asyncio.gather(*(service.send("DELETE", path) for path in paths))
+    assert [answer.status for answer in answers] == [204] * 4
+    assert await service.state() == ({}, {})
+    assert [item for item in service.emulator.items(service.tenant) if item["type"] == "member"] == []
+
+
+async def test_of_deletions_at_once_one_or_more_succeed_and_the_others_find_nothing(first: World) -> None:
+    service, ids = first[0].of(new_tenant()), first[1]
+    answers = await asyncio.gather(*(service.send("DELETE", f"/Groups/{ids.large}") for _ in range(5)))
+    assert sorted({answer.status for answer in answers}) == [204, 404]
+    assert service.orphans() == []
+
+
+async def test_a_member_that_many_add_and_remove_at_once_is_there_once_or_not(world: World) -> None:
+    service, ids = world
+    removing = patch_of({"op": "remove", "path": 'members[value eq "shared"]'})
+    bodies = [adding("shared", f"n{number}") if number % 2 else removing for number in range(16)]
+    answers = await asyncio.gather(*(service.send("PATCH", f"/Groups/{ids.small}", body) for body in bodies))
+    assert {answer.status for answer in answers} == {204}
+    found = (await service.state())[1]["Small"]
+    assert found.count("shared") <= 1
+    assert {value for value in found if value.startswith("n")} == {f"n{number}" for number in range(1, 16, 2)}

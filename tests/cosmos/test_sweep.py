@@ -1,0 +1,261 @@
+"""The sweep finds what deletions and unfinished groups have left, whatever stopped them, and takes nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, Final
+
+import pytest
+
+from scim.app import TENANT as SWEPT, App
+from scim.edge.handler import Unconfigured
+from scim.storage.container import CONTAINER
+from scim.storage.cosmos import CosmosStore
+from scim.storage.cosmos_calls import Calls
+from scim.storage.cosmos_client import CosmosConnection
+from scim.storage.interface import Member, StoreError, StoreUnavailable, Throttled
+from tests.contract.drafts import group, resource_id, user
+from tests.cosmos_emulator import CutBefore, Emulator, Fault, Slow, throttled
+
+TENANT: Final = "acme"
+DAY: Final = 24 * 3600
+
+
+class Time:
+    """Clock, timer and sleep of a test: time passes when somebody says so, or `step` at each look at the timer."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+        self.elapsed = 0.0
+        self.step = 0.0
+
+    def clock(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def timer(self) -> float:
+        self.elapsed += self.step
+        return self.elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def emulator(time: Time) -> Emulator:
+    made = Emulator(clock=lambda: time.seconds)
+    made.create("scim", {"id": "resources", **CONTAINER})
+    return made
+
+
+@pytest.fixture
+async def store(time: Time, emulator: Emulator) -> AsyncIterator[CosmosStore]:
+    connection = CosmosConnection(
+        emulator.in_process_endpoint, "scim", "resources", key=emulator.key, transport=emulator.transport()
+    )
+    tokens = count(1)
+    made = CosmosStore(
+        Calls(connection.container),
+        clock=time.clock,
+        timer=time.timer,
+        sleep=time.sleep,
+        new_token=lambda: f"token-{next(tokens)}",
+        close=connection.close,
+    )
+    yield made
+    await made.close()
+
+
+def left(emulator: Emulator, *types: str) -> list[Any]:
+    return [item for item in emulator.items(TENANT) if item["type"] in types]
+
+
+def members(number: int) -> list[Member]:
+    return [Member(f"member-{n}") for n in range(number)]
+
+
+async def delete_without_time(store: CosmosStore, time: Time, kind: str, id: str) -> None:
+    """A deletion whose time is up after its first batch."""
+    time.step = 100.0
+    await store.delete(TENANT, kind, id)
+    time.step = 0.0
+
+
+async def test_a_large_group_is_gone_at_once_and_its_members_are_swept(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    await store.create(TENANT, group("Kept", 1), members(10))
+    await store.create(TENANT, group("Large", 2), members(3_000))
+    await delete_without_time(store, time, "Group", resource_id(2))
+    assert await store.read(TENANT, "Group", resource_id(2)) is None
+    assert await store.names(TENANT, ["Group"], [resource_id(2)]) == {}
+    # The name is free while the members are still being swept.
+    await store.create(TENANT, group("Large", 3))
+    assert len(left(emulator, "member")) == 3_010 - 98
+    assert await store.sweep(TENANT) == 3_000 - 98
+    assert [item["group"] for item in left(emulator, "member")] == [resource_id(1)] * 10
+    assert await store.sweep(TENANT) == 0
+
+
+async def test_the_memberships_of_a_deleted_user_are_swept_on_their_side(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    await store.create(TENANT, user(number=1))
+    for number in range(2, 132):
+        await store.create(TENANT, group(f"Group {number}", number), [Member(resource_id(1)), Member("another")])
+    await delete_without_time(store, time, "User", resource_id(1))
+    assert await store.sweep(TENANT) == 130 - 98
+    assert {item["member"] for item in left(emulator, "member")} == {"another"}
+
+
+async def test_a_marker_is_done_ten_minutes_after_the_deletion_and_stays_as_a_tombstone(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    await store.create(TENANT, group("One", 1), members(5))
+    await store.delete(TENANT, "Group", resource_id(1))
+    time.seconds += 599
+    await store.sweep(TENANT)
+    assert [item.get("done") for item in left(emulator, "gone")] == [None]
+    # A member that an overtaken request had still added is found as late as this.
+    emulator.seed([{"id": "m:late", "tenant": TENANT, "type": "member", "key": "m:late", "group": resource_id(1)}])
+    time.seconds += 1
+    assert await store.sweep(TENANT) == 1
+    [marker] = left(emulator, "gone")
+    assert (marker["id"], marker["done"]) == (f"x:gone:Group:{resource_id(1)}", True)
+    # From now on it costs nothing: no sweep looks at it again.
+    emulator.requests.clear()
+    assert await store.sweep(TENANT) == 0
+    assert emulator.counts() == {"query": 2}
+    time.seconds += 29 * DAY
+    assert len(left(emulator, "gone")) == 1
+    time.seconds += DAY
+    assert left(emulator, "gone") == []
+
+
+async def test_more_deletions_than_a_page_of_markers_are_all_swept(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    """Also those of one moment, which only their ids tell apart."""
+    for number in range(150):
+        await store.create(TENANT, group(f"Group {number}", number), members(2))
+        await delete_without_time(store, time, "Group", resource_id(number))
+        emulator.seed(
+            [
+                {
+                    "id": f"m:{number}",
+                    "tenant": TENANT,
+                    "type": "member",
+                    "key": f"m:{number}",
+                    "group": resource_id(number),
+                }
+            ]
+        )
+    time.seconds += 600
+    assert await store.sweep(TENANT) == 150
+    assert left(emulator, "member") == []
+    assert all(item["done"] for item in left(emulator, "gone"))
+
+
+async def test_two_sweeps_at_once_do_the_work_of_one(store: CosmosStore, emulator: Emulator, time: Time) -> None:
+    for number in range(3):
+        await store.create(TENANT, group(f"Group {number}", number), members(1_000))
+        await delete_without_time(store, time, "Group", resource_id(number))
+    time.seconds += 600
+    both = await asyncio.gather(store.sweep(TENANT), store.sweep(TENANT))
+    assert sum(both) == 3 * (1_000 - 98)
+    assert left(emulator, "member") == []
+    assert [item.get("done") for item in left(emulator, "gone")] == [True] * 3
+
+
+async def test_a_sweep_that_runs_out_of_time_goes_on_the_next_time(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    await store.create(TENANT, group("Large", 1), members(3_000))
+    await delete_without_time(store, time, "Group", resource_id(1))
+    time.seconds += 600
+    time.step = 30.0
+    swept = [await store.sweep(TENANT)]
+    assert 0 < swept[0] < 3_000 - 98
+    assert left(emulator, "gone")[0].get("done") is None
+    while not left(emulator, "gone")[0].get("done"):
+        swept.append(await store.sweep(TENANT))
+    assert sum(swept) == 3_000 - 98
+    assert left(emulator, "member") == []
+
+
+@pytest.mark.parametrize("effect", [throttled(10), CutBefore()], ids=["throttled", "cut"])
+async def test_a_sweep_that_fails_goes_on_the_next_time(
+    store: CosmosStore, emulator: Emulator, time: Time, effect: Any
+) -> None:
+    await store.create(TENANT, group("Large", 1), members(1_500))
+    await delete_without_time(store, time, "Group", resource_id(1))
+    time.seconds += 600
+    emulator.faults.append(Fault("query", effect, nth=4, times=None))
+    with pytest.raises((Throttled, StoreUnavailable)):
+        await store.sweep(TENANT)
+    assert left(emulator, "gone")[0].get("done") is None
+    emulator.faults.clear()
+    await store.sweep(TENANT)
+    assert left(emulator, "member") == []
+    assert left(emulator, "gone")[0]["done"]
+
+
+async def test_members_of_a_group_that_was_never_finished_are_swept(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    emulator.faults.append(Fault("batch", CutBefore(), nth=4, times=None))
+    with pytest.raises(StoreUnavailable):
+        await store.create(TENANT, group("Large", 1), members(1_000))
+    emulator.faults.clear()
+    assert len(left(emulator, "member")) == 3 * 97
+    assert await store.sweep(TENANT) == 0, "it might still be at work"
+    # The client has repeated its request in the meantime.
+    await store.create(TENANT, group("Large", 2), members(1_000))
+    time.seconds += 601
+    assert await store.sweep(TENANT) == 3 * 97
+    assert left(emulator, "pending") == []
+    assert {item["group"] for item in left(emulator, "member")} == {resource_id(2)}
+    assert len(left(emulator, "member")) == 1_000
+
+
+async def test_a_creation_that_wakes_up_after_it_was_given_up_creates_nothing(
+    store: CosmosStore, emulator: Emulator, time: Time
+) -> None:
+    slow = Slow(asyncio.Event())
+    emulator.faults.append(Fault("batch", slow, nth=11))  # the last, which has the group itself
+    creation = asyncio.create_task(store.create(TENANT, group("Large", 1), members(1_000)))
+    await slow.reached.wait()
+    time.seconds += 601
+    await store.sweep(TENANT)
+    slow.event.set()
+    with pytest.raises(StoreError):
+        await creation
+    time.seconds += 601
+    await store.sweep(TENANT)
+    assert await store.read(TENANT, "Group", resource_id(1)) is None
+    assert left(emulator, "member", "pending") == []
+
+
+async def test_the_app_sweeps_again_and_again_whatever_the_database_answers(
+    store: CosmosStore, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.faults.append(Fault("query", CutBefore(), times=1))
+    emulator.requests.clear()
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await App(Unconfigured(), store, sleep).sweep_regularly()
+    assert 60 <= waits[0] <= 600
+    assert emulator.counts() == {"query": 5}
+    assert {call.partition_key for call in emulator.requests} <= {None, SWEPT}
+    assert "will go on" in caplog.text
