@@ -140,7 +140,7 @@ FILTERS: Final = (
     ),
     FilterDifference(
         "binary values",
-        "they aren't in the folded copy and can only be tested with pr (design §8: no gt on binary; nothing asks for eq)",
+        "they aren't in the folded copy and can only be tested with pr (docs/semantics.md: no gt on binary; nothing asks for eq)",
         'x509Certificates.value eq "YQ=="',
         {"x509Certificates": [{"value": "YQ=="}]},
         "error",
@@ -162,7 +162,7 @@ FILTERS: Final = (
     ),
     FilterDifference(
         "letters that are the same by NFKC and casefold",
-        "design §2.10: texts compare in NFKC and casefold; theirs compares in NFC and lower case",
+        "docs/adr/0005: texts compare in NFKC and casefold; theirs compares in NFC and lower case",
         'title eq "STRASSE"',
         {"title": "straße"},
         True,
@@ -224,7 +224,7 @@ FILTERS: Final = (
     ),
     FilterDifference(
         "a literal of more than 1 KB",
-        "design §2.10: so long a text isn't indexed, so asking for it is an error",
+        "docs/adr/0005: so long a text isn't indexed, so asking for it is an error",
         f'title eq "{LONG}"',
         {"title": LONG},
         "error",
@@ -248,7 +248,7 @@ FILTERS: Final = (
     ),
     FilterDifference(
         "a bare name of an extension",
-        "design §8: a name that only one extension has means that one",
+        "docs/semantics.md: a name that only one extension has means that one",
         'department eq "x"',
         {ENTERPRISE: {"department": "x"}},
         True,
@@ -454,7 +454,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "add of an element whose type and value are there",
-        "design §8: it merges into the one that is there; theirs adds another one unless all of it is the same",
+        "docs/semantics.md: it merges into the one that is there; theirs adds another one unless all of it is the same",
         {"emails": [WORK]},
         Operation("add", "emails", [{"type": "work", "value": "a@example.com", "display": "B"}]),
         "emails",
@@ -484,7 +484,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "replace of the elements that a filter picks",
-        "design §8: they are replaced (RFC 7644 §3.5.2.3, 'the matching record'); theirs keeps what isn't named",
+        "docs/semantics.md: they are replaced (RFC 7644 §3.5.2.3, 'the matching record'); theirs keeps what isn't named",
         {"emails": [WORK]},
         Operation("replace", 'emails[type eq "work"]', {"value": "b@example.com"}),
         "emails",
@@ -504,7 +504,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "an empty text",
-        "design §8: it means unassigned, as null does; theirs keeps it",
+        "docs/semantics.md: it means unassigned, as null does; theirs keeps it",
         {"title": "x"},
         Operation("replace", "title", ""),
         "title",
@@ -522,7 +522,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "remove of an element by its value",
-        "design §8: `value` says which one is meant, as Entra lists members; theirs wants all that is listed to be equal",
+        "docs/semantics.md: `value` says which one is meant, as Entra lists members; theirs wants all that is listed to be equal",
         {"emails": [WORK]},
         Operation("remove", "emails", [{"value": "a@example.com", "display": "B"}]),
         "emails",
@@ -532,7 +532,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "remove of manager.value",
-        "without it the manager is empty and goes (design §8); theirs has the id as required of a manager",
+        "without it the manager is empty and goes (docs/semantics.md); theirs has the id as required of a manager",
         {ENTERPRISE: {"manager": {"value": "x"}}},
         Operation("remove", f"{ENTERPRISE}:manager.value", None),
         ENTERPRISE,
@@ -551,7 +551,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "a bare name of an extension",
-        "design §8: a name that only one extension has means that one; theirs drops it as unknown",
+        "docs/semantics.md: a name that only one extension has means that one; theirs drops it as unknown",
         {},
         Operation("replace", "department", "x"),
         ENTERPRISE,
@@ -560,7 +560,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "a path that names nothing",
-        "design §2.15: a path that is ignored loses data silently; theirs drops it where it tolerates unknown names",
+        "docs/adr/0007: a path that is ignored loses data silently; theirs drops it where it tolerates unknown names",
         {},
         Operation("replace", "shoeSize", "44"),
         "shoeSize",
@@ -569,7 +569,7 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "readOnly attributes in a value without a path",
-        "design §2.15: bodies are tolerant; theirs refuses",
+        "docs/adr/0007: bodies are tolerant; theirs refuses",
         {},
         Operation("add", None, {"id": "x", "title": "y"}),
         "title",

@@ -13,7 +13,7 @@ type Outcome = bool | str
 """What a filter says of a resource, or `error`."""
 
 MODEL: Final = User[EnterpriseUser]
-# The tolerances that it knows and that design §8 asks for.
+# The tolerances that it knows and that docs/semantics.md asks for.
 POLICY: Final = ScimPolicy(
     unknown=ScimPolicy.Unknown.ignore,
     remove_value_as_filter=ScimPolicy.RemoveValue.apply,
