@@ -49,16 +49,17 @@ _SEARCH: Final[Mapping[str, Action]] = {"POST": "search"}
 _ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SINGLE: Final[Mapping[str, Mapping[str, Action]]] = {
     ".search": _SEARCH,
-    "serviceproviderconfig": {"GET": "serviceProviderConfig"},
-    "resourcetypes": {"GET": "resourceTypes"},
-    "schemas": {"GET": "schemas"},
-    "bulk": {"POST": "bulk"},
-    "me": dict.fromkeys(_ANY, "me"),
+    "ServiceProviderConfig": {"GET": "serviceProviderConfig"},
+    "ResourceTypes": {"GET": "resourceTypes"},
+    "Schemas": {"GET": "schemas"},
+    "Bulk": {"POST": "bulk"},
+    "Me": dict.fromkeys(_ANY, "me"),
 }
 _BY_ID: Final[Mapping[str, Mapping[str, Action]]] = {
-    "resourcetypes": {"GET": "resourceType"},
-    "schemas": {"GET": "schema"},
+    "ResourceTypes": {"GET": "resourceType"},
+    "Schemas": {"GET": "schema"},
 }
+_NAMES: Final = {name.lower(): name for name in _SINGLE}
 _HEALTH: Final[Mapping[str, Action]] = {"GET": "health"}
 
 
@@ -101,8 +102,8 @@ class Routes:
         kind = self._endpoints.get(name.lower())
         if kind is not None:
             return Route(_RESOURCES, kind, template=kind.endpoint)
-        actions = _SINGLE.get(name.lower())
-        return None if actions is None else Route(actions, template=f"/{name.lower()}")
+        known = _NAMES.get(name.lower(), "")
+        return Route(_SINGLE[known], template=f"/{known}") if known in _SINGLE else None
 
     def _nested(self, name: str, id: str) -> Route | None:
         kind = self._endpoints.get(name.lower())
@@ -110,8 +111,8 @@ class Routes:
             return Route(_SEARCH, kind, template=f"{kind.endpoint}/.search")
         if kind is not None:
             return Route(_RESOURCE, kind, id, f"{kind.endpoint}/{{id}}")
-        actions = _BY_ID.get(name.lower())
-        return None if actions is None else Route(actions, None, id, f"/{name.lower()}/{{id}}")
+        known = _NAMES.get(name.lower(), "")
+        return Route(_BY_ID[known], None, id, f"/{known}/{{id}}") if known in _BY_ID else None
 
 
 def _segments(path: str) -> Sequence[str]:

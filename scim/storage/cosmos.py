@@ -53,6 +53,8 @@ from scim.storage.interface import (
 _BATCH: Final = 98
 """Member changes in one batch of 100 operations; two are kept for the resource and a marker."""
 _BUDGET_SECONDS: Final = 60.0
+_LINGER_SECONDS: Final = 10.0
+"""How long a deletion goes on with memberships before it leaves the rest to the sweep; the resource is gone by then."""
 
 _log: Final = logging.getLogger("scim.storage")
 
@@ -110,7 +112,7 @@ class CosmosStore:
         return await self._change(tenant, draft.id, head, members, touch, only_members=False)
 
     async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
-        until = self._timer() + _BUDGET_SECONDS
+        until = self._timer() + _LINGER_SECONDS
         item = resource_id(kind, id)
         for _ in range(ATTEMPTS):
             memberships = await self._members.ids_of(tenant, id)
