@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -12,8 +12,16 @@ from typing import Final
 from scim.edge.handler import Handler, Unconfigured
 from scim.ids import uuid7
 from scim.protocol.registry import core
+from scim.security.budget import Budget
+from scim.security.clouds import CLOUDS
+from scim.security.customers import Customers
 from scim.security.dev_token import DevTokens
-from scim.security.principal import Authenticate
+from scim.security.directory import Directory
+from scim.security.door import Door
+from scim.security.entra_tokens import EntraTokens
+from scim.security.fetch import Fetch
+from scim.security.secret_tokens import SecretTokens
+from scim.security.signing_keys import SigningKeys
 from scim.service.discovery import Discovery
 from scim.service.membership import Memberships
 from scim.service.resources import Resources
@@ -29,6 +37,7 @@ _log: Final = logging.getLogger("scim.app")
 TENANT: Final = "default"
 """The customer that a development token lets in."""
 _SWEEP_SECONDS: Final = 180.0
+_BURST_SECONDS: Final = 10
 
 
 def utc_now() -> datetime:
@@ -52,6 +61,7 @@ class App:
     handler: Handler | Unconfigured
     store: Store | None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    closers: Sequence[Callable[[], Awaitable[None]]] = ()
 
     async def sweep_regularly(self) -> None:
         """Delete every few minutes what deletions have left behind, until the task is cancelled."""
@@ -64,7 +74,9 @@ class App:
             await self.sleep(_SWEEP_SECONDS)
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database and of what else is open."""
+        for close in self.closers:
+            await close()
         if self.store is not None:
             await self.store.close()
 
@@ -98,17 +110,20 @@ def build(
     resources = Resources(
         store, registry, limits, memberships, clock=given.clock, new_id=uuid7(given.clock), sleep=given.sleep
     )
+    fetch = Fetch()
+    keys = SigningKeys(fetch, timer=given.timer)
     handler = Handler(
         resources,
         Searches(store, registry, limits, memberships),
         Discovery(registry, limits),
         registry,
         limits,
-        _authenticate(settings, tokens or {}),
+        _door(settings, given, store, keys, tokens or {}),
         base_url=settings.base_url,
         timer=given.timer,
+        new_id=uuid7(given.clock),
     )
-    return App(handler, store, given.sleep)
+    return App(handler, store, given.sleep, (keys.close, fetch.close))
 
 
 def open_store(settings: Settings, given: Collaborators) -> Store:
@@ -131,8 +146,24 @@ def open_store(settings: Settings, given: Collaborators) -> Store:
     )
 
 
-def _authenticate(settings: Settings, tokens: Mapping[str, str]) -> Authenticate:
+def _door(settings: Settings, given: Collaborators, store: Store, keys: SigningKeys, tokens: Mapping[str, str]) -> Door:
     known = dict(tokens)
     if settings.dev_token is not None:
         known[settings.dev_token.get_secret_value()] = TENANT
-    return DevTokens(known)
+
+    def keys_at(address: str) -> str:
+        return address if settings.dev_keys is None else f"{settings.dev_keys}/{address.removeprefix('https://')}"
+
+    customers = Customers(store, given.clock)
+    directory = Directory(customers, timer=given.timer)
+    rate = settings.requests_per_second
+    return Door(
+        DevTokens(known),
+        SecretTokens(directory, customers, given.clock),
+        EntraTokens(directory, keys, CLOUDS, keys_at, given.clock),
+        directory,
+        Budget(rate, rate * _BURST_SECONDS, timer=given.timer),
+        needs_customers=settings.on_azure,
+        clock=given.clock,
+        timer=given.timer,
+    )

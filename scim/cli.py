@@ -10,8 +10,10 @@ import click
 
 from scim import app
 from scim.commands.cosmos import cosmos
+from scim.commands.customer import customer
 from scim.commands.environment import configured, store_options, variables
 from scim.commands.tenant import tenant
+from scim.commands.token import token
 from scim.edge.routes import BASE_PATH
 from scim.edge.server import serve as serve_until_stopped
 from scim.storage.interface import StoreUnavailable
@@ -22,8 +24,8 @@ def main() -> None:
     """SCIM for Azure Functions."""
 
 
-main.add_command(cosmos)
-main.add_command(tenant)
+for group in (cosmos, customer, tenant, token):
+    main.add_command(group)
 
 
 @main.command()

@@ -11,7 +11,10 @@ from scim.protocol.limits import DEFAULT, Limits
 
 # Any of these says that the process runs in Azure Functions.
 _AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT")
-
+# Other container hosts set CONTAINER_NAME too, so it counts only beside one of the Functions host's own variables; and not
+# under Core Tools, which says that it is for development.
+_CONTAINER: Final = "CONTAINER_NAME"
+_HOST: Final = ("FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME")
 
 _BASE_URL: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
@@ -23,6 +26,12 @@ class SettingsError(Exception):
 def _endpoint(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+/?", value):
         raise ValueError("must be the http or https address of a Cosmos DB account")
+    return value
+
+
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+", value):
+        raise ValueError("must be an http or https address without a path")
     return value
 
 
@@ -42,6 +51,10 @@ class Settings(BaseModel):
     """The file of the embedded store; none: in memory."""
     dev_token: SecretStr | None = None
     """A bearer token that lets in the tenant `default`; refused on Azure."""
+    dev_keys: Annotated[str, AfterValidator(_origin)] | None = None
+    """Where a stand-in for Entra ID's key endpoints listens: below it, `/<host>/<path>` of each; refused on Azure."""
+    requests_per_second: int = Field(100, ge=1, le=100_000)
+    """How many requests of one tenant each instance answers; ten times as many at once after a pause."""
     cosmos_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
     """The address of the Cosmos DB account; from `COSMOS_ENDPOINT`, as the other three from variables of that form."""
     cosmos_key: SecretStr | None = None
@@ -58,6 +71,8 @@ class Settings(BaseModel):
     max_members: int = Field(DEFAULT.members, ge=1, le=100_000)
     default_page: int = Field(DEFAULT.default_page, ge=1, le=1_000)
     max_page: int = Field(DEFAULT.page, ge=1, le=1_000)
+    on_azure: bool = False
+    """Whether this is Azure Functions itself. No variable says it; several together do."""
 
     @property
     def limits(self) -> Limits:
@@ -76,7 +91,9 @@ class Settings(BaseModel):
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """The settings of the environment; an empty variable counts as missing. Raises `SettingsError`."""
-    given = {field: environ[name] for field in Settings.model_fields if environ.get(name := variable(field))}
+    fields = Settings.model_fields.keys() - {"on_azure"}
+    given: dict[str, object] = {field: environ[name] for field in fields if environ.get(name := variable(field))}
+    given["on_azure"] = _is_azure(environ)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -84,7 +101,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"{variable(str(first['loc'][0]))}: {first['msg']}") from None
     if settings.store == "cosmos" and settings.cosmos_endpoint is None:
         raise SettingsError("COSMOS_ENDPOINT: SCIM_STORE=cosmos needs the address of a Cosmos DB account")
-    if any(environ.get(name) for name in _AZURE):
+    if settings.on_azure:
         _check_azure(settings)
     return settings
 
@@ -94,9 +111,18 @@ def variable(field: str) -> str:
     return field.upper() if field.startswith("cosmos_") else f"SCIM_{field.upper()}"
 
 
+def _is_azure(environ: Mapping[str, str]) -> bool:
+    if any(environ.get(name) for name in _AZURE):
+        return True
+    hosted = any(environ.get(name) for name in _HOST) and environ.get("AZURE_FUNCTIONS_ENVIRONMENT") != "Development"
+    return bool(environ.get(_CONTAINER)) and hosted
+
+
 def _check_azure(settings: Settings) -> None:
     if settings.dev_token is not None:
         raise SettingsError("SCIM_DEV_TOKEN: a development token is refused on Azure")
+    if settings.dev_keys is not None:
+        raise SettingsError("SCIM_DEV_KEYS: on Azure the keys of tokens come from Entra ID itself")
     if settings.store == "sqlite":
         raise SettingsError("SCIM_STORE: on Azure every instance would have an embedded store of its own")
     if settings.cosmos_key is not None:

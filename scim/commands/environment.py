@@ -1,4 +1,4 @@
-"""What the commands share: the settings, from the environment and from options that stand for a variable."""
+"""What the commands share: settings, from the environment and from options that stand for a variable, and names."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scim import settings
+from scim.security.records import GUID, NAME
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -20,6 +21,21 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
         "--store", type=click.Choice(["sqlite", "cosmos"]), help="Where resources are kept (SCIM_STORE)."
     )
     return data(store(command))
+
+
+def tenant_name(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
+    """Checks the name of a tenant, which is that of a customer."""
+    if NAME.fullmatch(value) is None:
+        raise click.BadParameter("a name is 1 to 64 of a-z, 0-9 and -")
+    return value
+
+
+def guid(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
+    """Checks an id and makes it lower case."""
+    lowered = value.strip().lower()
+    if GUID.fullmatch(lowered) is None:
+        raise click.BadParameter("an id looks like 8adf8e6e-67b2-4cf2-a259-e3dc5476c621")
+    return lowered
 
 
 def variables(data: Path | None = None, store: str | None = None) -> dict[str, str]:

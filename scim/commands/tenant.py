@@ -1,29 +1,18 @@
 """`scim tenant`: everything of one tenant, taken out or erased."""
 
-import asyncio
 import json
-import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 import click
 
-from scim import app
-from scim.commands.environment import configured, store_options, variables
+from scim.commands.environment import store_options, tenant_name
+from scim.commands.work import on_store
 from scim.protocol.json import JsonObject
-from scim.settings import Settings
-from scim.storage.interface import Membership, Store, Stored, StoreError
-
-_TENANT: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
-
-
-def _tenant(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
-    if _TENANT.fullmatch(value) is None:
-        raise click.BadParameter("a tenant's name is 1 to 64 of a-z, 0-9 and -")
-    return value
+from scim.storage.interface import Membership, Store, Stored
 
 
 @click.group()
@@ -32,7 +21,7 @@ def tenant() -> None:
 
 
 @tenant.command()
-@click.argument("name", metavar="TENANT", callback=_tenant)
+@click.argument("name", metavar="TENANT", callback=tenant_name)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -50,11 +39,11 @@ def export(name: str, output: Path | None, data: Path | None, store: str | None)
         with _complete_or_not_at_all(output) as file:
             await _export(opened, name, file)
 
-    _run(data, store, work)
+    on_store(data, store, work)
 
 
 @tenant.command()
-@click.argument("name", metavar="TENANT", callback=_tenant)
+@click.argument("name", metavar="TENANT", callback=tenant_name)
 @click.option("--yes", is_flag=True, help="Really erase; without it the command only says how much there is.")
 @store_options
 def erase(name: str, yes: bool, data: Path | None, store: str | None) -> None:
@@ -75,7 +64,7 @@ def erase(name: str, yes: bool, data: Path | None, store: str | None) -> None:
                 bar.update(number)
         click.echo(f"Erased {erased} items of {name}.")
 
-    _run(data, store, work)
+    on_store(data, store, work)
 
 
 @contextmanager
@@ -107,34 +96,3 @@ def _line(kept: Stored | Membership) -> JsonObject:
         return {"resource": kept.resource}
     member = {"value": kept.member.value, "type": kept.member.type, "display": kept.member.display}
     return {"member": {"group": kept.group, **{name: value for name, value in member.items() if value is not None}}}
-
-
-def _run(data: Path | None, store: str | None, work: Callable[[Store], Awaitable[None]]) -> None:
-    """Work on the store that options and environment name; what goes wrong becomes one line."""
-    settings = configured(variables(data, store))
-    _check_data(settings)
-
-    async def run() -> None:
-        opened = app.open_store(settings, app.Collaborators())
-        try:
-            await work(opened)
-        finally:
-            await opened.close()
-
-    try:
-        asyncio.run(run())
-    except StoreError as error:
-        reason = str(error) or type(error).__name__
-        raise click.ClickException(f"Not complete: {reason}. The same command again goes on.") from None
-    except OSError as error:
-        raise click.ClickException(f"Not complete: {error.strerror}") from None
-
-
-def _check_data(settings: Settings) -> None:
-    """An embedded store must be there already: a new one, or one in memory, would be empty and look erased."""
-    if settings.store != "sqlite":
-        return
-    if settings.data is None:
-        raise click.UsageError("Say which data: --data FILE, or --store cosmos.")
-    if not settings.data.is_file():
-        raise click.UsageError(f"There is no file {settings.data}.")

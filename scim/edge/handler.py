@@ -4,6 +4,7 @@ The only place that turns errors into responses. Knows no HTTP server and no sto
 """
 
 import logging
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -58,8 +59,9 @@ class Handler:
         *,
         base_url: str | None,
         timer: Callable[[], float],
+        new_id: Callable[[], str],
     ) -> None:
-        """`base_url` fixes the address in answers; `timer` gives seconds for the log line."""
+        """`base_url` fixes the address in answers; `timer` gives seconds for the log line, `new_id` ids of requests."""
         self._resources = resources
         self._searches = searches
         self._discovery = discovery
@@ -68,6 +70,7 @@ class Handler:
         self._authenticate = authenticate
         self._base_url = base_url
         self._timer = timer
+        self._new_id = new_id
         self._routes = Routes(registry)
         self._actions: Mapping[Action, Callable[[Request, Route, Caller], Awaitable[Response]]] = {
             "list": self._list,
@@ -89,6 +92,7 @@ class Handler:
     async def handle(self, request: Request) -> Response:
         """The answer to a request, whatever happens. A `HEAD` is a `GET` without the body."""
         started = self._timer()
+        request_id = _request_id(request) or self._new_id()
         route = self._routes.find(request.path)
         try:
             response = await self._answer(request, route)
@@ -99,15 +103,17 @@ class Handler:
         except TooLarge:
             response = _failed(PayloadTooLarge("The request or the resource is larger than the database takes."))
         except StoreUnavailable as error:
-            _log.error("the store is unavailable: %s", error)
+            _log.error("the store is unavailable: %s (request %s)", error, request_id)
             response = _failed(Unavailable("The service can't reach its database.", retry_after=error.retry_after))
         except Exception as error:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
-            _log.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            places = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("unexpected %s (request %s)\n%s", type(error).__name__, request_id, places)
             response = _failed(InternalError("The service failed; its log says where."))
         template = route.template if route is not None else "(no route)"
         milliseconds = (self._timer() - started) * 1000
-        _log.info("%s %s %d %.1f ms", _known(request.method), template, response.status, milliseconds)
-        return Response(response.status, response.headers) if request.method == "HEAD" else response
+        _log.info("%s %s %d %.1f ms %s", _known(request.method), template, response.status, milliseconds, request_id)
+        headers = {**_secured(request, response.headers), _REQUEST_ID: request_id}
+        return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
     async def _answer(self, request: Request, route: Route | None) -> Response:
         if route is not None and route.template == "/healthz":
@@ -118,7 +124,10 @@ class Handler:
             raise BadRequest("The 'Host' header isn't the name of a host.")  # it would become part of every URL
         if route is None:
             raise NotFound("There is nothing at this address; the SCIM endpoints are below /scim/v2.")
-        action = self._actions[_method(request, route)]
+        name = _method(request, route)
+        if name in _WRITES:
+            principal.need_write()
+        action = self._actions[name]
         return await action(request, route, Caller(principal.tenant, self._base_url or request.origin + BASE_PATH))
 
     # --- one method for each action ---
@@ -203,15 +212,38 @@ class Handler:
 class Unconfigured:
     """Stands in for the handler when a setting is wrong: every request is told to come back later."""
 
-    async def handle(self, request: Request) -> Response:  # noqa: ARG002 - the handler's signature
+    async def handle(self, request: Request) -> Response:
         """503 in SCIM form: an empty 500 would tell neither the client nor the operator anything."""
-        return _failed(
+        response = _failed(
             Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
         )
+        return Response(response.status, _secured(request, response.headers), response.body)
 
 
 _PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_WRITES: Final[frozenset[Action]] = frozenset({"create", "put", "patch", "delete", "bulk"})
+_REQUEST_ID: Final = "X-Request-Id"
+_REQUEST_IDS: Final = ("x-request-id", "x-ms-client-request-id", "client-request-id")
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+# Answers are people's data, for a program and nobody else: not to be kept, framed, run or guessed at.
+_SECURITY: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_OVER_TLS: Final[Mapping[str, str]] = {**_SECURITY, "Strict-Transport-Security": "max-age=31536000"}
+
+
+def _secured(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
+    return {**(_OVER_TLS if request.origin.startswith("https:") else _SECURITY), **headers}
+
+
+def _request_id(request: Request) -> str | None:
+    """The client's own id of the request, if it is one that may stand in a log line."""
+    given = next((id for name in _REQUEST_IDS if (id := request.headers.get(name))), "")
+    return given if _PLAIN_ID.fullmatch(given) else None
 
 
 def _method(request: Request, route: Route) -> Action:

@@ -40,7 +40,7 @@ async def serve(
             path=incoming.rel_url.raw_path,
             # As the Functions host has them: repeated ones joined, empty ones left out.
             parameters={name: joined for name in incoming.query if (joined := ",".join(incoming.query.getall(name)))},
-            headers={name.lower(): value for name, value in incoming.headers.items()},
+            headers={name.lower(): ",".join(incoming.headers.getall(name)) for name in incoming.headers},
             # One byte over the limit is enough for the handler to refuse the body.
             body=await _read(incoming, limit + 1),
             origin=f"{incoming.scheme}://{incoming.host}",

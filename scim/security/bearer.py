@@ -1,0 +1,36 @@
+"""The `Authorization` header: the bearer token in it, and the challenges that answer it (RFC 6750 §2.1, §3)."""
+
+from typing import Final
+
+from scim.protocol.errors import Forbidden, Unauthorized
+
+_REALM: Final = 'Bearer realm="scim"'
+_LONGEST: Final = 16 * 1024
+"""Characters; tokens of Entra ID have between one and two thousand."""
+
+
+def missing() -> Unauthorized:
+    """The answer to a request without a credential, which therefore names no error (RFC 6750 §3.1)."""
+    return Unauthorized("The request has no 'Authorization: Bearer' header.", headers={"WWW-Authenticate": _REALM})
+
+
+def invalid(detail: str = "The bearer token isn't valid.") -> Unauthorized:
+    """The answer to a token that lets nobody in. Only who holds a genuine token may be told why."""
+    return Unauthorized(detail, headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'})
+
+
+def insufficient(detail: str) -> Forbidden:
+    """The answer to a known client that may not do this."""
+    return Forbidden(detail, headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'})
+
+
+def candidate(authorization: str | None) -> str:
+    """What stands where the token must stand; only its length is checked. Raises `Unauthorized`."""
+    if authorization is None:
+        raise missing()
+    scheme, _, token = authorization.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise missing()
+    if len(token) > _LONGEST:
+        raise invalid()
+    return token.strip()

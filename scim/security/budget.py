@@ -1,0 +1,42 @@
+"""How many requests somebody may make: token buckets. Knows no tenant and no clock but the one it is given."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from cachetools import LRUCache
+
+from scim.protocol.errors import TooManyRequests
+
+_SIZE: Final = 10_000
+
+
+class Budget:
+    """For each key `rate` requests a second, and up to `burst` at once after a pause. `timer` gives seconds."""
+
+    def __init__(self, rate: float, burst: float, *, timer: Callable[[], float], size: int = _SIZE) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._timer = timer
+        self._buckets: LRUCache[str, list[float]] = LRUCache(size)  # what is left in it, and when that was so
+
+    def take(self, key: str) -> None:
+        """Count a request. Raises `TooManyRequests`, which says when to come back, if there is no room for it."""
+        bucket = self._bucket(key)
+        if bucket[0] < 1:
+            raise TooManyRequests(max(1, math.ceil((1 - bucket[0]) / self._rate)))
+        bucket[0] -= 1
+
+    def give_back(self, key: str) -> None:
+        """Count a request less, because it turned out to be none of those that are counted."""
+        self._bucket(key)[0] += 1
+
+    def _bucket(self, key: str) -> list[float]:
+        now = self._timer()
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = [self._burst, now]
+        else:
+            bucket[0] = min(self._burst, bucket[0] + (now - bucket[1]) * self._rate)
+            bucket[1] = now
+        return bucket

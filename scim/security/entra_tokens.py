@@ -1,0 +1,151 @@
+"""Entra ID's access tokens: who signed one, for whom, and which customer that lets in.
+
+The token is believed nothing before its signature is checked with a key of a *configured* tenant: until then its `tid` only
+selects among those, and nobody is told why a token was refused.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Final
+
+from cachetools import LRUCache
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scim.protocol.errors import Unauthorized
+from scim.security.bearer import insufficient, invalid
+from scim.security.clouds import Cloud, CloudName, Version
+from scim.security.directory import Directory
+from scim.security.principal import Principal
+from scim.security.records import GUID, EntraTenant, EntraWay
+from scim.security.signing_keys import SigningKeys
+
+_SKEW_SECONDS: Final = 300
+_SIZE: Final = 10_000
+
+_log: Final = logging.getLogger("scim.security")
+
+type _Time = Annotated[int | float, Field(ge=0, le=2**53)]
+
+
+class Claims(BaseModel):
+    """The claims that are looked at; every type is exact."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
+
+    iss: str
+    tid: str
+    aud: str
+    exp: _Time
+    nbf: _Time
+    ver: str | None = None
+    appid: str | None = None
+    azp: str | None = None
+    roles: tuple[str, ...] = ()
+    idtyp: str | None = None
+    # Claims that only a person's token has.
+    scp: str | None = None
+    upn: str | None = None
+    unique_name: str | None = None
+    preferred_username: str | None = None
+
+    @property
+    def is_of_a_person(self) -> bool:
+        """Whether a person signed in for this token, and not an application."""
+        personal = (self.scp, self.upn, self.unique_name, self.preferred_username)
+        return any(claim is not None for claim in personal) or self.idtyp not in {None, "app"}
+
+    def application(self, version: Version) -> str | None:
+        """The application that the token was issued to."""
+        return self.appid if version == "1.0" else self.azp
+
+
+class EntraTokens:
+    """Checks Entra ID's tokens. Those whose signature was found good are remembered until they expire."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        keys: SigningKeys,
+        clouds: Mapping[CloudName, Cloud],
+        keys_at: Callable[[str], str],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`keys_at` makes the address to fetch keys from out of the one that the cloud's table gives."""
+        self._directory = directory
+        self._keys = keys
+        self._clouds = clouds
+        self._keys_at = keys_at
+        self._clock = clock
+        self._verified: LRUCache[bytes, tuple[Claims, Version]] = LRUCache(_SIZE)
+
+    async def check(self, token: str) -> tuple[Principal, float]:
+        """Whom the token lets in, and until when (POSIX seconds). Raises `Unauthorized` or `Forbidden`."""
+        digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
+        tenant: EntraTenant | None
+        known = self._verified.get(digest)
+        if known is None:
+            claims, version, tenant = await self._verify(token)
+            self._verified[digest] = claims, version
+        else:
+            claims, version = known
+            tenant = await self._directory.entra_tenant(claims.tid)
+        try:
+            self._check_claims(claims, version)
+            way = _way(tenant, claims)
+            if way is None or await self._directory.customer(way.customer) is None:
+                raise invalid("The token's audience doesn't lead to a customer of this service.")
+            if claims.application(version) not in way.applications:
+                raise invalid("The application that the token was issued to isn't one that may provision.")
+        except Unauthorized as refused:
+            _log.info("refused a token of a configured tenant: %s", refused.detail)
+            raise
+        if way.role is not None and way.role not in claims.roles:
+            raise insufficient("The token lacks the application role that is required.")
+        return Principal(way.customer, way.access), claims.exp + _SKEW_SECONDS
+
+    async def _verify(self, token: str) -> tuple[Claims, Version, EntraTenant]:
+        """The claims of a token that a configured tenant has signed, and that tenant. Raises `Unauthorized` without a reason."""
+        from scim.security import jws  # noqa: PLC0415 - loads when first needed
+
+        signed = jws.read(token)
+        kid = jws.key_name(signed) if signed is not None else None
+        if signed is None or kid is None:
+            raise invalid()
+        try:
+            claims = Claims.model_validate_json(signed.payload)
+        except ValidationError:
+            raise invalid() from None
+        tenant = await self._directory.entra_tenant(claims.tid) if GUID.fullmatch(claims.tid) else None
+        if tenant is None:
+            raise invalid()
+        cloud = self._clouds[tenant.cloud]
+        version = cloud.version_of(claims.iss, claims.tid)
+        if version is None:
+            raise invalid()
+        key = await self._keys.key(self._keys_at(cloud.keys(claims.tid, version)), kid)
+        if key is None:
+            _log.info("refused a token: none of the tenant's signing keys has its 'kid'")
+            raise invalid()
+        if not jws.is_signed_with(signed, key):
+            _log.info("refused a token: its signature isn't good")
+            raise invalid()
+        return claims, version, tenant
+
+    def _check_claims(self, claims: Claims, version: Version) -> None:
+        """What can be told of a genuine token by itself."""
+        now = self._clock().timestamp()
+        if now >= claims.exp + _SKEW_SECONDS:
+            raise invalid("The token has expired.")
+        if now < claims.nbf - _SKEW_SECONDS:
+            raise invalid("The token isn't valid yet.")
+        if claims.ver not in {None, version}:
+            raise invalid("The token's version isn't that of its issuer.")
+        if claims.is_of_a_person:
+            raise invalid("The token is a person's; provisioning needs one that was issued to an application.")
+
+
+def _way(tenant: EntraTenant | None, claims: Claims) -> EntraWay | None:
+    ways = tenant.ways if tenant is not None else ()
+    return next((way for way in ways if way.audience == claims.aud), None)

@@ -1,0 +1,113 @@
+"""Secret tokens: made here, shown once, kept as a digest. The text says by its prefix what it is, so that scanners find leaks.
+
+`scimaf_<id>_<secret><checksum>`: the id of the record in hex, 256 bits in base32, and a CRC-32 by which a text that was cut
+off or mistyped is told without asking the store.
+"""
+
+import hmac
+import logging
+import re
+from base64 import b32encode
+from binascii import crc32
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_bytes
+from typing import Final
+
+from cachetools import LRUCache
+
+from scim.security.bearer import invalid
+from scim.security.customers import Customers
+from scim.security.directory import Directory
+from scim.security.principal import Access, Principal
+from scim.security.records import SecretToken
+from scim.storage.interface import StoreError
+
+PREFIX: Final = "scimaf_"
+_FORM: Final = re.compile(r"scimaf_([0-9a-f]{32})_[a-z2-7]{52}([0-9a-f]{8})", re.ASCII)
+_NOTE_USE_AFTER: Final = timedelta(hours=1)
+_WARN_BEFORE: Final = timedelta(days=30)
+_WARN_AGAIN_AFTER: Final = timedelta(days=1)
+_SIZE: Final = 10_000
+
+_log: Final = logging.getLogger("scim.security")
+
+
+def make(id: str, customer: str, *, access: Access, note: str, now: datetime, days: int) -> tuple[str, SecretToken]:
+    """A new token with a fresh UUID as its id: its text, which is nowhere else, and the record to keep."""
+    body = f"{PREFIX}{id.replace('-', '')}_{b32encode(token_bytes(32)).decode().rstrip('=').lower()}"
+    text = f"{body}{_checksum(body)}"
+    record = SecretToken(
+        id=id,
+        customer=customer,
+        digest=_digest(text),
+        access=access,
+        created=now,
+        expires=now + timedelta(days=days),
+        note=note,
+    )
+    return text, record
+
+
+class SecretTokens:
+    """Checks secret tokens, notes about once an hour that they are in use, and warns before they expire."""
+
+    def __init__(self, directory: Directory, customers: Customers, clock: Callable[[], datetime]) -> None:
+        self._directory = directory
+        self._customers = customers
+        self._clock = clock
+        self._noted: LRUCache[str, datetime] = LRUCache(_SIZE)
+        self._warned: LRUCache[str, datetime] = LRUCache(_SIZE)
+
+    async def check(self, text: str) -> tuple[Principal, float]:
+        """Whom the token lets in, and until when (POSIX seconds). Raises `Unauthorized`."""
+        form = _FORM.fullmatch(text)
+        if form is None or _checksum(text[:-8]) != form[2]:
+            raise invalid("The secret token is cut off or mistyped; copy it again, whole.")
+        record = await self._directory.secret_token(_uuid(form[1]))
+        if record is None or not hmac.compare_digest(_digest(text), record.digest):
+            raise invalid()
+        now = self._clock()
+        if now >= record.expires:
+            _log.warning("secret token %s has expired and is still in use", record.id)
+            raise invalid("The secret token has expired; make a new one with 'scim token create'.")
+        if await self._directory.customer(record.customer) is None:
+            raise invalid()
+        self._warn(record, now)
+        await self._note_use(record, now)
+        return Principal(record.customer, record.access), record.expires.timestamp()
+
+    def _warn(self, record: SecretToken, now: datetime) -> None:
+        left = record.expires - now
+        if left <= _WARN_BEFORE and _is_due(self._warned.get(record.id), now, _WARN_AGAIN_AFTER):
+            self._warned[record.id] = now
+            _log.warning(
+                "secret token %s expires in %d days; make another with 'scim token create'", record.id, left.days
+            )
+
+    async def _note_use(self, record: SecretToken, now: datetime) -> None:
+        if _is_due(record.last_used, now, _NOTE_USE_AFTER) and _is_due(
+            self._noted.get(record.id), now, _NOTE_USE_AFTER
+        ):
+            self._noted[record.id] = now
+            try:
+                await self._customers.note_use(record.id)
+            except StoreError as error:  # it's for the operator's eyes; the request goes on
+                _log.warning("the use of a secret token can't be noted: %s", type(error).__name__)
+
+
+def _is_due(last: datetime | None, now: datetime, after: timedelta) -> bool:
+    return last is None or now - last >= after
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _checksum(text: str) -> str:
+    return f"{crc32(text.encode()):08x}"
+
+
+def _uuid(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
