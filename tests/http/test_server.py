@@ -200,7 +200,7 @@ def test_the_log_has_method_route_status_and_time_and_nobody_in_it(start: Start,
         r"GET /Users 400 \d+\.\d ms",
         r"GET /healthz 200 \d+\.\d ms",
     ):
-        assert re.search(rf"^.* INFO {line}$", log, re.MULTILINE | re.IGNORECASE), (line, log)
+        assert re.search(rf"^.* INFO {line} [0-9a-f-]{{36}}$", log, re.MULTILINE | re.IGNORECASE), (line, log)
     assert "Traceback" not in log
 
 
