@@ -89,7 +89,7 @@ def from_environment(environ: Mapping[str, str]) -> App:
         _log.critical("wrong setting: %s", error)
     except StoreUnavailable as error:
         _log.critical("can't open the store: %s", error)
-    return App(Unconfigured(), None)
+    return App(Unconfigured(uuid7(utc_now)), None)
 
 
 def build(

@@ -48,7 +48,7 @@ def create(name: str, data: Path | None, store: str | None) -> None:
         click.echo(f"  scim token create {name}                        # a secret token, for any identity provider")
         click.echo(f"  scim customer allow {name} --entra-tenant ...   # tokens of its Entra tenant")
 
-    on_customers(data, store, work, may_be_new=True)
+    on_customers(data, store, work, may_be_new=True, advice=f"'scim customer show {name}' shows its ways in.")
 
 
 @customer.command()
@@ -112,7 +112,7 @@ def deny(name: str, entra_tenant: str, audience: str | None, data: Path | None, 
         await customers.deny(name, entra_tenant, audience)
         click.echo(f"Tokens of Entra tenant {entra_tenant} no longer let in {name}; it takes up to a minute.")
 
-    on_customers(data, store, work)
+    on_customers(data, store, work, advice=f"'scim customer show {name}' shows those that do.")
 
 
 @customer.command("list")
@@ -121,8 +121,11 @@ def list_all(data: Path | None, store: str | None) -> None:
     """List the customers."""
 
     async def work(customers: Customers) -> None:
-        async for one in customers.all():
+        found = [one async for one in customers.all()]
+        for one in found:
             click.echo(f"{one.name:<64} {one.created:%Y-%m-%d}")
+        if not found:
+            click.echo("There is no customer yet; 'scim customer create NAME' makes one.", err=True)
 
     on_customers(data, store, work)
 
@@ -134,8 +137,7 @@ def show(name: str, data: Path | None, store: str | None) -> None:
     """Show the ways in to a customer, but for its secret tokens, which 'token list' shows."""
 
     async def work(customers: Customers) -> None:
-        if await customers.customer(name) is None:
-            raise click.ClickException(f"There is no customer {name}.")
+        await customers.need(name)
         for tenant in await customers.entra_tenants(name):
             for way in tenant.ways:
                 if way.customer == name:
@@ -162,7 +164,7 @@ def remove(name: str, yes: bool, data: Path | None, store: str | None) -> None:
                 f"This closes all ways in to {name} and forgets its tokens. To do it, add --yes."
             )
         if not await customers.remove(name):
-            raise click.ClickException(f"There is no customer {name}.")
+            raise click.ClickException(f"There is no customer {name}; 'scim customer list' shows those there are.")
         click.echo(f"Removed customer {name}; within a minute nobody comes in. Its users and groups are still there.")
 
     on_customers(data, store, work)

@@ -14,6 +14,12 @@ from scim.security.customers import Customers
 from scim.security.records import SecretToken
 
 
+def _one_line(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
+    if not value.isprintable():
+        raise click.BadParameter("a note is one line of plain text")
+    return value
+
+
 @click.group()
 def token() -> None:
     """Make, list and revoke secret tokens.
@@ -32,7 +38,7 @@ def token() -> None:
     show_default=True,
     help="How long it lets in; from 30 days before the end the service's log warns.",
 )
-@click.option("--note", default="", help="What it is for; shown by 'list'.")
+@click.option("--note", default="", callback=_one_line, help="What it is for; shown by 'list'.")
 @click.option("--read-only", is_flag=True, help="It may read, and change nothing.")
 @store_options
 def create(name: str, days: int, note: str, read_only: bool, data: Path | None, store: str | None) -> None:
@@ -65,8 +71,11 @@ def list_all(name: str | None, data: Path | None, store: str | None) -> None:
     async def work(customers: Customers) -> None:
         now = app.utc_now()
         click.echo(f"{'ID':<36}  {'ACCESS':<6}  {'CREATED':<10}  {'EXPIRES':<10}  {'LAST USED':<16}  CUSTOMER  NOTE")
-        async for one in customers.tokens(name):
+        found = [one async for one in customers.tokens(name)]
+        for one in found:
             click.echo(_line(one, now))
+        if not found:
+            click.echo(f"There is none; 'scim token create {name or 'CUSTOMER'}' makes one.", err=True)
 
     on_customers(data, store, work)
 
@@ -81,7 +90,7 @@ def revoke(id: str, data: Path | None, store: str | None) -> None:
         await customers.revoke(id)
         click.echo(f"Revoked token {id}; it takes up to a minute.")
 
-    on_customers(data, store, work)
+    on_customers(data, store, work, advice="'scim token list' shows those there are.")
 
 
 def _line(one: SecretToken, now: datetime) -> str:

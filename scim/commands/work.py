@@ -10,7 +10,7 @@ from scim import app
 from scim.commands.environment import configured, variables
 from scim.security.customers import Customers, Refused
 from scim.settings import Settings
-from scim.storage.interface import Store, StoreError
+from scim.storage.interface import Store, StoreError, StoreUnavailable
 
 
 def on_store(
@@ -21,7 +21,10 @@ def on_store(
     _check_data(settings, may_be_new=may_be_new)
 
     async def run() -> None:
-        opened = app.open_store(settings, app.Collaborators())
+        try:
+            opened = app.open_store(settings, app.Collaborators())
+        except StoreUnavailable as error:
+            raise click.ClickException(f"Can't open the data: {error}. --data or SCIM_DATA says where it is.") from None
         try:
             await work(opened)
         finally:
@@ -37,15 +40,20 @@ def on_store(
 
 
 def on_customers(
-    data: Path | None, store: str | None, work: Callable[[Customers], Awaitable[None]], *, may_be_new: bool = False
+    data: Path | None,
+    store: str | None,
+    work: Callable[[Customers], Awaitable[None]],
+    *,
+    may_be_new: bool = False,
+    advice: str = "",
 ) -> None:
-    """The same for work on the customers."""
+    """The same for work on the customers. `advice` says what to do when it is refused."""
 
     async def on_opened(opened: Store) -> None:
         try:
             await work(Customers(opened, app.utc_now))
         except Refused as refused:
-            raise click.ClickException(str(refused)) from None
+            raise click.ClickException(f"{refused} {advice}".strip()) from None
 
     on_store(data, store, on_opened, may_be_new=may_be_new)
 

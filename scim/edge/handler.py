@@ -212,12 +212,17 @@ class Handler:
 class Unconfigured:
     """Stands in for the handler when a setting is wrong: every request is told to come back later."""
 
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        """`new_id` gives ids of requests."""
+        self._new_id = new_id
+
     async def handle(self, request: Request) -> Response:
         """503 in SCIM form: an empty 500 would tell neither the client nor the operator anything."""
         response = _failed(
             Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
         )
-        return Response(response.status, _secured(request, response.headers), response.body)
+        headers = {**_secured(request, response.headers), _REQUEST_ID: _request_id(request) or self._new_id()}
+        return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
 
 _PROJECTING: Final = frozenset({"attributes", "excludedattributes"})

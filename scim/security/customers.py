@@ -56,7 +56,12 @@ class Customers:
             yield Customer.model_validate(found.resource)
 
     async def create(self, name: str) -> Customer:
-        """A new customer, that no way leads to yet. Raises `Refused` if there is one of this name."""
+        """A new customer, that no way leads to yet. Raises `Refused` if there is one of this name, or something left of one."""
+        left = bool(await self.entra_tenants(name)) or bool([token async for token in self.tokens(name)])
+        if left and await self.customer(name) is None:
+            raise Refused(
+                f"A removal of {name} isn't complete, and its old ways in would open again; remove it once more."
+            )
         customer = Customer(name=name, created=self._clock())
         try:
             await self._store.create(SYSTEM, _draft("Customer", name, customer.model_dump(mode="json"), {}))
@@ -91,17 +96,21 @@ class Customers:
             if known is None:
                 return tenant
             if known.cloud != tenant.cloud:
-                raise Refused(f"That Entra tenant is known to be in the cloud {known.cloud}.")
+                raise Refused(
+                    f"That Entra tenant is known to be in the cloud {known.cloud}; 'scim customer deny' ends that."
+                )
             kept = {way.audience: way for way in known.ways}
             for way in tenant.ways:
                 other = kept.get(way.audience, way)
                 if other.customer != way.customer:
-                    raise Refused(f"Tokens of that Entra tenant with this audience belong to {other.customer} already.")
+                    raise Refused(
+                        f"Tokens of that Entra tenant with this audience belong to {other.customer} already; 'scim customer deny' ends that."
+                    )
                 kept[way.audience] = way
             return known.model_copy(update={"ways": tuple(kept.values())})
 
         for way in tenant.ways:
-            await self._need(way.customer)
+            await self.need(way.customer)
         await self._change(tenant.id, wider)
 
     async def deny(self, name: str, tenant: str, audience: str | None = None) -> None:
@@ -141,7 +150,7 @@ class Customers:
 
     async def add_token(self, token: SecretToken) -> None:
         """Keep a new token. Raises `Refused` if there is no such customer."""
-        await self._need(token.customer)
+        await self.need(token.customer)
         await self._store.create(SYSTEM, _token_draft(token))
 
     async def tokens(self, name: str | None = None) -> AsyncIterator[SecretToken]:
@@ -169,9 +178,12 @@ class Customers:
 
     # --- the store ---
 
-    async def _need(self, name: str) -> None:
+    async def need(self, name: str) -> None:
+        """Raises `Refused` if there is no such customer."""
         if await self.customer(name) is None:
-            raise Refused(f"There is no customer {name}; `scim customer create {name}` makes one.")
+            raise Refused(
+                f"There is no customer {name}; 'scim customer list' shows those there are, 'scim customer create' makes one."
+            )
 
     async def _forget(self, kind: str, id: str) -> bool:
         try:

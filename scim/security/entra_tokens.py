@@ -110,8 +110,7 @@ class EntraTokens:
         from scim.security import jws  # noqa: PLC0415 - loads when first needed
 
         signed = jws.read(token)
-        kid = jws.key_name(signed) if signed is not None else None
-        if signed is None or kid is None:
+        if signed is None:
             raise invalid()
         try:
             claims = Claims.model_validate_json(signed.payload)
@@ -124,7 +123,7 @@ class EntraTokens:
         version = cloud.version_of(claims.iss, claims.tid)
         if version is None:
             raise invalid()
-        key = await self._keys.key(self._keys_at(cloud.keys(claims.tid, version)), kid)
+        key = await self._keys.key(self._keys_at(cloud.keys(claims.tid, version)), signed.kid)
         if key is None:
             _log.info("refused a token: none of the tenant's signing keys has its 'kid'")
             raise invalid()

@@ -58,7 +58,7 @@ class SecretTokens:
         self._customers = customers
         self._clock = clock
         self._noted: LRUCache[str, datetime] = LRUCache(_SIZE)
-        self._warned: LRUCache[str, datetime] = LRUCache(_SIZE)
+        self._warned: LRUCache[tuple[str, bool], datetime] = LRUCache(_SIZE)
 
     async def check(self, text: str) -> tuple[Principal, float]:
         """Whom the token lets in, and until when (POSIX seconds). Raises `Unauthorized`."""
@@ -70,7 +70,8 @@ class SecretTokens:
             raise invalid()
         now = self._clock()
         if now >= record.expires:
-            _log.warning("secret token %s has expired and is still in use", record.id)
+            if self._may_warn(record, now, expired=True):
+                _log.warning("secret token %s has expired and is still in use", record.id)
             raise invalid("The secret token has expired; make a new one with 'scim token create'.")
         if await self._directory.customer(record.customer) is None:
             raise invalid()
@@ -80,11 +81,17 @@ class SecretTokens:
 
     def _warn(self, record: SecretToken, now: datetime) -> None:
         left = record.expires - now
-        if left <= _WARN_BEFORE and _is_due(self._warned.get(record.id), now, _WARN_AGAIN_AFTER):
-            self._warned[record.id] = now
+        if left <= _WARN_BEFORE and self._may_warn(record, now, expired=False):
             _log.warning(
                 "secret token %s expires in %d days; make another with 'scim token create'", record.id, left.days
             )
+
+    def _may_warn(self, record: SecretToken, now: datetime, *, expired: bool) -> bool:
+        """Once a day for each token, that it will expire and that it has."""
+        due = _is_due(self._warned.get((record.id, expired)), now, _WARN_AGAIN_AFTER)
+        if due:
+            self._warned[record.id, expired] = now
+        return due
 
     async def _note_use(self, record: SecretToken, now: datetime) -> None:
         if _is_due(record.last_used, now, _NOTE_USE_AFTER) and _is_due(

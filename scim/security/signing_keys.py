@@ -69,7 +69,7 @@ class SigningKeys:
             if now - known.fetched >= _FRESH_SECONDS and known.fetching is None and not _failed_lately(known, now):
                 self._begin(address, known)
         elif known.fetching is not None or known.unknown is None or now - known.unknown >= _UNKNOWN_SECONDS:
-            if known.fetching is None:
+            if known.fetching is None and not _failed_lately(known, now):
                 known.unknown = now
             await self._fetched(address, known)
         elif known.failed is not None:
@@ -109,10 +109,10 @@ class SigningKeys:
             known.fetching = None
 
     def _what_now(self, known: _KeySet) -> str:
-        if known.fetched is None:
+        seconds = _KEPT_SECONDS if known.fetched is None else self._timer() - known.fetched
+        if seconds >= _KEPT_SECONDS:
             return "no token of that tenant can be checked"
-        hours = (self._timer() - known.fetched) / 3600
-        return f"going on with those of {hours:.1f} hours ago"
+        return f"going on with those of {seconds / 3600:.1f} hours ago"
 
 
 def _failed_lately(known: _KeySet, now: float) -> bool:

@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from scim.app import utc_now
+from scim.security.customers import SYSTEM as SYSTEM_TENANT, Customers
+from scim.security.records import SecretToken
 from scim.storage.interface import Member
 from tests.contract.cosmos import in_process
 from tests.contract.drafts import draft, resource_id, user
@@ -27,8 +30,11 @@ async def test_the_examples_are_items_as_they_are_stored() -> None:
         await store.create("acme", guides, [Member(resource_id(1), "User")])
         await store.create("acme", user("leaver", 3))
         await store.delete("acme", "User", resource_id(3))
-        stored = {item["id"]: item for item in emulator.items("acme")}
-    assert [item["type"] for item in shown] == ["User", "member", "gone"]
+        customers = Customers(store, utc_now)
+        await customers.create("acme")
+        await customers.add_token(SecretToken.model_validate(shown[2]["resource"]))
+        stored = {item["id"]: item for tenant in ("acme", SYSTEM_TENANT) for item in emulator.items(tenant)}
+    assert [item["type"] for item in shown] == ["User", "member", "SecretToken", "gone"]
     for item in shown:
         real = {name: value for name, value in stored[item["id"]].items() if name not in SYSTEM}
         assert item.keys() == real.keys()

@@ -254,7 +254,7 @@ async def test_the_app_sweeps_again_and_again_whatever_the_database_answers(
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await App(Unconfigured(), store, sleep).sweep_regularly()
+        await App(Unconfigured(lambda: "id"), store, sleep).sweep_regularly()
     assert 60 <= waits[0] <= 600
     assert emulator.counts() == {"query": 5}
     assert {call.partition_key for call in emulator.requests} <= {None, SWEPT}
