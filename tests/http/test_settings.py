@@ -33,6 +33,22 @@ WRONG = [
     ("SCIM_MAX_MEMBERS", "1.5"),
     ("SCIM_DEFAULT_PAGE", "0"),
     ("SCIM_MAX_PAGE", "1001"),
+    ("SCIM_REQUESTS_PER_SECOND", "0"),
+    ("SCIM_REQUESTS_PER_SECOND", "-1"),
+    ("SCIM_REQUESTS_PER_SECOND", "100001"),
+    ("SCIM_REQUESTS_PER_SECOND", "1.5"),
+    ("SCIM_REQUESTS_PER_SECOND", "1e3"),
+    ("SCIM_REQUESTS_PER_SECOND", "secret"),
+    ("SCIM_DEV_KEYS", "secret"),
+    ("SCIM_DEV_KEYS", "127.0.0.1:8080"),
+    ("SCIM_DEV_KEYS", "ftp://127.0.0.1"),
+    ("SCIM_DEV_KEYS", "http://"),
+    ("SCIM_DEV_KEYS", "http://127.0.0.1/"),
+    ("SCIM_DEV_KEYS", "http://127.0.0.1/secret"),
+    ("SCIM_DEV_KEYS", "http://127.0.0.1?secret"),
+    ("SCIM_DEV_KEYS", "http://127.0.0.1#secret"),
+    ("SCIM_DEV_KEYS", "http://127.0.0.1 secret"),
+    ("SCIM_DEV_KEYS", "http://127.0.0.1\n"),
 ]
 
 
@@ -60,6 +76,16 @@ def test_an_empty_variable_counts_as_missing() -> None:
     assert from_environment({"SCIM_DEV_TOKEN": "t", "WEBSITE_INSTANCE_ID": ""}).dev_token is not None
 
 
+@pytest.mark.parametrize("rate", [1, 100_000])
+def test_requests_per_second_have_bounds(rate: int) -> None:
+    assert from_environment({"SCIM_REQUESTS_PER_SECOND": str(rate)}).requests_per_second == rate
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "https://keys.example", "http://[::1]:80"])
+def test_the_keys_may_come_from_a_stand_in(origin: str) -> None:
+    assert from_environment({"SCIM_DEV_KEYS": origin}).dev_keys == origin
+
+
 def test_settings_do_not_show_the_token() -> None:
     settings = from_environment({"SCIM_DEV_TOKEN": "secret"})
     assert "secret" not in f"{settings} {settings!r}"
@@ -71,6 +97,63 @@ def test_on_azure_the_embedded_store_and_the_development_token_are_refused(azure
         from_environment({azure: "x"})
     with pytest.raises(SettingsError, match=r"^SCIM_DEV_TOKEN: "):
         from_environment({azure: "x", "SCIM_DEV_TOKEN": "t"})
+
+
+ON_AZURE = {"WEBSITE_INSTANCE_ID": "1", "SCIM_STORE": "cosmos", "COSMOS_ENDPOINT": "https://x.example"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SCIM_DEV_KEYS", "http://secret.example"),
+        ("SCIM_DEV_TOKEN", "secret"),
+        ("COSMOS_KEY", "secret"),
+        ("SCIM_STORE", "sqlite"),
+    ],
+)
+def test_on_azure_what_is_for_development_is_refused_by_its_name(name: str, value: str) -> None:
+    assert from_environment(ON_AZURE).on_azure
+    with pytest.raises(SettingsError) as error:
+        from_environment(ON_AZURE | {name: value})
+    assert str(error.value).startswith(f"{name}: ")
+    assert "secret" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+CONTAINER = {"CONTAINER_NAME": "x"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_azure"),
+    [
+        ({}, False),
+        (CONTAINER, False),
+        ({"FUNCTIONS_EXTENSION_VERSION": "~4"}, False),
+        ({"FUNCTIONS_WORKER_RUNTIME": "python"}, False),
+        (CONTAINER | {"FUNCTIONS_EXTENSION_VERSION": "~4"}, True),
+        (CONTAINER | {"FUNCTIONS_WORKER_RUNTIME": "python"}, True),
+        (CONTAINER | {"FUNCTIONS_EXTENSION_VERSION": "~4", "FUNCTIONS_WORKER_RUNTIME": "python"}, True),
+        (CONTAINER | {"FUNCTIONS_WORKER_RUNTIME": ""}, False),
+        ({"CONTAINER_NAME": "", "FUNCTIONS_WORKER_RUNTIME": "python"}, False),
+        (CONTAINER | {"FUNCTIONS_WORKER_RUNTIME": "python", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, False),
+        (CONTAINER | {"FUNCTIONS_WORKER_RUNTIME": "python", "AZURE_FUNCTIONS_ENVIRONMENT": "Production"}, True),
+        ({"WEBSITE_INSTANCE_ID": "1", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, True),
+        *(({name: "x"}, True) for name in AZURE),
+    ],
+    ids=lambda value: "+".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else None,
+)
+def test_what_says_that_this_is_azure(environment: dict[str, str], is_azure: bool) -> None:
+    """`CONTAINER_NAME` alone may be any container host's, and Core Tools say that they are for development."""
+    given = {"SCIM_STORE": "cosmos", "COSMOS_ENDPOINT": "https://x.example"} | environment
+    assert from_environment(given).on_azure is is_azure
+
+
+@pytest.mark.parametrize("name", ["SCIM_ON_AZURE", "ON_AZURE", "scim_on_azure"])
+def test_no_variable_says_by_itself_whether_this_is_azure(name: str) -> None:
+    """Neither does one open the door to a development token, nor close it."""
+    assert from_environment({name: "true"}) == from_environment({})
+    with pytest.raises(SettingsError, match=r"^SCIM_DEV_TOKEN: "):
+        from_environment(ON_AZURE | {name: "false", "SCIM_DEV_TOKEN": "t"})
 
 
 # --- through the triggers ---------------------------------------------------------------------------------------

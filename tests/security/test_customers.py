@@ -1,0 +1,493 @@
+"""`scim customer`, on both stores: what it does, what it says and what it refuses."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scim.app import utc_now
+from scim.security.clouds import CLOUDS, SYNC_FABRIC
+from scim.security.customers import SYSTEM, Customers, Refused
+from scim.security.records import EntraTenant, EntraWay
+from scim.storage.sqlite import SqliteStore
+from tests.conftest import Client, HandlerClient, Loop
+from tests.cosmos_emulator import CutBefore, Emulator, Fault
+from tests.http.checks import SEARCH
+from tests.security.issuer import CONTOSO, FABRIKAM, STRANGER
+from tests.security.places import Place, Time, Watched, on_cosmos, on_file, run
+
+GLOBAL = CLOUDS["global"].audience
+GALLERY = "7a9ab1c5-5555-4555-8555-555555555555"
+OWN_APPLICATION = "0dd1c0de-6666-4666-8666-666666666666"
+
+
+@pytest.fixture(scope="module")
+def cosmos(loop: Loop) -> Iterator[tuple[Emulator, str]]:
+    emulator = Emulator()
+    endpoint = loop.run(emulator.start())
+    yield emulator, endpoint
+    loop.run(emulator.stop())
+
+
+@pytest.fixture(params=["file", "cosmos"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """An empty store."""
+    return on_file(tmp_path) if request.param == "file" else on_cosmos(*request.getfixturevalue("cosmos"))
+
+
+@pytest.fixture
+def two(place: Place) -> Place:
+    """A store with two customers, to which no way leads."""
+    place.scim("customer", "create", "contoso")
+    place.scim("customer", "create", "fabrikam")
+    return place
+
+
+def allow(place: Place, name: str, tenant: str, *options: str) -> str:
+    return place.scim("customer", "allow", name, "--entra-tenant", tenant, *options)
+
+
+# --- what the commands do and say -------------------------------------------------------------------------------
+
+
+def test_a_new_customer_is_listed_and_told_how_to_go_on(place: Place) -> None:
+    began = utc_now()
+    said = place.scim("customer", "create", "contoso")
+    assert "contoso" in said.splitlines()[0]
+    assert "scim token create contoso" in said
+    assert "scim customer allow contoso --entra-tenant" in said
+    place.scim("customer", "create", "acme-2")
+    listed = [line.split() for line in place.scim("customer", "list").splitlines()]
+    assert [name for name, _ in listed] == ["acme-2", "contoso"]
+    assert {date for _, date in listed} <= {f"{day:%Y-%m-%d}" for day in (began, utc_now())}
+    assert place.scim("customer", "show", "contoso") == "Secret tokens: 0\n"
+
+
+def test_an_empty_list_says_how_to_begin(place: Place) -> None:
+    if place.folder is not None:
+        Path(place.environment["SCIM_DATA"]).touch()
+    ended = place.run("customer", "list")
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    assert "scim customer create" in ended.stderr
+
+
+def test_a_way_is_shown_with_everything_that_it_asks_for(two: Place) -> None:
+    said = allow(two, "contoso", CONTOSO.upper())
+    for word in (CONTOSO, GLOBAL, "contoso"):
+        assert word in said
+    shown = two.scim("customer", "show", "contoso")
+    for word in (CONTOSO, "global", GLOBAL, SYNC_FABRIC, "write"):
+        assert word in shown
+    assert CONTOSO not in two.scim("customer", "show", "fabrikam")
+
+
+def test_several_ways_lead_to_one_customer(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    allow(two, "contoso", CONTOSO, "--audience", GALLERY, "--role", "Provision")
+    allow(two, "contoso", STRANGER, "--cloud", "us-government", "--application", OWN_APPLICATION, "--read-only")
+    two.token("contoso")
+    two.token("contoso")
+    shown = two.scim("customer", "show", "contoso")
+    assert shown.count(f"Entra tenant {CONTOSO} (global)") == 2
+    assert shown.count(f"Entra tenant {STRANGER} (us-government)") == 1
+    for word in (GLOBAL, GALLERY, "Provision", CLOUDS["us-government"].audience, OWN_APPLICATION, "read"):
+        assert word in shown
+    assert shown.splitlines()[-1] == "Secret tokens: 2"
+
+
+def test_an_entra_tenant_leads_to_several_customers_by_audience(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    allow(two, "fabrikam", CONTOSO, "--audience", GALLERY)
+    shown = {name: two.scim("customer", "show", name) for name in ("contoso", "fabrikam")}
+    assert GLOBAL in shown["contoso"]
+    assert GALLERY not in shown["contoso"]
+    assert GALLERY in shown["fabrikam"]
+    assert GLOBAL not in shown["fabrikam"]
+    two.scim("customer", "remove", "contoso", "--yes")
+    assert two.scim("customer", "show", "fabrikam") == shown["fabrikam"]
+
+
+def test_the_same_way_again_replaces_what_it_asked_for(two: Place) -> None:
+    allow(two, "contoso", CONTOSO, "--role", "Provision", "--read-only")
+    allow(two, "contoso", CONTOSO, "--application", OWN_APPLICATION)
+    shown = two.scim("customer", "show", "contoso")
+    assert shown.count("Entra tenant") == 1
+    for word, there in (("Provision", False), ("read\n", False), (SYNC_FABRIC, False), (OWN_APPLICATION, True)):
+        assert (word in shown) is there
+
+
+def test_deny_closes_one_way_or_all_of_an_entra_tenant(two: Place, loop: Loop) -> None:
+    for audience in (GLOBAL, GALLERY):
+        allow(two, "contoso", CONTOSO, "--audience", audience)
+    allow(two, "contoso", FABRIKAM)
+    assert "minute" in two.scim("customer", "deny", "contoso", "--entra-tenant", CONTOSO, "--audience", GLOBAL)
+    shown = two.scim("customer", "show", "contoso")
+    assert GALLERY in shown
+    assert shown.count(CONTOSO) == 1
+    two.scim("customer", "deny", "contoso", "--entra-tenant", CONTOSO)
+    shown = two.scim("customer", "show", "contoso")
+    assert CONTOSO not in shown
+    assert FABRIKAM in shown
+    assert f"EntraTenant:{CONTOSO}" not in loop.run(two.system())
+
+
+def test_an_entra_tenant_may_change_its_customer_once_it_is_denied(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    two.scim("customer", "deny", "contoso", "--entra-tenant", CONTOSO)
+    allow(two, "fabrikam", CONTOSO, "--cloud", "china")
+    assert f"{CONTOSO} (china)" in two.scim("customer", "show", "fabrikam")
+
+
+# --- what they refuse: in one line that says what to do ---------------------------------------------------------
+
+
+def test_a_customer_is_made_once(two: Place) -> None:
+    line = two.refused("customer", "create", "contoso")
+    assert "contoso already" in line
+    assert "scim customer show contoso" in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("customer", "show", "acme"),
+        ("customer", "allow", "acme", "--entra-tenant", CONTOSO),
+        ("customer", "remove", "acme", "--yes"),
+        ("token", "create", "acme"),
+    ],
+    ids=" ".join,
+)
+def test_a_customer_that_is_not_there_is_named(two: Place, loop: Loop, command: tuple[str, ...]) -> None:
+    line = two.refused(*command)
+    assert "no customer acme" in line
+    assert "scim customer create" in line or "scim customer list" in line
+    assert loop.run(two.system()) == ["Customer:contoso", "Customer:fabrikam"]
+
+
+def test_an_audience_leads_to_one_customer(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    line = two.refused("customer", "allow", "fabrikam", "--entra-tenant", CONTOSO)
+    assert "belong to contoso" in line
+    assert "scim customer deny" in line
+    assert CONTOSO in two.scim("customer", "show", "contoso")
+    assert CONTOSO not in two.scim("customer", "show", "fabrikam")
+
+
+def test_an_entra_tenant_is_in_one_cloud(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    before = two.scim("customer", "show", "contoso")
+    line = two.refused("customer", "allow", "contoso", "--entra-tenant", CONTOSO, "--cloud", "china")
+    assert "cloud global" in line
+    assert "scim customer deny" in line
+    assert two.scim("customer", "show", "contoso") == before
+
+
+def test_what_is_not_open_can_not_be_closed(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    before = two.scim("customer", "show", "contoso")
+    for command in (
+        ("fabrikam", "--entra-tenant", CONTOSO),
+        ("contoso", "--entra-tenant", STRANGER),
+        ("contoso", "--entra-tenant", CONTOSO, "--audience", GALLERY),
+        ("acme", "--entra-tenant", CONTOSO),
+    ):
+        assert f"scim customer show {command[0]}" in two.refused("customer", "deny", *command)
+    assert two.scim("customer", "show", "contoso") == before
+
+
+@pytest.mark.parametrize("name", ["$system", "Contoso", "a b", "a/b", "..", "", "a" * 65, "é", "a\n", "%24system"])
+def test_a_bad_name_is_refused_by_every_command(two: Place, loop: Loop, name: str) -> None:
+    """`$system`, where the customers themselves are kept, is nobody's name."""
+    for command in (
+        ("customer", "create"),
+        ("customer", "allow", "--entra-tenant", CONTOSO),
+        ("customer", "deny", "--entra-tenant", CONTOSO),
+        ("customer", "show"),
+        ("customer", "remove", "--yes"),
+        ("token", "create"),
+        ("tenant", "export"),
+        ("tenant", "erase", "--yes"),
+    ):
+        assert "1 to 64" in two.refused(*command, "--", name)
+    if name:  # an empty one isn't given at all, and lists everybody's
+        assert "1 to 64" in two.refused("token", "list", "--", name)
+    assert loop.run(two.system()) == ["Customer:contoso", "Customer:fabrikam"]
+
+
+@pytest.mark.parametrize("id", ["contoso.onmicrosoft.com", "", "c0a7e5a1", f"{{{CONTOSO}}}", CONTOSO[:-1] + "g"])
+def test_a_bad_id_is_refused_with_an_example(two: Place, id: str) -> None:
+    assert "looks like" in two.refused("customer", "allow", "contoso", "--entra-tenant", id)
+    assert "looks like" in two.refused("customer", "deny", "contoso", "--entra-tenant", id)
+    command = ("customer", "allow", "contoso", "--entra-tenant", CONTOSO, "--application", SYNC_FABRIC)
+    assert "looks like" in two.refused(*command, "--application", id)
+    assert "Entra tenant" not in two.scim("customer", "show", "contoso")
+
+
+def test_remove_wants_a_yes(two: Place, loop: Loop) -> None:
+    before = loop.run(two.system())
+    line = two.refused("customer", "remove", "contoso")
+    assert "contoso" in line
+    assert "--yes" in line
+    assert loop.run(two.system()) == before
+
+
+COMMANDS = [
+    ("customer", "allow", "contoso", "--entra-tenant", CONTOSO),
+    ("customer", "deny", "contoso", "--entra-tenant", CONTOSO),
+    ("customer", "list"),
+    ("customer", "show", "contoso"),
+    ("customer", "remove", "contoso", "--yes"),
+    ("token", "create", "contoso"),
+    ("token", "list"),
+    ("token", "revoke", CONTOSO),
+]
+
+
+@pytest.mark.parametrize("command", [("customer", "create", "contoso"), *COMMANDS], ids=" ".join)
+def test_every_command_says_which_data_it_needs(tmp_path: Path, command: tuple[str, ...]) -> None:
+    assert "--data FILE" in Place({}).refused(*command)
+    assert "COSMOS_ENDPOINT" in Place({"SCIM_STORE": "cosmos"}).refused(*command)
+    nonsense = tmp_path / "nonsense.db"
+    nonsense.write_bytes(b"something else altogether " * 100)
+    line = Place({}).refused(*command, "--data", str(nonsense))
+    assert "Can't open the data" in line
+    assert "--data" in line
+    assert nonsense.read_bytes() == b"something else altogether " * 100
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_command_but_create_makes_a_file(tmp_path: Path, command: tuple[str, ...]) -> None:
+    missing = tmp_path / "missing.db"
+    assert "missing.db" in Place({}).refused(*command, "--data", str(missing))
+    assert not missing.exists()
+    Place({}).scim("customer", "create", "contoso", "--data", str(missing))
+    assert missing.is_file()
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_line(cosmos: tuple[Emulator, str]) -> None:
+    place = on_cosmos(*cosmos)
+    emulator, _ = cosmos
+    fault = Fault(lambda call: call.item != "" or call.kind in {"query", "batch"}, CutBefore(), times=None)
+    emulator.faults.append(fault)
+    for command in (("customer", "create", "contoso"), ("customer", "list"), ("token", "revoke", CONTOSO)):
+        line = place.refused(*command)
+        assert "Cosmos DB" in line
+        assert "same command again" in line
+    emulator.faults.remove(fault)
+    assert "401" in Place({**place.environment, "COSMOS_KEY": "YW5vdGhlciBrZXk="}).refused("customer", "list")
+
+
+# --- remove -----------------------------------------------------------------------------------------------------
+
+
+def test_remove_closes_everything_and_leaves_users_and_groups(two: Place, loop: Loop) -> None:
+    for options in ((CONTOSO,), (CONTOSO, "--audience", GALLERY), (STRANGER, "--cloud", "china")):
+        allow(two, "contoso", *options)
+    allow(two, "fabrikam", FABRIKAM)
+    token, other = two.token("contoso"), two.token("fabrikam")
+    time = Time()
+    app, _ = loop.run(two.service(time))
+    client = HandlerClient(app.handler, loop)
+    person = client.request("POST", "/Users", {"userName": "bjensen"}, token=token).json["id"]
+    guides = {"displayName": "Guides", "members": [{"value": person}]}
+    assert client.request("POST", "/Groups", guides, token=token).status == 201
+    exported = two.scim("tenant", "export", "contoso")
+    assert exported.count("\n") == 3
+
+    said = two.scim("customer", "remove", "contoso", "--yes")
+    assert "users and groups are still there" in said
+    customer, tenant, *tokens = loop.run(two.system())
+    assert (customer, tenant, len(tokens)) == ("Customer:fabrikam", f"EntraTenant:{FABRIKAM}", 1)
+    assert two.scim("tenant", "export", "contoso") == exported
+    time.pass_by(minutes=1)
+    assert client.get("/Users", token=token).status == 401
+    assert client.get("/Users", token=other).status == 200
+    loop.run(app.close())
+
+
+def test_a_customer_that_comes_back_has_its_data_and_none_of_its_old_ways(two: Place, loop: Loop) -> None:
+    allow(two, "contoso", CONTOSO)
+    old = two.token("contoso")
+    two.scim("customer", "remove", "contoso", "--yes")
+    two.scim("customer", "create", "contoso")
+    assert two.scim("customer", "show", "contoso") == "Secret tokens: 0\n"
+    assert status(two, loop, old) == 401
+    assert status(two, loop, two.token("contoso")) == 200
+
+
+def test_remove_may_be_repeated_until_it_is_complete(two: Place, loop: Loop) -> None:
+    """Wherever it is interrupted, nobody comes in from then on, and the same command again closes the rest."""
+    for tenant in (CONTOSO, STRANGER):
+        allow(two, "contoso", tenant)
+    tokens = [two.token("contoso") for _ in range(2)]
+
+    async def cut_short_after(deletions: int) -> None:
+        async with two.opened() as store:
+            watched = Watched(store)
+            customers = Customers(watched.store, utc_now)
+
+            async def cut() -> None:
+                if watched.calls["delete"] > deletions:
+                    raise ConnectionError
+                watched.before["delete"] = cut
+
+            watched.before["delete"] = cut
+            with pytest.raises(ConnectionError):
+                await customers.remove("contoso")
+
+    for deletions in range(1, 3):
+        loop.run(cut_short_after(deletions))
+        assert "Customer:contoso" not in loop.run(two.system())
+        assert [status(two, loop, token) for token in tokens] == [401, 401]
+    assert "Removed customer contoso" in two.scim("customer", "remove", "contoso", "--yes")
+    assert loop.run(two.system()) == ["Customer:fabrikam"]
+    assert "no customer contoso" in two.refused("customer", "remove", "contoso", "--yes")
+
+
+def status(place: Place, loop: Loop, token: str) -> int:
+    """What a new instance answers to a request with the token."""
+    app, _ = loop.run(place.service(Time()))
+    answer = HandlerClient(app.handler, loop).get("/Users", token=token)
+    loop.run(app.close())
+    return answer.status
+
+
+# --- operators at once ------------------------------------------------------------------------------------------
+
+
+def way(name: str, audience: str) -> EntraTenant:
+    return EntraTenant(id=CONTOSO, cloud="global", ways=(EntraWay(customer=name, audience=audience),))
+
+
+def test_operators_at_once_lose_nothing(two: Place, loop: Loop) -> None:
+    """Each has a connection of its own, and all change the same Entra tenant."""
+    audiences = [f"audience-{number}" for number in range(4)]
+
+    async def at_once(first: bool) -> None:
+        async with two.opened() as one, two.opened() as other:
+            operators = [Customers(store, utc_now) for store in (one, other, one, other)]
+            names = ("contoso", "fabrikam", "contoso", "fabrikam")
+            if first:
+                each = zip(operators, names, audiences, strict=True)
+                await asyncio.gather(*(who.allow(way(name, audience)) for who, name, audience in each))
+            else:
+                await asyncio.gather(
+                    operators[0].deny("contoso", CONTOSO, audiences[0]),
+                    operators[1].deny("fabrikam", CONTOSO, audiences[1]),
+                    operators[2].allow(way("contoso", "audience-4")),
+                )
+
+    loop.run(at_once(first=True))
+    assert sorted(shown_audiences(two, "contoso")) == [audiences[0], audiences[2]]
+    assert sorted(shown_audiences(two, "fabrikam")) == [audiences[1], audiences[3]]
+    loop.run(at_once(first=False))
+    assert sorted(shown_audiences(two, "contoso")) == [audiences[2], "audience-4"]
+    assert shown_audiences(two, "fabrikam") == [audiences[3]]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_change_between_reading_and_writing_is_kept(two: Place, loop: Loop, known: bool) -> None:
+    if known:
+        allow(two, "contoso", CONTOSO, "--audience", "first")
+
+    async def work() -> None:
+        async with two.opened() as store:
+            watched = Watched(store)
+
+            async def meanwhile() -> None:
+                await Customers(store, utc_now).allow(way("fabrikam", "theirs"))
+
+            watched.before["replace" if known else "create"] = meanwhile
+            await Customers(watched.store, utc_now).allow(way("contoso", "ours"))
+
+            watched.before["replace"] = lambda: Customers(store, utc_now).allow(way("fabrikam", "taken"))
+            with pytest.raises(Refused, match="belong to fabrikam"):
+                await Customers(watched.store, utc_now).allow(way("contoso", "taken"))
+
+    loop.run(work())
+    assert sorted(shown_audiences(two, "contoso")) == (["first", "ours"] if known else ["ours"])
+    assert sorted(shown_audiences(two, "fabrikam")) == ["taken", "theirs"]
+
+
+def test_who_is_always_overtaken_is_told_to_try_again(two: Place, loop: Loop) -> None:
+    allow(two, "contoso", CONTOSO)
+
+    async def work() -> None:
+        async with two.opened() as store:
+            watched = Watched(store)
+
+            async def meanwhile() -> None:
+                await Customers(store, utc_now).allow(way("fabrikam", f"audience-{watched.calls['replace']}"))
+                watched.before["replace"] = meanwhile
+
+            watched.before["replace"] = meanwhile
+            with pytest.raises(Refused, match="try again"):
+                await Customers(watched.store, utc_now).allow(way("contoso", "ours"))
+            assert watched.calls["replace"] < 20
+
+    loop.run(work())
+    assert shown_audiences(two, "contoso") == [GLOBAL]
+
+
+def shown_audiences(place: Place, name: str) -> list[str]:
+    lines = place.scim("customer", "show", name).splitlines()
+    return [line.split()[1] for line in lines if line.split()[0] == "audience"]
+
+
+# --- customers aren't resources ---------------------------------------------------------------------------------
+
+
+def test_records_of_customers_never_show_among_resources(two: Place, loop: Loop) -> None:
+    allow(two, "contoso", CONTOSO)
+    token = two.token("contoso", "--note", "a-planted-note")
+    app, _ = loop.run(two.service(Time()))
+    client: Client = HandlerClient(app.handler, loop)
+    created = client.request("POST", "/Users", {"userName": "bjensen"}, token=token)
+    assert created.status == 201
+
+    [id] = [one.removeprefix("SecretToken:") for one in loop.run(two.system()) if one.startswith("SecretToken:")]
+    answers = [client.get(path, token=token) for path in ("/Users", "/Groups", "/?count=1000", "/Schemas")]
+    answers.append(client.request("POST", "/.search", {"schemas": [SEARCH]}, token=token))
+    for kind in ("Customer", "EntraTenant", "SecretToken"):
+        answers += [client.get(f"/{kind}s", token=token), client.get(f"/{kind}", token=token)]
+    for one in ("contoso", CONTOSO, id):
+        answers += [client.get(f"/{kind}/{one}", token=token) for kind in ("Users", "Groups")]
+    text = b"".join(answer.body for answer in answers)
+    for planted in (b"a-planted-note", CONTOSO.encode(), b"fabrikam", b"digest", b"SecretToken", b"EntraTenant"):
+        assert planted not in text
+    assert client.get("/Users", token=token).json["totalResults"] == 1
+    loop.run(app.close())
+
+    [line] = two.scim("tenant", "export", "contoso").splitlines()
+    assert json.loads(line)["resource"]["userName"] == "bjensen"
+    assert two.scim("tenant", "export", "fabrikam") == ""
+    assert "has 1 items" in two.refused("tenant", "erase", "contoso")
+    assert "has 0 items" in two.refused("tenant", "erase", "fabrikam")
+    before = loop.run(two.system())
+    two.scim("tenant", "erase", "contoso", "--yes")
+    assert loop.run(two.system()) == before
+    assert SYSTEM not in two.scim("customer", "list")
+
+
+def test_a_command_takes_its_data_from_the_environment_or_from_options(tmp_path: Path) -> None:
+    data = str(tmp_path / "scim.db")
+    assert run("customer", "create", "contoso", "--data", data, "--store", "sqlite").exit_code == 0
+    assert "contoso" in run("customer", "list", SCIM_DATA=data).stdout
+
+
+async def test_what_a_removal_left_does_not_open_again(tmp_path: Path) -> None:
+    """A removal that broke off, or met an `allow`, may leave ways in behind; a new customer of that name must not get them."""
+    store = SqliteStore(tmp_path / "scim.db")
+    customers = Customers(store, utc_now)
+    await customers.create("contoso")
+    way = EntraWay(customer="contoso", audience="an-audience")
+    await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
+    await store.delete(SYSTEM, "Customer", "contoso")
+    with pytest.raises(Refused, match="remove it once more"):
+        await customers.create("contoso")
+    assert await customers.remove("contoso")
+    await customers.create("contoso")
+    assert await customers.entra_tenants("contoso") == []
+    await store.close()

@@ -1,0 +1,309 @@
+"""How often somebody may come: the request budget of a tenant, what guesses cost the database, and what a token costs."""
+
+import asyncio
+import json
+import logging
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from scim.app import utc_now
+from scim.ids import uuid7
+from scim.security import secret_tokens
+from scim.security.clouds import CLOUDS
+from scim.security.customers import SYSTEM, Customers
+from scim.security.records import EntraTenant, EntraWay
+from scim.settings import Settings
+from scim.storage.interface import Found, Search, Stored
+from scim.storage.sqlite import SqliteStore
+from tests.conftest import Answer
+from tests.cosmos_emulator import Emulator
+from tests.security.conftest import secret_token
+from tests.security.instances import CHEAP, Instance, Timer, fresh, instance, instances_on_cosmos
+from tests.security.issuer import CONTOSO, FABRIKAM, STRANGER, Issuer
+
+_RATE: Final = 5
+_BURST: Final = 10 * _RATE
+_GUESSES: Final = 500
+"""Unknown ids that the database is asked for at once; after that 50 a second."""
+_USER: Final = "01900000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+async def small(issuer: Issuer, data: Path) -> AsyncIterator[Instance]:
+    """An instance with a small budget."""
+    async with instance(data, issuer, requests_per_second=_RATE, dev_token="a-development-token") as running:
+        yield running
+
+
+async def tally(service: Instance, token: str | None, number: int) -> Counter[int]:
+    """How so many requests with this token end."""
+    return Counter([await service.status(token) for _ in range(number)])
+
+
+def assert_too_many(answer: Answer) -> int:
+    """429 in SCIM form; after how many seconds to come back."""
+    assert answer.status == 429, answer.body
+    assert answer.headers["content-type"] == "application/scim+json"
+    assert answer.json["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+    assert answer.json["status"] == "429"
+    assert answer.headers["retry-after"].isdecimal()
+    seconds = int(answer.headers["retry-after"])
+    assert seconds >= 1
+    return seconds
+
+
+def another_secret(token: str) -> str:
+    """A token with the same id and a right checksum, but another secret: what somebody makes up who has seen the id."""
+    id = token.split("_")[1]
+    text, _ = secret_tokens.make(id, "contoso", access="write", note="", now=utc_now(), days=1)
+    return text
+
+
+def mistyped(token: str) -> str:
+    """The token with another last digit."""
+    return token[:-1] + ("0" if token[-1] != "0" else "1")
+
+
+def unknown() -> str:
+    """A secret token that isn't there."""
+    return another_secret(f"scimaf_{uuid7(utc_now)().replace('-', '')}_")
+
+
+# --- the budget of a tenant ---
+
+
+async def test_a_burst_and_then_the_rate(small: Instance, data: Path) -> None:
+    token = await asyncio.to_thread(secret_token, "contoso", data)
+    assert await tally(small, token, _BURST + 20) == {200: _BURST, 429: 20}
+    for _ in range(5):
+        small.timer.now += 1
+        assert await tally(small, token, _RATE + 3) == {200: _RATE, 429: 3}
+    small.timer.now += 3_600  # a pause fills it up, and no further
+    assert await tally(small, token, _BURST + 1) == {200: _BURST, 429: 1}
+
+
+async def test_who_comes_back_when_told_to_is_answered(small: Instance, issuer: Issuer) -> None:
+    token = issuer.token()
+    await tally(small, token, _BURST)
+    for path in (CHEAP, "/Users", "/nowhere"):
+        wait = assert_too_many(await small.get(token, path))
+        small.timer.now += wait
+        assert (await small.get(token, path)).status in {200, 404}
+        await tally(small, token, _RATE)
+
+
+async def test_the_budget_is_the_tenants_and_not_the_tokens(small: Instance, issuer: Issuer, data: Path) -> None:
+    first, second = [await asyncio.to_thread(secret_token, "contoso", data) for _ in range(2)]
+    others = await asyncio.to_thread(secret_token, "fabrikam", data)
+    assert await tally(small, first, _BURST) == {200: _BURST}
+    for token in (first, second, fresh(issuer), fresh(issuer, version="2.0")):
+        assert_too_many(await small.get(token))
+    # Another tenant's budget is whole.
+    assert await tally(small, others, _BURST - 1) == {200: _BURST - 1}
+    assert await tally(small, fresh(issuer, FABRIKAM), 2) == {200: 1, 429: 1}
+
+
+async def test_requests_that_are_refused_use_nothing_up(small: Instance, issuer: Issuer, data: Path) -> None:
+    token = await asyncio.to_thread(secret_token, "contoso", data)
+    bad = [another_secret(token), mistyped(token), issuer.token(appid=STRANGER), issuer.token(aud="other"), "x", None]
+    for each in bad:
+        assert await tally(small, each, 2 * _BURST) == {401: 2 * _BURST}
+    assert await tally(small, token, _BURST + 1) == {200: _BURST, 429: 1}
+
+
+async def test_the_development_token_has_no_budget(small: Instance) -> None:
+    assert await tally(small, "a-development-token", 10 * _BURST) == {200: 10 * _BURST}
+
+
+async def test_entras_rate_for_an_hour_stays_within_the_default(
+    data: Path, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """25 requests a second: for half an hour evenly, then all at the beginning of each second."""
+    caplog.set_level(logging.WARNING, "scim.request")  # pytest would keep 90,000 lines
+    default: int = Settings.model_fields["requests_per_second"].default
+    async with instance(data, issuer, requests_per_second=default) as service:
+        tokens = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token()]
+        ended: Counter[int] = Counter()
+        for second in range(3_600):
+            for _ in range(25):
+                ended[await service.status(tokens[second % 2])] += 1
+                service.timer.now += 0.04 if second < 1_800 else 0
+            service.timer.now += 0 if second < 1_800 else 1
+        assert ended == {200: 90_000}
+
+
+# --- what guesses cost ---
+
+
+class Counted(SqliteStore):
+    """A store that notes what it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked: list[str] = []
+
+    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
+        self.asked.append(kind)
+        return await super().read(tenant, kind, id)
+
+    async def search(self, tenant: str, kind: str, search: Search) -> Found:
+        self.asked.append(f"search {kind}")
+        return await super().search(tenant, kind, search)
+
+
+def guess(kind: str, issuer: Issuer, number: int) -> str:
+    """A token that nobody can have; the same again for the same number."""
+    if kind == "SecretToken":
+        text, _ = secret_tokens.make(f"{number:032x}", "contoso", access="write", note="", now=utc_now(), days=1)
+        return text
+    claims = issuer.claims(tid=f"{number:08x}-1111-4111-8111-111111111111")
+    return ".".join(
+        urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (issuer.header(), claims, "x")
+    )
+
+
+@pytest.mark.parametrize("kind", ["SecretToken", "EntraTenant"])
+async def test_guesses_cost_a_bounded_number_of_reads_and_disturb_nobody(issuer: Issuer, data: Path, kind: str) -> None:
+    in_use = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token(), issuer.token(FABRIKAM)]
+    store = Counted(data)
+    async with instance(data, issuer, store=store) as service:
+
+        async def work_goes_on() -> None:
+            assert {await service.status(token) for token in in_use} == {200}
+
+        await work_goes_on()
+        store.asked.clear()
+        number = 0
+        # What is known of the tokens in use gets old, and is read again when no guess has room any more.
+        for seconds, reads in ((0, _GUESSES), (1, 50), (4, 200), (25, _GUESSES), (30, _GUESSES), (300, _GUESSES)):
+            service.timer.now += seconds
+            store.asked.clear()
+            answers = [await service.get(guess(kind, issuer, number + one)) for one in range(_GUESSES + 50)]
+            number += len(answers)
+            assert Counter(answer.status for answer in answers) == {401: reads, 429: _GUESSES + 50 - reads}
+            assert store.asked == [kind] * reads
+            assert {answer.headers["www-authenticate"] for answer in answers if answer.status == 401} == {
+                'Bearer realm="scim", error="invalid_token"'
+            }
+            assert_too_many(answers[-1])
+            await work_goes_on()
+        assert issuer.requests.count(f"/login.microsoftonline.com/{CONTOSO}/discovery/keys") == 1
+
+
+async def test_a_token_that_is_known_to_be_bad_costs_no_reads(issuer: Issuer, data: Path) -> None:
+    token = await asyncio.to_thread(secret_token, "contoso", data)
+    store = Counted(data)
+    async with instance(data, issuer, store=store) as service:
+        for bad, reads in (
+            (unknown(), 1),
+            (mistyped(token), 0),
+            (another_secret(token), 1),
+            ("x" * 1_000, 0),
+            (issuer.token(STRANGER), 1),
+            (issuer.token(iss="https://sts.windows.net/common/"), 1),
+            (issuer.token(aud="other"), 0),  # the tenant is known by now
+        ):
+            store.asked.clear()
+            assert await tally(service, bad, _GUESSES + 50) == {401: _GUESSES + 50}  # nor is it another guess
+            assert len(store.asked) == reads, bad[:12]
+
+
+async def test_tokens_that_are_there_count_as_no_guesses(issuer: Issuer, data: Path) -> None:
+    """More good tokens than guesses allowed, all of them seen for the first time."""
+    async with instance(data, issuer) as service:
+        assert service.app.store is not None
+        customers = Customers(service.app.store, utc_now)
+        texts = []
+        for _ in range(_GUESSES + 20):
+            text, record = secret_tokens.make(
+                uuid7(utc_now)(), "contoso", access="read", note="", now=utc_now(), days=90
+            )
+            await customers.add_token(record)
+            texts.append(text)
+        assert Counter([await service.status(text) for text in texts]) == {200: len(texts)}
+
+
+async def test_a_service_without_customers_looks_for_one_every_ten_seconds(tmp_path: Path) -> None:
+    store = Counted(tmp_path / "scim.db")
+    async with instance(tmp_path / "scim.db", store=store, on_azure=True) as service:
+        for seconds in (0, 10):
+            service.timer.now += seconds
+            store.asked.clear()
+            assert await tally(service, "x", 100) == {503: 100}
+            assert store.asked == ["search Customer"]
+        await Customers(store, utc_now).create("contoso")
+        service.timer.now += 10
+        assert await tally(service, "x", 10) == {401: 10}
+        store.asked.clear()
+        service.timer.now += 3_600
+        assert await tally(service, "x", 100) == {401: 100}
+        assert store.asked == []
+
+
+# --- what a token costs on Cosmos DB ---
+
+
+async def opened(service: Instance, used: datetime | None = None) -> str:
+    """A customer with a way in from its Entra tenant; a secret token of it, and when that was used last."""
+    assert service.app.store is not None
+    customers = Customers(service.app.store, utc_now)
+    await customers.create("contoso")
+    way = EntraWay(customer="contoso", audience=CLOUDS["global"].audience)
+    await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
+    text, record = secret_tokens.make(uuid7(utc_now)(), "contoso", access="write", note="", now=utc_now(), days=90)
+    await customers.add_token(record.model_copy(update={"last_used": used}))
+    return text
+
+
+def costs(emulator: Emulator) -> tuple[Counter[str], Counter[str]]:
+    """The calls for the token, and those for the request's own work; they are forgotten then."""
+    calls = [call for call in emulator.requests if call.kind.startswith(("item.", "query", "batch", "feed."))]
+    of_system = [call for call in calls if SYSTEM in str(call.partition_key)]
+    emulator.requests.clear()
+    return Counter(call.kind for call in of_system), Counter(call.kind for call in calls if call not in of_system)
+
+
+async def test_a_cold_token_costs_two_point_reads_and_a_warm_one_none(issuer: Issuer) -> None:
+    timer = Timer()
+    async with instances_on_cosmos(2, issuer, timer) as (instances, emulator):
+        secret = await opened(instances[0], utc_now() - timedelta(minutes=1))
+        costs(emulator)
+        own = {"item.read": 1}
+        # Each instance is cold for one of the tokens.
+        for service, token, another in (
+            (instances[0], secret, issuer.token()),
+            (instances[1], issuer.token(), secret),
+        ):
+            assert (await service.get(token, f"/Users/{_USER}")).status == 404
+            assert costs(emulator) == ({"item.read": 2}, own)
+            for _ in range(5):
+                assert (await service.get(token, f"/Users/{_USER}")).status == 404
+                timer.now += 5
+            assert costs(emulator) == ({}, {"item.read": 5})
+            # The customer is known; of another token only its own record is missing.
+            assert (await service.get(another, f"/Users/{_USER}")).status == 404
+            assert costs(emulator) == ({"item.read": 1}, own)
+            timer.now += 60
+            assert (await service.get(token, f"/Users/{_USER}")).status == 404
+            assert costs(emulator) == ({"item.read": 2}, own)
+
+
+async def test_the_use_of_a_secret_token_is_written_down_by_one_request_and_not_by_each(issuer: Issuer) -> None:
+    timer = Timer()
+    async with instances_on_cosmos(1, issuer, timer) as ([service], emulator):
+        secret = await opened(service)
+        costs(emulator)
+        assert (await service.get(secret)).status == 200
+        of_token, _ = costs(emulator)
+        assert of_token["item.read"] == 3
+        assert of_token.total() == 4  # and one write
+        for _ in range(60):
+            timer.now += 30
+            assert (await service.get(secret)).status == 200
+        assert set(costs(emulator)[0]) == {"item.read"}
