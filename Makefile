@@ -14,7 +14,7 @@ COMPILE := .venv/bin/uv pip compile pyproject.toml --quiet --universal --generat
 COMPILE_RUNTIME := $(COMPILE)
 COMPILE_DEV     := $(COMPILE) --extra serve --group dev --constraint requirements.txt
 
-.PHONY: help setup serve test soak bench check check-format check-requirements lint types imports format requirements clean
+.PHONY: help setup serve test soak bench check check-format check-requirements lint types imports secrets format requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ soak: $(READY) ## Run the long tests
 bench: $(READY) ## Run the benchmarks; ARGS passes options
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-check: check-format lint types imports check-requirements test ## Everything CI asks for
+check: check-format lint types imports secrets check-requirements test ## Everything CI asks for
 
 check-format: $(READY) ## Does every file stand as `make format` leaves it?
 	@.venv/bin/ruff format --check .
@@ -56,6 +56,9 @@ types: $(READY) ## mypy --strict
 
 imports: $(READY) ## Which room may import which
 	@.venv/bin/lint-imports --no-logo
+
+secrets: $(READY) ## Is a key, a token or a password in any file?
+	@$(PYTHON) .ci/find_secrets.py
 
 check-requirements: $(READY) ## Do the pinned requirements follow from pyproject.toml? A newer release alone is no failure
 	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && cp requirements.txt requirements-dev.txt "$$new" && \

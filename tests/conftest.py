@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,13 @@ from scim.edge.handler import Handler, Unconfigured
 from scim.edge.http import Request
 from scim.storage.container import CONTAINER
 from tests.cosmos_emulator import Emulator
+from tests.planted import (  # noqa: F401 - pytest finds its hooks here
+    WATCH,
+    pytest_configure,
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+)
 
 TOKEN = "a-token-for-tests"
 BASE = "/scim/v2"
@@ -68,7 +76,11 @@ class Client:
         full = path.removeprefix("~") if path.startswith("~") else BASE + path
         sent.update(headers or {})
         present = {name: value for name, value in sent.items() if value is not None}
-        return self._send(method, quote(full, safe=_SAFE_IN_URL), present, content)
+        planted = WATCH.sent(full, present, content)
+        answer = self._send(method, quote(full, safe=_SAFE_IN_URL), present, content)
+        shown = "" if answer.status < 400 else f"{answer.headers} {answer.body.decode(errors='replace')}"
+        WATCH.answered(present, planted, answer.status, shown)
+        return answer
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.request("GET", path, **options)
@@ -201,35 +213,39 @@ class Server:
 
     def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         environ = {name: value for name, value in os.environ.items() if name not in _AZURE}
+        # A file and not a pipe: it never fills up, and holds a line before the answer to its request is out.
+        self._stderr = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `stop`
+        WATCH.follow(self._stderr)
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from scim.cli import main; main()", "serve", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._stderr,
             text=True,
             env={**environ, "SCIM_DEV_TOKEN": TOKEN, **(environment or {})},
         )
         assert self.process.stdout is not None
         first = self.process.stdout.readline()
-        assert first.startswith("Base URL:"), first + self.process.communicate()[1]
+        if not first.startswith("Base URL:"):
+            self.process.wait(timeout=30)
+            raise AssertionError(first + "\n".join(self._log))
         self.origin = first.split()[-1].removesuffix(BASE)
-        self._log: list[str] = []
-        # Somebody has to read the log, or the pipe fills up and the server stops.
-        self._reader = Thread(target=self._read_log)
-        self._reader.start()
 
-    def _read_log(self) -> None:
-        assert self.process.stderr is not None
-        self._log.extend(self.process.stderr)
+    @property
+    def _log(self) -> list[str]:
+        """The lines of the log so far."""
+        written = os.pread(self._stderr.fileno(), os.fstat(self._stderr.fileno()).st_size, 0)
+        return written.decode().splitlines(keepends=True)
 
     def stop(self, with_signal: int = signal.SIGINT) -> tuple[int, str]:
         """The exit code and the log."""
         self.process.send_signal(with_signal)
         code = self.process.wait(timeout=30)
-        self._reader.join()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
-        return code, "".join(self._log)
+        log = "".join(self._log)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        WATCH.unfollow(self._stderr)
+        self._stderr.close()
+        return code, log
 
 
 class Start(Protocol):
@@ -267,15 +283,15 @@ def server() -> Iterator[Server]:
 
 
 class CosmosServer:
-    """`scim serve --store cosmos` as a process of its own, on an emulator in this one."""
+    """`scim serve --store cosmos` as a process of its own, on an emulator in this one; variables add to its environment."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, **variables: str) -> None:
         self._loop = loop
         self.emulator = Emulator()
         self.emulator.create("scim", {"id": "resources", **CONTAINER})
         self.endpoint = loop.run(self.emulator.start())
         environment = {"COSMOS_ENDPOINT": self.endpoint, "COSMOS_KEY": self.emulator.key}
-        self.server = Server("--store", "cosmos", environment=environment)
+        self.server = Server("--store", "cosmos", environment={**environment, **variables})
         self.client = PortClient(self.server.origin)
 
     def empty(self) -> None:

@@ -14,12 +14,15 @@ import base64
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.planted import WATCH
 
 ANSWER_WITHIN = 60.0  # seconds; a cold import on a busy machine takes a few
 LONGEST_LINE = 64 * 1024 * 1024
@@ -76,8 +79,9 @@ class WorkerResponse:
 class Worker:
     """A running worker process. `async with await Worker.start(root) as worker` ends it too."""
 
-    def __init__(self, process: asyncio.subprocess.Process, functions: list[IndexedFunction]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, functions: list[IndexedFunction], log: BinaryIO) -> None:
         self._process = process
+        self._log = log
         self._one_call = asyncio.Lock()
         self.functions = functions
 
@@ -87,6 +91,8 @@ class Worker:
 
         The app sees `environment` and the search path for programs, and no other variable of this process.
         """
+        log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `stop`
+        WATCH.follow(log)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",  # neither PYTHON* variables nor this folder reach the app
@@ -94,10 +100,11 @@ class Worker:
             str(script_root),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=log,
             limit=LONGEST_LINE,
             env={"PATH": os.environ.get("PATH", os.defpath), **(environment or {})},
         )
-        worker = cls(process, [])
+        worker = cls(process, [], log)
         try:
             worker.functions = [IndexedFunction.of(f) for f in (await worker._answer())["functions"]]
         except BaseException:
@@ -117,6 +124,7 @@ class Worker:
         query: Mapping[str, str] | None = None,
     ) -> WorkerResponse:
         """One invocation, its request told as the host tells it; `query` comes from `url` when it isn't given."""
+        WATCH.sent(url, headers or {}, body)
         function = next(f for f in self.functions if f.name == function_name)
         call = {
             "id": function.function_id,
@@ -148,6 +156,8 @@ class Worker:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+        WATCH.unfollow(self._log)
+        self._log.close()
 
     async def __aenter__(self) -> Self:
         return self
