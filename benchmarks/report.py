@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.measure import Figure
 
 REPORT: Final = Path(__file__).parent / "report.md"
-TITLES: Final = ("Beside scim2-server", "As the store grows", "On Cosmos DB")
+TITLES: Final = ("Beside scim2-server", "As the store grows", "Checking tokens", "On Cosmos DB")
 _PREFACE: Final = """# What a request costs
 
 Written by `make bench`; [README.md](README.md) says how to read it. Ratios can be compared between machines, absolute figures can't.
