@@ -1,36 +1,67 @@
 """The triggers of the function app: Azure's request in, the handler's answer out. Nothing else knows Azure's library."""
 
 import os
+from collections.abc import AsyncGenerator
 from functools import cache
-from urllib.parse import parse_qsl, quote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 
-from scim.app import App, from_environment
 from scim.edge.http import Request
-from scim.edge.routes import TRIGGERS
+from scim.edge.triggers import TRIGGERS
+
+if TYPE_CHECKING:
+    from scim.app import App
 
 # Entra ID can't send a function key: the door is the handler's own check of the bearer token.
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+_ends: Final[list[AsyncGenerator[None]]] = []
 
 
 @cache
-def service_of_this_worker() -> App:
-    """The service, built by the first request; everything in it is shared by those that follow."""
+def service_of_this_worker() -> "App":
+    """The service, built by the first request; everything in it is shared by those that follow.
+
+    It is built without waiting for anything, so that of several first requests on the worker's loop one builds it.
+    """
+    from scim.app import from_environment  # noqa: PLC0415 - not for indexing, which needs the routes alone
+
     return from_environment(os.environ)
+
+
+async def service() -> "App":
+    """The same; it closes its clients when the worker ends."""
+    built = service_of_this_worker()
+    if not _ends:
+        _ends.append(at_the_end())
+        await anext(_ends[0])
+    return built
+
+
+async def at_the_end() -> AsyncGenerator[None]:
+    """Close the service. The worker has no hook for that, but `asyncio.run`, which it is in, ends generators that have begun.
+
+    It does so once every request has ended. A worker that is killed leaves it to the other side, as always.
+    """
+    try:
+        yield
+    finally:
+        await service_of_this_worker().close()
 
 
 async def answer(req: func.HttpRequest, route: str) -> func.HttpResponse:
     """Every trigger: hand the request over, give the answer back."""
-    url = urlsplit(req.url)
-    response = await service_of_this_worker().handler.handle(
+    scheme, _, rest = req.url.partition("://")
+    host = rest.partition("/")[0]
+    response = await (await service()).handler.handle(
         Request(
             method=req.method.upper(),
             path=path_of(req, route),
-            parameters={**dict(parse_qsl(url.query)), **req.params},
+            parameters=req.params,
             headers={name.lower(): value for name, value in req.headers.items()},
             body=req.get_body(),
-            origin=f"{url.scheme}://{url.netloc}" if url.netloc else "",
+            origin=f"{scheme}://{host}" if host else "",
         )
     )
     return func.HttpResponse(
@@ -42,7 +73,7 @@ async def answer(req: func.HttpRequest, route: str) -> func.HttpResponse:
 
 
 def path_of(req: func.HttpRequest, route: str) -> str:
-    """The path, percent-encoded. In the URL the host has decoded it, so that a `?` in an id looks like a query there."""
+    """The path, percent-encoded. The route parameters are decoded once; what the URL's path has been through isn't told."""
     for name, value in req.route_params.items():
         route = route.replace(f"{{*{name}}}", quote(value))
     return urlsplit(req.url).path if "{" in route else f"/{route}"
@@ -59,3 +90,10 @@ def register(name: str, route: str) -> None:
 
 for trigger_name, trigger_route in TRIGGERS.items():
     register(trigger_name, trigger_route)
+
+
+@app.function_name("sweep")
+@app.timer_trigger(schedule="0 */15 * * * *", arg_name="timer", run_on_startup=False, use_monitor=True)
+async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding asks for it
+    """Every quarter of an hour: delete what deletions have left behind."""
+    await (await service()).sweep()

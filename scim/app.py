@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from typing import Final
 
 from scim.edge.handler import Handler, Unconfigured
@@ -26,17 +26,22 @@ from scim.service.discovery import Discovery
 from scim.service.membership import Memberships
 from scim.service.resources import Resources
 from scim.service.searches import Searches
+from scim.service.sweeps import Sweeps
 from scim.settings import Settings, SettingsError, from_environment as settings_from
 from scim.storage.cosmos import CosmosStore
 from scim.storage.cosmos_calls import Calls
 from scim.storage.cosmos_client import CosmosConnection
-from scim.storage.interface import Store, StoreError, StoreUnavailable
+from scim.storage.interface import Store, StoreUnavailable
 from scim.storage.sqlite import SqliteStore
+from scim.telemetry import line, spending
+from scim.telemetry.record import Observe, all_of
 
 _log: Final = logging.getLogger("scim.app")
 TENANT: Final = "default"
 """The customer that a development token lets in."""
-_SWEEP_SECONDS: Final = 180.0
+_SWEEP_SECONDS: Final = 120.0
+"""The tenant that a run is at when they are over has two minutes of its own, and the host stops a function after five."""
+_SWEEP_PAUSE_SECONDS: Final = 180.0
 _BURST_SECONDS: Final = 10
 
 
@@ -61,17 +66,18 @@ class App:
     handler: Handler | Unconfigured
     store: Store | None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sweeps: Sweeps | None = None
     closers: Sequence[Callable[[], Awaitable[None]]] = ()
 
+    async def sweep(self) -> int:
+        """Delete what deletions have left behind, for some minutes at most; how many items."""
+        return 0 if self.sweeps is None else await self.sweeps.run(_SWEEP_SECONDS)
+
     async def sweep_regularly(self) -> None:
-        """Delete every few minutes what deletions have left behind, until the task is cancelled."""
-        while self.store is not None:
-            try:
-                if deleted := await self.store.sweep(TENANT):
-                    _log.info("swept %d items that deletions had left", deleted)
-            except StoreError as error:
-                _log.warning("the sweep stopped and will go on: %s", type(error).__name__)
-            await self.sleep(_SWEEP_SECONDS)
+        """The same every few minutes, until the task is cancelled."""
+        while self.sweeps is not None:
+            await self.sweep()
+            await self.sleep(_SWEEP_PAUSE_SECONDS)
 
     async def close(self) -> None:
         """Let go of the database and of what else is open."""
@@ -89,7 +95,7 @@ def from_environment(environ: Mapping[str, str]) -> App:
         _log.critical("wrong setting: %s", error)
     except StoreUnavailable as error:
         _log.critical("can't open the store: %s", error)
-    return App(Unconfigured(uuid7(utc_now)), None)
+    return App(Unconfigured(uuid7(utc_now), line.observe), None)
 
 
 def build(
@@ -110,6 +116,15 @@ def build(
     resources = Resources(
         store, registry, limits, memberships, clock=given.clock, new_id=uuid7(given.clock), sleep=given.sleep
     )
+    observers: list[Observe] = [line.observe]
+    closers: list[Callable[[], Awaitable[None]]] = []
+    if settings.azure_monitor or settings.opentelemetry:
+        from scim.telemetry import opentelemetry  # noqa: PLC0415 - only paid for where it is on
+
+        closers.append(opentelemetry.export(to_azure_monitor=settings.azure_monitor))
+        # The first, so that the line is written within the span.
+        observers.insert(0, opentelemetry.observer(within_host=settings.on_azure))
+    customers = Customers(store, given.clock)
     fetch = Fetch()
     keys = SigningKeys(fetch, timer=given.timer)
     handler = Handler(
@@ -118,12 +133,22 @@ def build(
         Discovery(registry, limits),
         registry,
         limits,
-        _door(settings, given, store, keys, tokens or {}),
+        _door(settings, given, customers, keys, tokens or {}),
         base_url=settings.base_url,
         timer=given.timer,
         new_id=uuid7(given.clock),
+        observe=all_of(*observers),
+        spending=spending.begin,
     )
-    return App(handler, store, given.sleep, (keys.close, fetch.close))
+
+    async def tenants() -> AsyncIterator[str]:
+        yield TENANT
+        async for customer in customers.all():
+            if customer.name != TENANT:
+                yield customer.name
+
+    sweeps = Sweeps(store, tenants, customers.forget_expired, timer=given.timer, begin_at=randbelow)
+    return App(handler, store, given.sleep, sweeps, (keys.close, fetch.close, *closers))
 
 
 def open_store(settings: Settings, given: Collaborators) -> Store:
@@ -132,9 +157,8 @@ def open_store(settings: Settings, given: Collaborators) -> Store:
         return SqliteStore(settings.data)
     # Azure's libraries log every URL, and with it the ids of people.
     logging.getLogger("azure").setLevel(logging.WARNING)
-    key = settings.cosmos_key.get_secret_value() if settings.cosmos_key else None
     connection = CosmosConnection(
-        settings.cosmos_endpoint or "", settings.cosmos_database, settings.cosmos_container, key=key
+        settings.cosmos_endpoint or "", settings.cosmos_database, settings.cosmos_container, key=settings.cosmos_key
     )
     return CosmosStore(
         Calls(connection.container),
@@ -146,15 +170,16 @@ def open_store(settings: Settings, given: Collaborators) -> Store:
     )
 
 
-def _door(settings: Settings, given: Collaborators, store: Store, keys: SigningKeys, tokens: Mapping[str, str]) -> Door:
+def _door(
+    settings: Settings, given: Collaborators, customers: Customers, keys: SigningKeys, tokens: Mapping[str, str]
+) -> Door:
     known = dict(tokens)
     if settings.dev_token is not None:
-        known[settings.dev_token.get_secret_value()] = TENANT
+        known[settings.dev_token] = TENANT
 
     def keys_at(address: str) -> str:
         return address if settings.dev_keys is None else f"{settings.dev_keys}/{address.removeprefix('https://')}"
 
-    customers = Customers(store, given.clock)
     directory = Directory(customers, timer=given.timer)
     rate = settings.requests_per_second
     return Door(

@@ -1,11 +1,10 @@
 """Every setting, from the environment, checked once. Nothing else reads the environment."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from typing import Any, Final, Literal
 
 from scim.protocol.limits import DEFAULT, Limits
 
@@ -16,23 +15,46 @@ _AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME",
 _CONTAINER: Final = "CONTAINER_NAME"
 _HOST: Final = ("FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME")
 
+# Settings whose variables the Functions worker reads as well.
+_OTHERS: Final = {
+    "azure_monitor": "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
+    "opentelemetry": "PYTHON_ENABLE_OPENTELEMETRY",
+}
+
 _BASE_URL: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_ON: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
+_OFF: Final = frozenset({"0", "off", "f", "false", "n", "no"})
+
+type StoreName = Literal["sqlite", "cosmos"]
+_STORES: Final[Mapping[str, StoreName]] = {"sqlite": "sqlite", "cosmos": "cosmos"}
 
 
 class SettingsError(Exception):
     """A setting is wrong; the text is one line that says which and why, without its value."""
 
 
-def _endpoint(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+/?", value):
-        raise ValueError("must be the http or https address of a Cosmos DB account")
-    return value
+# How values are read. A `ValueError` says what one must be.
 
 
-def _origin(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#]+", value):
-        raise ValueError("must be an http or https address without a path")
-    return value
+def _text(pattern: str, wrong: str) -> Callable[[str], str]:
+    form = re.compile(pattern)
+
+    def read(value: str) -> str:
+        if not form.fullmatch(value):
+            raise ValueError(wrong)
+        return value
+
+    return read
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not _WHOLE.fullmatch(value) or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    return read
 
 
 def _base_url(value: str) -> str:
@@ -41,36 +63,51 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-class Settings(BaseModel):
-    """The settings of a process; `variable` says what each is called in the environment."""
+def _switch(value: str) -> bool:
+    if value.lower() not in _ON | _OFF:
+        raise ValueError("must be true or false")
+    return value.lower() in _ON
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    store: Literal["sqlite", "cosmos"] = "sqlite"
+def _store(value: str) -> StoreName:
+    if value not in _STORES:
+        raise ValueError("must be sqlite or cosmos")
+    return _STORES[value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of a process, which `from_environment` checks; `variable` says what each is called in the environment."""
+
+    store: StoreName = "sqlite"
     data: Path | None = None
     """The file of the embedded store; none: in memory."""
-    dev_token: SecretStr | None = None
+    dev_token: str | None = field(default=None, repr=False)
     """A bearer token that lets in the tenant `default`; refused on Azure."""
-    dev_keys: Annotated[str, AfterValidator(_origin)] | None = None
+    dev_keys: str | None = None
     """Where a stand-in for Entra ID's key endpoints listens: below it, `/<host>/<path>` of each; refused on Azure."""
-    requests_per_second: int = Field(100, ge=1, le=100_000)
+    requests_per_second: int = 100
     """How many requests of one tenant each instance answers; ten times as many at once after a pause."""
-    cosmos_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    cosmos_endpoint: str | None = None
     """The address of the Cosmos DB account; from `COSMOS_ENDPOINT`, as the other three from variables of that form."""
-    cosmos_key: SecretStr | None = None
+    cosmos_key: str | None = field(default=None, repr=False)
     """The key of an emulator; without it the process's own identity is used."""
     cosmos_database: str = "scim"
     cosmos_container: str = "resources"
-    base_url: Annotated[str, AfterValidator(_base_url)] | None = None
+    base_url: str | None = None
     """The address in answers, such as `https://scim.example.com/scim/v2`; none: the one that the client used."""
-    max_body_bytes: int = Field(DEFAULT.body_bytes, ge=1024, le=100 * 1024 * 1024)
-    max_resource_bytes: int = Field(DEFAULT.resource_bytes, ge=1024, le=1024 * 1024)
-    max_filter_characters: int = Field(DEFAULT.filter_characters, ge=100, le=100_000)
-    max_filter_depth: int = Field(DEFAULT.filter_depth, ge=1, le=100)
-    max_patch_operations: int = Field(DEFAULT.patch_operations, ge=1, le=10_000)
-    max_members: int = Field(DEFAULT.members, ge=1, le=100_000)
-    default_page: int = Field(DEFAULT.default_page, ge=1, le=1_000)
-    max_page: int = Field(DEFAULT.page, ge=1, le=1_000)
+    max_body_bytes: int = DEFAULT.body_bytes
+    max_resource_bytes: int = DEFAULT.resource_bytes
+    max_filter_characters: int = DEFAULT.filter_characters
+    max_filter_depth: int = DEFAULT.filter_depth
+    max_patch_operations: int = DEFAULT.patch_operations
+    max_members: int = DEFAULT.members
+    default_page: int = DEFAULT.default_page
+    max_page: int = DEFAULT.page
+    azure_monitor: bool = False
+    """Traces and metrics go to Application Insights; the worker reads the same variable."""
+    opentelemetry: bool = False
+    """Traces and metrics go by OTLP to where OpenTelemetry's own variables say; the worker reads the same variable."""
     on_azure: bool = False
     """Whether this is Azure Functions itself. No variable says it; several together do."""
 
@@ -89,16 +126,41 @@ class Settings(BaseModel):
         )
 
 
+_READ: Final[Mapping[str, Callable[[str], object]]] = {
+    "store": _store,
+    "data": Path,
+    "dev_token": str,
+    "dev_keys": _text(r"https?://[^\s/?#]+", "must be an http or https address without a path"),
+    "requests_per_second": _number(1, 100_000),
+    "cosmos_endpoint": _text(r"https?://[^\s/?#]+/?", "must be the http or https address of a Cosmos DB account"),
+    "cosmos_key": str,
+    "cosmos_database": str,
+    "cosmos_container": str,
+    "base_url": _base_url,
+    "max_body_bytes": _number(1024, 100 * 1024 * 1024),
+    "max_resource_bytes": _number(1024, 1024 * 1024),
+    "max_filter_characters": _number(100, 100_000),
+    "max_filter_depth": _number(1, 100),
+    "max_patch_operations": _number(1, 10_000),
+    "max_members": _number(1, 100_000),
+    "default_page": _number(1, 1_000),
+    "max_page": _number(1, 1_000),
+    "azure_monitor": _switch,
+    "opentelemetry": _switch,
+}
+"""Every setting that a variable may give."""
+
+
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """The settings of the environment; an empty variable counts as missing. Raises `SettingsError`."""
-    fields = Settings.model_fields.keys() - {"on_azure"}
-    given: dict[str, object] = {field: environ[name] for field in fields if environ.get(name := variable(field))}
-    given["on_azure"] = _is_azure(environ)
-    try:
-        settings = Settings.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"{variable(str(first['loc'][0]))}: {first['msg']}") from None
+    given: dict[str, Any] = {}
+    for name, read in _READ.items():
+        if value := environ.get(variable(name)):
+            try:
+                given[name] = read(value)
+            except ValueError as error:
+                raise SettingsError(f"{variable(name)}: {error}") from None
+    settings = Settings(**given, on_azure=_is_azure(environ))
     if settings.store == "cosmos" and settings.cosmos_endpoint is None:
         raise SettingsError("COSMOS_ENDPOINT: SCIM_STORE=cosmos needs the address of a Cosmos DB account")
     if settings.on_azure:
@@ -108,6 +170,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
 
 def variable(field: str) -> str:
     """The environment's name of a setting."""
+    if field in _OTHERS:
+        return _OTHERS[field]
     return field.upper() if field.startswith("cosmos_") else f"SCIM_{field.upper()}"
 
 

@@ -27,9 +27,7 @@ def init() -> None:
         raise click.ClickException(
             "This is for an emulator, with COSMOS_KEY. In Azure the Bicep deployment makes database and container."
         )
-    making = cosmos_setup.make(
-        endpoint, settings.cosmos_key.get_secret_value(), settings.cosmos_database, settings.cosmos_container
-    )
+    making = cosmos_setup.make(endpoint, settings.cosmos_key, settings.cosmos_database, settings.cosmos_container)
     try:
         done = asyncio.run(making)
     except (StoreUnavailable, cosmos_setup.Differs) as error:

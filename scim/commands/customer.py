@@ -11,6 +11,7 @@ from scim.security.clouds import CLOUDS, SYNC_FABRIC, CloudName
 from scim.security.customers import Customers
 from scim.security.principal import Access
 from scim.security.records import EntraTenant, EntraWay
+from scim.telemetry.record import hashed
 
 _NAME = click.argument("name", metavar="CUSTOMER", callback=tenant_name)
 
@@ -138,6 +139,7 @@ def show(name: str, data: Path | None, store: str | None) -> None:
 
     async def work(customers: Customers) -> None:
         await customers.need(name)
+        click.echo(f"In the log: tenant={hashed(name)}")
         for tenant in await customers.entra_tenants(name):
             for way in tenant.ways:
                 if way.customer == name:

@@ -4,16 +4,17 @@ The only place that turns errors into responses. Knows no HTTP server and no sto
 """
 
 import logging
-import re
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import orjson
 
+from scim.edge.headers import REQUEST_ID, request_id, secured
 from scim.edge.http import Request, Response
 from scim.edge.routes import BASE_PATH, Action, Route, Routes
-from scim.protocol import etag
+from scim.edge.seen import Seen, known_method
+from scim.protocol import etag, tolerances
 from scim.protocol.errors import (
     BadRequest,
     Forbidden,
@@ -39,6 +40,8 @@ from scim.service.discovery import Discovery
 from scim.service.resources import Answer, Resources
 from scim.service.searches import Searches
 from scim.storage.interface import StoreUnavailable, Throttled, TooLarge
+from scim.telemetry.record import Observe
+from scim.telemetry.spending import Spending
 
 MEDIA_TYPE: Final = "application/scim+json"
 _JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
@@ -60,8 +63,13 @@ class Handler:
         base_url: str | None,
         timer: Callable[[], float],
         new_id: Callable[[], str],
+        observe: Observe,
+        spending: Callable[[], Spending],
     ) -> None:
-        """`base_url` fixes the address in answers; `timer` gives seconds for the log line, `new_id` ids of requests."""
+        """`base_url` fixes the address in answers; `timer` gives seconds, `new_id` ids of requests.
+
+        `observe` is told of each request; `spending` begins to count what its database calls cost.
+        """
         self._resources = resources
         self._searches = searches
         self._discovery = discovery
@@ -71,6 +79,8 @@ class Handler:
         self._base_url = base_url
         self._timer = timer
         self._new_id = new_id
+        self._observe = observe
+        self._spending = spending
         self._routes = Routes(registry)
         self._actions: Mapping[Action, Callable[[Request, Route, Caller], Awaitable[Response]]] = {
             "list": self._list,
@@ -92,34 +102,31 @@ class Handler:
     async def handle(self, request: Request) -> Response:
         """The answer to a request, whatever happens. A `HEAD` is a `GET` without the body."""
         started = self._timer()
-        request_id = _request_id(request) or self._new_id()
         route = self._routes.find(request.path)
+        seen = Seen(request, route, request_id(request) or self._new_id())
+        finish = self._observe(seen.begun())
+        spending, used = self._spending(), tolerances.begin()
+        error: ScimError | None = None
+        status = _CALLED_OFF
         try:
-            response = await self._answer(request, route)
-        except ScimError as error:
+            response = await self._answer(request, route, seen)
+            status = response.status
+        except Exception as raised:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
+            error = _explained(raised, seen.request_id)
             response = _failed(error)
-        except Throttled as error:
-            response = _failed(TooManyRequests(error.retry_after))
-        except TooLarge:
-            response = _failed(PayloadTooLarge("The request or the resource is larger than the database takes."))
-        except StoreUnavailable as error:
-            _log.error("the store is unavailable: %s (request %s)", error, request_id)
-            response = _failed(Unavailable("The service can't reach its database.", retry_after=error.retry_after))
-        except Exception as error:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
-            places = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("unexpected %s (request %s)\n%s", type(error).__name__, request_id, places)
-            response = _failed(InternalError("The service failed; its log says where."))
-        template = route.template if route is not None else "(no route)"
-        milliseconds = (self._timer() - started) * 1000
-        _log.info("%s %s %d %.1f ms %s", _known(request.method), template, response.status, milliseconds, request_id)
-        headers = {**_secured(request, response.headers), _REQUEST_ID: request_id}
+            status = response.status
+        finally:
+            milliseconds = (self._timer() - started) * 1000
+            finish(seen.record(status, error, milliseconds, spending, used))
+        headers = {**secured(request, response.headers), REQUEST_ID: seen.request_id}
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
-    async def _answer(self, request: Request, route: Route | None) -> Response:
+    async def _answer(self, request: Request, route: Route | None, seen: Seen) -> Response:
         if route is not None and route.template == "/healthz":
             _method(request, route)
             return Response(200, {"Content-Type": "application/json"}, b'{"status":"ok"}')
-        principal = await self._authenticate(request.headers.get("authorization"))
+        principal = seen.principal = await self._authenticate(request.headers.get("authorization"))
+        self._authenticate.admit(principal)
         if not request.origin.isascii():
             raise BadRequest("The 'Host' header isn't the name of a host.")  # it would become part of every URL
         if route is None:
@@ -209,59 +216,54 @@ class Handler:
             raise InvalidSyntax(f"The body isn't JSON: line {error.lineno}, column {error.colno}.") from None
 
 
+def _explained(raised: Exception, request_id: str) -> ScimError:
+    """What a client is told of an error; what it isn't told is for the log, with the place and without the values."""
+    match raised:
+        case ScimError():
+            return raised
+        case Throttled():
+            return TooManyRequests(raised.retry_after)
+        case TooLarge():
+            return PayloadTooLarge("The request or the resource is larger than the database takes.")
+        case StoreUnavailable():
+            _log.error("the store is unavailable: %s (request %s)", raised, request_id)
+            return Unavailable("The service can't reach its database.", retry_after=raised.retry_after)
+    places = "".join(traceback.format_tb(raised.__traceback__))
+    _log.error("unexpected %s (request %s)\n%s", type(raised).__name__, request_id, places)
+    return InternalError("The service failed; its log says where.")
+
+
 class Unconfigured:
     """Stands in for the handler when a setting is wrong: every request is told to come back later."""
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
-        """`new_id` gives ids of requests."""
+    def __init__(self, new_id: Callable[[], str], observe: Observe) -> None:
+        """`new_id` gives ids of requests; `observe` is told of each."""
         self._new_id = new_id
+        self._observe = observe
 
     async def handle(self, request: Request) -> Response:
         """503 in SCIM form: an empty 500 would tell neither the client nor the operator anything."""
-        response = _failed(
-            Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
-        )
-        headers = {**_secured(request, response.headers), _REQUEST_ID: _request_id(request) or self._new_id()}
+        seen = Seen(request, None, request_id(request) or self._new_id())
+        finish = self._observe(seen.begun())
+        error = Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
+        response = _failed(error)
+        finish(seen.record(response.status, error, 0.0, Spending(), set()))
+        headers = {**secured(request, response.headers), REQUEST_ID: seen.request_id}
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
 
+_CALLED_OFF: Final = 499
+"""The status in the log of a request that was called off before it was answered."""
 _PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WRITES: Final[frozenset[Action]] = frozenset({"create", "put", "patch", "delete", "bulk"})
-_REQUEST_ID: Final = "X-Request-Id"
-_REQUEST_IDS: Final = ("x-request-id", "x-ms-client-request-id", "client-request-id")
-_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-# Answers are people's data, for a program and nobody else: not to be kept, framed, run or guessed at.
-_SECURITY: Final[Mapping[str, str]] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-_OVER_TLS: Final[Mapping[str, str]] = {**_SECURITY, "Strict-Transport-Security": "max-age=31536000"}
-
-
-def _secured(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
-    return {**(_OVER_TLS if request.origin.startswith("https:") else _SECURITY), **headers}
-
-
-def _request_id(request: Request) -> str | None:
-    """The client's own id of the request, if it is one that may stand in a log line."""
-    given = next((id for name in _REQUEST_IDS if (id := request.headers.get(name))), "")
-    return given if _PLAIN_ID.fullmatch(given) else None
 
 
 def _method(request: Request, route: Route) -> Action:
     action = route.actions.get("GET" if request.method == "HEAD" else request.method)
     if action is None:
         allowed = (*route.actions, "HEAD") if "GET" in route.actions else tuple(route.actions)
-        raise MethodNotAllowed(_known(request.method), allowed)
+        raise MethodNotAllowed(known_method(request.method), allowed)
     return action
-
-
-def _known(method: str) -> str:
-    # The method comes from the client, so an unknown one doesn't get into an answer or a log line.
-    return method if method in _METHODS else "This method"
 
 
 def _kind(route: Route) -> ResourceType:

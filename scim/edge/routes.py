@@ -1,4 +1,4 @@
-"""Which path and method lead to what, as tables; and the names under which Azure Functions knows the triggers."""
+"""Which path and method lead to what, as tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,21 +27,6 @@ type Action = Literal[
     "me",
     "health",
 ]
-
-# The host takes the first route that matches in the alphabetical order of the function names, so the one that matches
-# everything is named to be the last. Every trigger takes all methods: to a wrong one the host would answer an empty 404.
-TRIGGERS: Final[Mapping[str, str]] = {
-    "bulk": "scim/v2/Bulk",
-    "groups": "scim/v2/Groups/{*rest}",
-    "healthz": "healthz",
-    "me": "scim/v2/Me",
-    "resource_types": "scim/v2/ResourceTypes/{*rest}",
-    "schemas": "scim/v2/Schemas/{*rest}",
-    "search": "scim/v2/.search",
-    "service_provider_config": "scim/v2/ServiceProviderConfig",
-    "users": "scim/v2/Users/{*rest}",
-    "zz_other": "{*path}",
-}
 
 _RESOURCES: Final[Mapping[str, Action]] = {"GET": "list", "POST": "create"}
 _RESOURCE: Final[Mapping[str, Action]] = {"GET": "get", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}

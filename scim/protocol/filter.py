@@ -10,7 +10,6 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final, Literal, cast
 
-from scim.protocol import tolerances
 from scim.protocol.errors import InvalidFilter, InvalidPath
 from scim.protocol.limits import DEFAULT, Limits
 
@@ -31,7 +30,14 @@ class Number:
         return self.text
 
 
+class Bare(str):
+    """A string without quotes, which the grammar doesn't have."""
+
+    __slots__ = ()
+
+
 type Scalar = str | bool | Number | None
+"""A string may be `Bare`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +288,7 @@ class _Parser:
             return number
         if token in "()[]" or lowered in {"and", "or", "not"}:
             raise self._wrong("a value", back=1)
-        return self._storable(tolerances.unquoted_value(token))
+        return Bare(self._storable(token))
 
     def _string(self, token: str, at: int) -> str:
         try:

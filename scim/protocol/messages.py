@@ -71,6 +71,7 @@ _SEARCH_MEMBERS: Final = (
     "startIndex",
     "count",
 )
+_SEARCH_PARAMETERS: Final = {name.lower(): name for name in _SEARCH_MEMBERS}
 
 
 def search_request(message: Json, limits: Limits) -> SearchRequest:
@@ -80,7 +81,8 @@ def search_request(message: Json, limits: Limits) -> SearchRequest:
 
 def search_parameters(parameters: Mapping[str, str], limits: Limits) -> SearchRequest:
     """The same from query parameters, whose names count in any letter case; the last of several wins."""
-    return _search(_members({name.lower(): value for name, value in parameters.items()}, _SEARCH_MEMBERS), limits)
+    named = ((_SEARCH_PARAMETERS.get(name.lower()), value) for name, value in parameters.items())
+    return _search({name: value for name, value in named if name is not None}, limits)
 
 
 def _search(members: JsonObject, limits: Limits) -> SearchRequest:

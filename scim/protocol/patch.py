@@ -221,7 +221,8 @@ def _picked(old: list[Json], change: Change, tree: syntax.Filter) -> list[Json]:
         return rest
     if tolerances.unassigned(change.value):
         return rest if change.op == "replace" else old
-    given = many(change.value, attribute)
+    # RFC 7644 §3.5.2.3: the value is one element where the path picks elements.
+    given = many(change.value if isinstance(change.value, list) else [change.value], attribute)
     if not any(hits):
         terms = described(tree, attribute)
         return [*old, *({**terms, **element} if isinstance(element, dict) else element for element in given)]

@@ -137,7 +137,7 @@ def _joined(tree: syntax.And | syntax.Or, terms: tuple[Bound, ...], negated: boo
 def locate(path: syntax.Path, kind: ResourceType) -> tuple[Place, Attribute | None] | None:
     """The attribute, and the sub-attribute if one is named, that a path means; `None` if there is none."""
     place = kind.find_in(path.urn, path.attribute) if path.urn else kind.find(path.attribute)
-    if place is None and path.sub is not None:
+    if place is None and path.urn is not None and path.sub is not None:
         place = kind.find_in(*tolerances.dot_before_extension_attribute(path.urn, path.attribute, path.sub))
         return None if place is None else (place, None)
     if place is None:
@@ -246,8 +246,8 @@ def _literal(tree: syntax.Compare, attribute: Attribute) -> str | bool | int | f
         if not isinstance(value, syntax.Number) or op in _TEXT:
             raise InvalidFilter(f"'{tree.path}' is a number: it compares with numbers, by eq, ne, gt, ge, lt and le.")
         return value.value
-    if isinstance(value, syntax.Number):
-        value = tolerances.unquoted_value(value.text)
+    if isinstance(value, syntax.Number | syntax.Bare):
+        value = tolerances.unquoted_value(str(value))
     if not isinstance(value, str):
         raise InvalidFilter(f"'{tree.path}' compares with a string.")
     if kind == "dateTime" and op not in _TEXT:

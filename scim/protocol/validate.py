@@ -236,8 +236,8 @@ def _one_reader(attribute: Attribute) -> Read:
     is_text = attribute.is_text
 
     def read(raw: Json) -> Json | None:
-        if is_text and isinstance(raw, str) and "\x00" not in raw:
-            return raw or None
+        if is_text and isinstance(raw, str) and raw and "\x00" not in raw:
+            return raw
         return None if tolerances.unassigned(raw) else _simple(raw, attribute)
 
     return read

@@ -1,7 +1,8 @@
 """Customers, their ways in and their secret tokens in the store's partition `$system`. Reads and writes; keeps nothing."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from scim.protocol.json import JsonObject
@@ -14,6 +15,7 @@ SYSTEM: Final = "$system"
 
 _PAGE: Final = 1_000
 _ATTEMPTS: Final = 5
+_EXPIRED_FOR: Final = timedelta(days=30)
 
 
 class Refused(Exception):
@@ -32,17 +34,17 @@ class Customers:
     async def customer(self, name: str) -> Customer | None:
         """The customer of this name."""
         found = await self._store.read(SYSTEM, "Customer", name)
-        return None if found is None else Customer.model_validate(found.resource)
+        return None if found is None else Customer.of(found.resource)
 
     async def entra_tenant(self, id: str) -> EntraTenant | None:
         """The Entra tenant with this id, if one of its tokens could let somebody in."""
         found = await self._store.read(SYSTEM, "EntraTenant", id)
-        return None if found is None else EntraTenant.model_validate(found.resource)
+        return None if found is None else EntraTenant.of(found.resource)
 
     async def secret_token(self, id: str) -> SecretToken | None:
         """The secret token with this id, expired or not."""
         found = await self._store.read(SYSTEM, "SecretToken", id)
-        return None if found is None else SecretToken.model_validate(found.resource)
+        return None if found is None else SecretToken.of(found.resource)
 
     # --- customers ---
 
@@ -53,7 +55,7 @@ class Customers:
     async def all(self) -> AsyncIterator[Customer]:
         """Every customer, by name."""
         async for found in self._found("Customer", None):
-            yield Customer.model_validate(found.resource)
+            yield Customer.of(found.resource)
 
     async def create(self, name: str) -> Customer:
         """A new customer, that no way leads to yet. Raises `Refused` if there is one of this name, or something left of one."""
@@ -64,7 +66,7 @@ class Customers:
             )
         customer = Customer(name=name, created=self._clock())
         try:
-            await self._store.create(SYSTEM, _draft("Customer", name, customer.model_dump(mode="json"), {}))
+            await self._store.create(SYSTEM, _draft("Customer", name, customer.record(), {}))
         except Taken:
             raise Refused(f"There is a customer {name} already.") from None
         return customer
@@ -87,7 +89,7 @@ class Customers:
     async def entra_tenants(self, name: str) -> list[EntraTenant]:
         """The Entra tenants whose tokens let somebody in as this customer."""
         leads_here = Some(("ways",), Test(("customer",), "eq", name))
-        return [EntraTenant.model_validate(found.resource) async for found in self._found("EntraTenant", leads_here)]
+        return [EntraTenant.of(found.resource) async for found in self._found("EntraTenant", leads_here)]
 
     async def allow(self, tenant: EntraTenant) -> None:
         """Open further ways from an Entra tenant. Raises `Refused` if an audience of the tenant leads elsewhere already."""
@@ -107,7 +109,7 @@ class Customers:
                         f"Tokens of that Entra tenant with this audience belong to {other.customer} already; 'scim customer deny' ends that."
                     )
                 kept[way.audience] = way
-            return known.model_copy(update={"ways": tuple(kept.values())})
+            return replace(known, ways=tuple(kept.values()))
 
         for way in tenant.ways:
             await self.need(way.customer)
@@ -122,7 +124,7 @@ class Customers:
         def narrower(known: EntraTenant | None) -> EntraTenant:
             if known is None or not any(map(closed, known.ways)):
                 raise Refused(f"No such way leads to {name}.")
-            return known.model_copy(update={"ways": tuple(way for way in known.ways if not closed(way))})
+            return replace(known, ways=tuple(way for way in known.ways if not closed(way)))
 
         await self._change(tenant, narrower)
 
@@ -130,10 +132,8 @@ class Customers:
         """Change one record on the version that was read; without a way left it goes."""
         for _ in range(_ATTEMPTS):
             found = await self._store.read(SYSTEM, "EntraTenant", id)
-            new = change(None if found is None else EntraTenant.model_validate(found.resource))
-            draft = _draft(
-                "EntraTenant", id, new.model_dump(mode="json"), {"ways": [{"customer": w.customer} for w in new.ways]}
-            )
+            new = change(None if found is None else EntraTenant.of(found.resource))
+            draft = _draft("EntraTenant", id, new.record(), {"ways": [{"customer": w.customer} for w in new.ways]})
             try:
                 if found is None:
                     await self._store.create(SYSTEM, draft)
@@ -157,7 +157,7 @@ class Customers:
         """The tokens of a customer, or of all, the oldest first."""
         only = None if name is None else Test(("customer",), "eq", name)
         async for found in self._found("SecretToken", only):
-            yield SecretToken.model_validate(found.resource)
+            yield SecretToken.of(found.resource)
 
     async def revoke(self, id: str) -> None:
         """Forget a token; every instance has by the end of a minute. Raises `Refused` if there is none."""
@@ -166,11 +166,17 @@ class Customers:
         except Gone:
             raise Refused("There is no secret token with this id.") from None
 
+    async def forget_expired(self) -> int:
+        """Forget the tokens that expired so long ago that nobody asks why they don't work; how many."""
+        before = self._clock() - _EXPIRED_FOR
+        expired = [token.id async for token in self.tokens() if token.expires < before]
+        return sum([await self._forget("SecretToken", id) for id in expired])
+
     async def note_use(self, id: str) -> None:
         """Write down that a token is in use now, unless somebody else changes it or it is gone."""
         found = await self._store.read(SYSTEM, "SecretToken", id)
         if found is not None:
-            token = SecretToken.model_validate(found.resource).model_copy(update={"last_used": self._clock()})
+            token = replace(SecretToken.of(found.resource), last_used=self._clock())
             try:
                 await self._store.replace(SYSTEM, _token_draft(token), expected=found.version)
             except (Changed, Gone):
@@ -204,7 +210,7 @@ class Customers:
 
 
 def _token_draft(token: SecretToken) -> Draft:
-    return _draft("SecretToken", token.id, token.model_dump(mode="json"), {"customer": token.customer})
+    return _draft("SecretToken", token.id, token.record(), {"customer": token.customer})
 
 
 def _draft(kind: str, id: str, record: JsonObject, folded: JsonObject) -> Draft:

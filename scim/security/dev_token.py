@@ -11,7 +11,7 @@ class DevTokens:
     """Tokens known beforehand: token -> tenant."""
 
     def __init__(self, tenants: Mapping[str, str]) -> None:
-        self._tenants = [(_digest(token), Principal(tenant)) for token, tenant in tenants.items()]
+        self._tenants = [(_digest(token), Principal(tenant, has_budget=False)) for token, tenant in tenants.items()]
 
     def principal(self, token: str) -> Principal | None:
         """Whom the token lets in."""

@@ -54,11 +54,8 @@ class Door:
             digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
             known = self._known.get(digest)
             if known is not None and self._timer() < known[1]:
-                principal = known[0]
-            else:
-                if (developer := self._dev_tokens.principal(token)) is not None:
-                    return developer  # on one machine, and without a budget
-                principal = await self._check(token, digest)
+                return known[0]
+            return self._dev_tokens.principal(token) or await self._check(token, digest)
         except Unauthorized:
             if self._needs_customers and await self._directory.is_empty():
                 raise Unavailable(
@@ -66,8 +63,11 @@ class Door:
                     retry_after=60,
                 ) from None
             raise
-        self._budget.take(principal.tenant)
-        return principal
+
+    def admit(self, principal: Principal) -> None:
+        """Raises `TooManyRequests` if the tenant has used up its budget."""
+        if principal.has_budget:
+            self._budget.take(principal.tenant)
 
     async def _check(self, token: str, digest: bytes) -> Principal:
         now = self._timer()

@@ -8,57 +8,25 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scim.protocol.errors import Unauthorized
 from scim.security.bearer import insufficient, invalid
-from scim.security.clouds import Cloud, CloudName, Version
+from scim.security.clouds import SYNC_FABRIC, Cloud, CloudName, Version
 from scim.security.directory import Directory
 from scim.security.principal import Principal
 from scim.security.records import GUID, EntraTenant, EntraWay
 from scim.security.signing_keys import SigningKeys
 
+if TYPE_CHECKING:
+    from scim.security.claims import Claims
+
 _SKEW_SECONDS: Final = 300
 _SIZE: Final = 10_000
 
 _log: Final = logging.getLogger("scim.security")
-
-type _Time = Annotated[int | float, Field(ge=0, le=2**53)]
-
-
-class Claims(BaseModel):
-    """The claims that are looked at; every type is exact."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
-
-    iss: str
-    tid: str
-    aud: str
-    exp: _Time
-    nbf: _Time
-    ver: str | None = None
-    appid: str | None = None
-    azp: str | None = None
-    roles: tuple[str, ...] = ()
-    idtyp: str | None = None
-    # Claims that only a person's token has.
-    scp: str | None = None
-    upn: str | None = None
-    unique_name: str | None = None
-    preferred_username: str | None = None
-
-    @property
-    def is_of_a_person(self) -> bool:
-        """Whether a person signed in for this token, and not an application."""
-        personal = (self.scp, self.upn, self.unique_name, self.preferred_username)
-        return any(claim is not None for claim in personal) or self.idtyp not in {None, "app"}
-
-    def application(self, version: Version) -> str | None:
-        """The application that the token was issued to."""
-        return self.appid if version == "1.0" else self.azp
 
 
 class EntraTokens:
@@ -103,19 +71,19 @@ class EntraTokens:
             raise
         if way.role is not None and way.role not in claims.roles:
             raise insufficient("The token lacks the application role that is required.")
-        return Principal(way.customer, way.access), claims.exp + _SKEW_SECONDS
+        by_entra = claims.application(version) == SYNC_FABRIC
+        return Principal(way.customer, way.access, by_entra), claims.exp + _SKEW_SECONDS
 
-    async def _verify(self, token: str) -> tuple[Claims, Version, EntraTenant]:
+    async def _verify(self, token: str) -> "tuple[Claims, Version, EntraTenant]":
         """The claims of a token that a configured tenant has signed, and that tenant. Raises `Unauthorized` without a reason."""
-        from scim.security import jws  # noqa: PLC0415 - loads when first needed
+        from scim.security import claims as claim_set, jws  # noqa: PLC0415 - pydantic and cryptography load when first needed
 
         signed = jws.read(token)
         if signed is None:
             raise invalid()
-        try:
-            claims = Claims.model_validate_json(signed.payload)
-        except ValidationError:
-            raise invalid() from None
+        claims = claim_set.read(signed.payload)
+        if claims is None:
+            raise invalid()
         tenant = await self._directory.entra_tenant(claims.tid) if GUID.fullmatch(claims.tid) else None
         if tenant is None:
             raise invalid()
@@ -132,7 +100,7 @@ class EntraTokens:
             raise invalid()
         return claims, version, tenant
 
-    def _check_claims(self, claims: Claims, version: Version) -> None:
+    def _check_claims(self, claims: "Claims", version: Version) -> None:
         """What can be told of a genuine token by itself."""
         now = self._clock().timestamp()
         if now >= claims.exp + _SKEW_SECONDS:
@@ -145,6 +113,6 @@ class EntraTokens:
             raise invalid("The token is a person's; provisioning needs one that was issued to an application.")
 
 
-def _way(tenant: EntraTenant | None, claims: Claims) -> EntraWay | None:
+def _way(tenant: EntraTenant | None, claims: "Claims") -> EntraWay | None:
     ways = tenant.ways if tenant is not None else ()
     return next((way for way in ways if way.audience == claims.aud), None)

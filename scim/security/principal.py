@@ -14,6 +14,11 @@ class Principal:
 
     tenant: str
     access: Access = "write"
+    is_entra: bool = False
+    """Whether the token was issued to Entra's provisioning service; a secret token doesn't tell."""
+
+    has_budget: bool = True
+    """Whether its requests count against the tenant's budget."""
 
     def need_write(self) -> None:
         """Raises `Forbidden` if the client may only read."""
@@ -22,6 +27,10 @@ class Principal:
 
 
 class Authenticate(Protocol):
-    """Checks the `Authorization` header; `None` if there is none. Raises a `ScimError`, mostly `Unauthorized`."""
+    """The door as the edge sees it."""
 
-    async def __call__(self, authorization: str | None) -> Principal: ...
+    async def __call__(self, authorization: str | None) -> Principal:
+        """Checks the `Authorization` header; `None` if there is none. Raises a `ScimError`, mostly `Unauthorized`."""
+
+    def admit(self, principal: Principal) -> None:
+        """Counts a request. Raises `TooManyRequests`."""

@@ -1,11 +1,15 @@
-"""What is known of a customer: its name, and the ways in. Shapes only; `customers` keeps them."""
+"""What is known of a customer: its name, and the ways in. Shapes only; `customers` keeps them.
+
+A record with a field that isn't known here can't be read: it may say that a way is closed.
+"""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Any, Final, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
+from scim.protocol.json import JsonObject
 from scim.security.clouds import SYNC_FABRIC, CloudName
 from scim.security.principal import Access
 
@@ -14,30 +18,31 @@ NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
-def _name(value: str) -> str:
-    if NAME.fullmatch(value) is None:
-        raise ValueError("must be 1 to 64 of a-z, 0-9 and -")
-    return value
-
-
-type Name = Annotated[str, BeforeValidator(_name)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Customer(_Record):
+@dataclass(frozen=True, slots=True)
+class Customer:
     """A customer. Without this record none of its ways in is open."""
 
-    name: Name
+    name: str
     created: datetime
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
 
-class EntraWay(_Record):
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """The customer that was kept as this."""
+        return cls(**{**record, "created": datetime.fromisoformat(record["created"])})
+
+    def record(self) -> JsonObject:
+        """What is kept."""
+        return {"name": self.name, "created": _text(self.created)}
+
+
+@dataclass(frozen=True, slots=True)
+class EntraWay:
     """Tokens of an Entra tenant with this audience let their bearer in as a customer."""
 
-    customer: Name
+    customer: str
     audience: str
     applications: tuple[str, ...] = (SYNC_FABRIC,)
     """The `appid` (v1) or `azp` (v2) of those who may use it."""
@@ -45,23 +50,97 @@ class EntraWay(_Record):
     """An application role that the token must have besides."""
     access: Access = "write"
 
+    def __post_init__(self) -> None:
+        _check_name(self.customer)
+        _check_access(self.access)
 
-class EntraTenant(_Record):
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """The way that was kept as this."""
+        return cls(**{**record, "applications": tuple(record["applications"])})
+
+    def record(self) -> JsonObject:
+        """What is kept."""
+        return {
+            "customer": self.customer,
+            "audience": self.audience,
+            "applications": list(self.applications),
+            "role": self.role,
+            "access": self.access,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EntraTenant:
     """An Entra tenant: the cloud that it is in, and the ways in that its tokens open, each with another audience."""
 
     id: str
     cloud: CloudName
     ways: tuple[EntraWay, ...]
 
+    def __post_init__(self) -> None:
+        if self.cloud not in get_args(CloudName.__value__):
+            raise ValueError("there is no such cloud")
 
-class SecretToken(_Record):
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """The Entra tenant that was kept as this."""
+        return cls(**{**record, "ways": tuple(map(EntraWay.of, record["ways"]))})
+
+    def record(self) -> JsonObject:
+        """What is kept."""
+        return {"id": self.id, "cloud": self.cloud, "ways": [way.record() for way in self.ways]}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretToken:
     """A secret token, of which only the digest is kept; the secret has 256 bits, so that a plain SHA-256 will do."""
 
     id: str
-    customer: Name
+    customer: str
     digest: str
     access: Access
     created: datetime
     expires: datetime
     note: str = ""
     last_used: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.customer)
+        _check_access(self.access)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """The token that was kept as this."""
+        times = {name: datetime.fromisoformat(record[name]) for name in _TIMES if record.get(name) is not None}
+        return cls(**{**record, **times})
+
+    def record(self) -> JsonObject:
+        """What is kept."""
+        return {
+            "id": self.id,
+            "customer": self.customer,
+            "digest": self.digest,
+            "access": self.access,
+            "created": _text(self.created),
+            "expires": _text(self.expires),
+            "note": self.note,
+            "last_used": None if self.last_used is None else _text(self.last_used),
+        }
+
+
+_TIMES: Final = ("created", "expires", "last_used")
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def _check_name(value: str) -> None:
+    if NAME.fullmatch(value) is None:
+        raise ValueError("must be 1 to 64 of a-z, 0-9 and -")
+
+
+def _check_access(value: str) -> None:
+    if value not in get_args(Access.__value__):
+        raise ValueError("there is no such access")

@@ -78,16 +78,15 @@ class Calls:
         async with _translated():
             container = await self._container()
             try:
-                return list(
-                    await container.execute_item_batch([_for_sdk(one) for one in operations], partition_key=tenant)
-                )
+                sent = [_for_sdk(one) for one in operations]
+                return list(await container.execute_item_batch(sent, partition_key=tenant))
             except CosmosBatchOperationError as error:
                 if error.status_code in {404, 409, 412}:
                     raise Refused(error.error_index or 0, error.status_code) from None
-                _raise_if_unknown(error.status_code)
+                _raise_if_unknown(error)
                 raise
             except HttpResponseError as error:
-                _raise_if_unknown(error.status_code)
+                _raise_if_unknown(error)
                 raise
             except AzureError as error:  # the connection was cut, before or after the batch took effect
                 raise OutcomeUnknown(type(error).__name__) from None
@@ -98,7 +97,8 @@ def _for_sdk(operation: Operation) -> tuple[str, tuple[Any, ...], dict[str, str]
     return operation.name, operation.arguments, {"if_match_etag": operation.if_match} if operation.if_match else {}
 
 
-def _raise_if_unknown(status: int | None) -> None:
+def _raise_if_unknown(error: Any) -> None:
+    status: int | None = error.status_code
     # A success that comes as an error has an answer that can't be read.
     if status is None or status < _CLIENT_ERROR or status in _UNKNOWN or status >= _SERVER_ERROR:
         raise OutcomeUnknown(f"status {status}")

@@ -1,12 +1,30 @@
 """The connection to Cosmos DB: one client for the process, entered once, by the first request that needs it."""
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from scim.storage.interface import StoreUnavailable
+from scim.telemetry import spending
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy, CosmosClient
+
+_ITEMS: Final = re.compile(r"/colls/[^/]+/docs(?:/|$)")
+"""In the address of every call for items, and of no other."""
+
+
+def _sent(request: Any) -> None:
+    """The SDK calls this whenever it sends a request, the repeats that it makes by itself too."""
+    if _ITEMS.search(request.http_request.url):
+        spending.called()
+
+
+def _answered(response: Any) -> None:
+    """And this with each answer, errors too."""
+    if _ITEMS.search(response.http_request.url):
+        spending.charged(float(response.http_response.headers.get("x-ms-request-charge", 0.0)))
+
 
 # The SDK sends writes again whose connection was cut, and then reports 409 or 404 for our own success. Off with that, and
 # with what retries 503; the store looks unknown outcomes up. What is left is waiting out a 429.
@@ -19,6 +37,8 @@ _OPTIONS: Final[dict[str, Any]] = {
     "retry_throttle_backoff_max": 5,
     # The service itself gives up sooner. The default of 65 seconds would leave no time to look an outcome up.
     "read_timeout": 10,
+    "raw_request_hook": _sent,
+    "raw_response_hook": _answered,
 }
 _STRONG: Final = "Strong"
 

@@ -1,0 +1,74 @@
+"""What is told of a request: what was asked for, what came of it, what it took. No text of a client but its own request id.
+
+Knows no log, no exporter and no HTTP.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+type Client = Literal["entra", "okta", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request as far as it is known before anybody has looked at it."""
+
+    method: str
+    """One of HTTP's own, or `This method`."""
+    route: str
+    """The path as it is documented, such as `/Users/{id}`."""
+    scheme: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An answered request."""
+
+    method: str
+    route: str
+    operation: str
+    """The action of the route, such as `patch`; `none` if there is none."""
+    resource_type: str
+    status: int
+    scim_type: str
+    error: str
+    """The class of the error that was answered; empty if there was none."""
+    milliseconds: float
+    database_calls: int
+    request_units: float
+    """What Cosmos DB charged (RU)."""
+    tenant: str
+    """Hashed (`hashed`); empty if nobody was let in."""
+    client: Client
+    tolerances: tuple[str, ...]
+    """The functions of `scim/protocol/tolerances.py` that the request needed."""
+    request_id: str
+
+
+type Finish = Callable[[Record], None]
+type Observe = Callable[[Begun], Finish]
+"""Is told of each request when it begins, and by what it returns when it is answered."""
+
+
+def hashed(tenant: str) -> str:
+    """A tenant's name as logs and metrics have it: twelve hex digits of its SHA-256; `scim customer show` prints them."""
+    return sha256(tenant.encode()).hexdigest()[:12]
+
+
+def all_of(*observers: Observe) -> Observe:
+    """One observer out of several."""
+    if len(observers) == 1:
+        return observers[0]
+
+    def observe(begun: Begun) -> Finish:
+        finishes = [observer(begun) for observer in observers]
+
+        def finish(record: Record) -> None:
+            for one in reversed(finishes):  # as they are nested
+                one(record)
+
+        return finish
+
+    return observe
