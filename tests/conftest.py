@@ -137,8 +137,9 @@ class Loop:
 
 @cache
 def indexed_functions() -> list[Any]:
-    """The triggers in the order in which the host tries them; the library refuses to index twice."""
-    return sorted(function_app.app.get_functions(), key=lambda function: function.get_function_name().lower())
+    """The HTTP triggers in the order in which the host tries them; the library refuses to index twice."""
+    found = [function for function in function_app.app.get_functions() if function.is_http_function()]
+    return sorted(found, key=lambda function: function.get_function_name().lower())
 
 
 class TriggerClient(Client):
@@ -282,17 +283,15 @@ def server() -> Iterator[Server]:
     running.stop()
 
 
-class CosmosServer:
-    """`scim serve --store cosmos` as a process of its own, on an emulator in this one; variables add to its environment."""
+class CosmosAccount:
+    """An emulator in this process, with the container that the service wants; `environment` leads another process to it."""
 
-    def __init__(self, loop: Loop, **variables: str) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self.emulator = Emulator()
         self.emulator.create("scim", {"id": "resources", **CONTAINER})
         self.endpoint = loop.run(self.emulator.start())
-        environment = {"COSMOS_ENDPOINT": self.endpoint, "COSMOS_KEY": self.emulator.key}
-        self.server = Server("--store", "cosmos", environment={**environment, **variables})
-        self.client = PortClient(self.server.origin)
+        self.environment = {"COSMOS_ENDPOINT": self.endpoint, "COSMOS_KEY": self.emulator.key}
 
     def empty(self) -> None:
         """Take away what the tests before have left."""
@@ -306,9 +305,21 @@ class CosmosServer:
         database.create({"id": "resources", **CONTAINER})
 
     def stop(self) -> None:
+        self._loop.run(self.emulator.stop())
+
+
+class CosmosServer(CosmosAccount):
+    """`scim serve --store cosmos` as a process of its own, on an emulator in this one; variables add to its environment."""
+
+    def __init__(self, loop: Loop, **variables: str) -> None:
+        super().__init__(loop)
+        self.server = Server("--store", "cosmos", environment={**self.environment, **variables})
+        self.client = PortClient(self.server.origin)
+
+    def stop(self) -> None:
         self.client.close()
         self.server.stop()
-        self._loop.run(self.emulator.stop())
+        super().stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,54 @@
 
 The host sorts the functions by name and the first route that matches wins; a literal has no precedence over a
 parameter. Knows templates whose segments are a literal, `{name}` (`?`, `=default` and constraints are allowed) or
-`{*name}`; constraints are read as if they let everything through. No function gets a path with an empty segment:
-ASP.NET's matcher refuses `a//b` for every route, and the host answers an empty 404 itself.
+`{*name}`; constraints are read as if they let everything through. An empty segment, as in `a//b`, matches nothing but
+the inside of a `{*name}` (ASP.NET's `RoutePatternMatcher`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, product
-from urllib.parse import unquote
+from urllib.parse import quote, unquote_to_bytes
 
 # The host sorts names as text of a culture. These two orders differ in where `_` stands among letters; what holds in
 # both holds in any culture, as long as names are letters, digits and underscores.
 ORDERS: dict[str, Callable[[str], str]] = {"underscore before letters": str.lower, "underscore after": str.upper}
 UNHEARD_OF = "unheard-of"
+
+_ENCODED = re.compile(r"(?:%(?!2f)[0-9a-f]{2})+", re.IGNORECASE)
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def decoded(path: str) -> str:
+    """A path as the server in front of the host hands it on: decoded but for `%2F`, and then without dot segments.
+
+    What isn't UTF-8 stays encoded (Kestrel's `UrlDecoder` and `PathNormalizer`).
+    """
+
+    def text(found: re.Match[str]) -> str:
+        try:
+            return unquote_to_bytes(found[0]).decode()
+        except UnicodeDecodeError:
+            return found[0]
+
+    kept: list[str] = []
+    parts = _ENCODED.sub(text, path).split("/")
+    for part in parts:
+        if part == "..":
+            del kept[max(len(kept) - 1, 1) :]  # the empty part before the first slash stays
+        elif part != ".":
+            kept.append(part)
+    return "/".join(kept) + ("/" if parts[-1] in (".", "..") else "")
+
+
+def encoded(path: str) -> str:
+    """A decoded path as it stands in the URL that the worker gets (`PathString.ToUriComponent`).
+
+    What looks percent-encoded stays as it is, so `%252F` and `%2F` come out the same.
+    """
+    return quote(_LONE_PERCENT.sub("%25", path), safe="!$&'()*+,-./:;=@_~%")
 
 
 def segments(route: str) -> list[str]:
@@ -23,34 +57,35 @@ def segments(route: str) -> list[str]:
 
 
 def match(route: str, path: str) -> dict[str, str] | None:
-    """The route parameters when `path` (still percent-encoded) matches, else None. An empty value has no key.
+    """The route parameters when the decoded `path` matches, else None. An empty value has no key.
 
-    The case of literals doesn't matter; a trailing slash doesn't either.
+    The case of literals doesn't matter; a trailing slash doesn't either, but `{*rest}` has it in its value.
     """
-    parts = path.strip("/").split("/") if path.strip("/") else []
-    if path.startswith("//") or path.endswith("//") or "" in parts:
-        return None
+    parts = path.removeprefix("/").split("/")
+    last = len(parts) - (parts[-1] == "")
     found: dict[str, str] = {}
-    for segment in segments(route):
+    templates = segments(route)
+    for number, segment in enumerate(templates):
         name = segment.strip("{}")
+        if number < last and not parts[number]:
+            return None
         if name.startswith("*"):
-            return found | ({name.lstrip("*"): unquote("/".join(parts))} if parts else {})
-        if not parts:
+            return found | ({name.lstrip("*"): "/".join(parts[number:])} if number < last else {})
+        if number >= last:
             if segment.endswith("?}") or "=" in segment:
                 continue
             return None
-        part = unquote(parts.pop(0))
         if segment != name:
-            found[name.partition(":")[0].partition("=")[0].rstrip("?")] = part
-        elif part.lower() != segment.lower():
+            found[name.partition(":")[0].partition("=")[0].rstrip("?")] = parts[number]
+        elif parts[number].lower() != segment.lower():
             return None
-    return None if parts else found
+    return None if last > len(templates) else found
 
 
 def first_match(
     routes: Mapping[str, str], path: str, order: Callable[[str], str] = str.lower
 ) -> tuple[str, dict[str, str]] | None:
-    """The name of the function that gets `path`, of those in `routes`, and its route parameters."""
+    """The name of the function that gets the decoded `path`, of those in `routes`, and its route parameters."""
     for name in sorted(routes, key=order):
         if (found := match(routes[name], path)) is not None:
             return name, found

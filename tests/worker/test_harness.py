@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.worker.harness import Worker, WorkerError, query_of
-from tests.worker.host_routes import ORDERS, first_match, match, shadowed
+from tests.worker.harness import NoAnswer, Worker, WorkerError, query_of
+from tests.worker.host_routes import ORDERS, decoded, encoded, first_match, match, shadowed
 
 APP = """
 import azure.functions as func
@@ -44,6 +45,15 @@ async def test_functions_are_read_as_the_host_reads_them(tmp_path: Path) -> None
         }
 
 
+async def test_the_library_asks_to_be_spoken_to_as_we_do(tmp_path: Path) -> None:
+    """Each of these changes what the host does: raw bodies; no news of clients that left, no empty query values, all headers."""
+    async with await Worker.start(app(tmp_path)) as worker:
+        assert worker.capabilities.keys() >= {"RawHttpBodyBytes", "RpcHttpBodyOnly"}
+        unasked = {"HandlesInvocationCancelMessage", "UseNullableValueDictionaryForHttp"}
+        unasked |= {"IgnoreEmptyValuedRpcHttpHeaders", "HttpUri"}
+        assert worker.capabilities.keys() & unasked == set()
+
+
 async def test_an_invocation_carries_the_request_and_brings_the_answer(tmp_path: Path) -> None:
     async with await Worker.start(app(tmp_path)) as worker:
         url = "http://localhost/echo/a/b?q=1&q=2&empty="
@@ -58,6 +68,120 @@ async def test_a_function_that_raises_is_an_error_and_the_worker_lives_on(tmp_pa
         for _ in range(2):
             with pytest.raises(WorkerError, match="ValueError: as planned"):
                 await worker.invoke("fails", "GET", "http://localhost/fails")
+
+
+async def test_a_timer_calls_with_its_schedule_and_brings_no_answer(tmp_path: Path) -> None:
+    text = """
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+seen = []
+
+@app.timer_trigger(schedule="0 0 * * * *", arg_name="timer")
+async def sweep(timer: func.TimerRequest) -> None:
+    seen.append((timer.past_due, sorted(timer.schedule_status)))
+    if len(seen) > 2:
+        raise ValueError("as planned")
+
+@app.route()
+async def told(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(repr(seen))
+"""
+    async with await Worker.start(app(tmp_path, text)) as worker:
+        await worker.invoke_timer("sweep")
+        await worker.invoke_timer("sweep", past_due=True)
+        told = await worker.invoke("told", "GET", "http://localhost/told")
+        status = ["Last", "LastUpdated", "Next"]
+        assert told.body.decode() == repr([(False, status), (True, status)])
+        with pytest.raises(WorkerError, match="ValueError: as planned"):
+            await worker.invoke_timer("sweep")
+
+
+async def test_what_a_process_writes_to_stderr_is_kept(tmp_path: Path) -> None:
+    async with await Worker.start(app(tmp_path)) as worker:
+        await worker.invoke("echo", "GET", "http://localhost/echo", {"X-One": "1"})
+    assert "what an app prints" in worker.log
+
+
+async def test_invocations_overlap_and_answers_come_as_they_are_ready(tmp_path: Path) -> None:
+    """Each of three waits for all three, and then for those that came later."""
+    text = """
+import asyncio
+import azure.functions as func
+
+app = func.FunctionApp()
+met = asyncio.Barrier(3)
+gone = [asyncio.Event() for _ in range(4)]
+gone[3].set()
+
+@app.route()
+async def meet(req: func.HttpRequest) -> func.HttpResponse:
+    number = int(req.params["number"])
+    await met.wait()
+    await gone[number + 1].wait()
+    gone[number].set()
+    return func.HttpResponse(str(number))
+"""
+    finished = []
+    async with await Worker.start(app(tmp_path, text)) as worker:
+
+        async def call(number: int) -> bytes:
+            answer = await worker.invoke("meet", "GET", f"http://localhost/meet?number={number}")
+            finished.append(number)
+            return answer.body
+
+        assert await asyncio.gather(*map(call, range(3))) == [b"0", b"1", b"2"]
+    assert finished == [2, 1, 0]
+
+
+async def test_an_invocation_that_nobody_waits_for_any_more_runs_to_its_end(tmp_path: Path) -> None:
+    """And its answer is taken for no other's."""
+    text = """
+import asyncio
+import azure.functions as func
+
+app = func.FunctionApp()
+begun, gate, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+@app.route()
+async def wait(req: func.HttpRequest) -> func.HttpResponse:
+    begun.set()
+    await gate.wait()
+    ended.set()
+    return func.HttpResponse("late")
+
+@app.route()
+async def begin(req: func.HttpRequest) -> func.HttpResponse:
+    await begun.wait()
+    return func.HttpResponse("begun")
+
+@app.route()
+async def end(req: func.HttpRequest) -> func.HttpResponse:
+    gate.set()
+    await ended.wait()
+    return func.HttpResponse("ended")
+"""
+    async with await Worker.start(app(tmp_path, text)) as worker:
+
+        async def call(name: str) -> bytes:
+            return (await worker.invoke(name, "GET", f"http://localhost/{name}")).body
+
+        waiting = asyncio.create_task(call("wait"))
+        assert await call("begin") == b"begun"
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await call("end") == b"ended"
+        assert await call("begin") == b"begun"
+
+
+async def test_a_worker_that_ends_ends_what_is_under_way(tmp_path: Path) -> None:
+    text = APP.replace('raise ValueError("as planned")', "__import__('os')._exit(7)")
+    async with await Worker.start(app(tmp_path, text)) as worker:
+        with pytest.raises(NoAnswer, match="ended with code 7"):
+            await worker.invoke("fails", "GET", "http://localhost/fails")
+        with pytest.raises(NoAnswer, match="has ended"):
+            await worker.invoke("fails", "GET", "http://localhost/fails")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +209,29 @@ async def test_the_app_sees_only_the_environment_it_is_given(tmp_path: Path, mon
 
 
 def test_a_query_is_what_the_host_makes_of_it() -> None:
-    assert query_of("http://h/p?a=1&b=&a=2&c=%C3%A9+x") == {"a": "1,2", "c": "é x"}
+    assert query_of("http://h/p?a=1&b=&A=2&c=%C3%A9+x&a=") == {"a": "1,2", "c": "é x"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "handed_on", "in_url"),
+    [
+        ("/a%20b/%C3%A9", "/a b/é", "/a%20b/%C3%A9"),
+        ("/a%3Fb%23c", "/a?b#c", "/a%3Fb%23c"),
+        ("/a%2Fb%2fc", "/a%2Fb%2fc", "/a%2Fb%2fc"),
+        ("/urn%3Aietf", "/urn:ietf", "/urn:ietf"),
+        ("/a%252Fb", "/a%2Fb", "/a%2Fb"),
+        ("/100%25", "/100%", "/100%25"),
+        ("/%C3%28", "/%C3%28", "/%C3%28"),
+        ("/a/../b/./c", "/b/c", "/b/c"),
+        ("/a/%2E%2E/b", "/b", "/b"),
+        ("/../../a", "/a", "/a"),
+        ("/a/b/..", "/a/", "/a/"),
+        ("/a//b/", "/a//b/", "/a//b/"),
+    ],
+)
+def test_a_path_is_decoded_for_routes_and_encoded_again_for_the_url(raw: str, handed_on: str, in_url: str) -> None:
+    assert decoded(raw) == handed_on
+    assert encoded(handed_on) == in_url
 
 
 @pytest.mark.parametrize(
@@ -94,7 +240,7 @@ def test_a_query_is_what_the_host_makes_of_it() -> None:
         ("a/b", "/A/b/", {}),
         ("a/b", "/a/b/c", None),
         ("a/b", "/a", None),
-        ("a/{id}", "/a/x%20y", {"id": "x y"}),
+        ("a/{id}", "/a/x y", {"id": "x y"}),
         ("a/{id}", "/a", None),
         ("a/{id:guid}", "/a/x", {"id": "x"}),
         ("a/{id?}", "/a", {}),
@@ -102,7 +248,13 @@ def test_a_query_is_what_the_host_makes_of_it() -> None:
         ("a/{*path}", "/a/b/c", {"path": "b/c"}),
         ("a/{*path}", "/b", None),
         ("{*path}", "/", {}),
-        ("{*path}", "/a//b", None),
+        ("a/b", "/a//b", None),
+        ("a/{id}", "/a//", None),
+        ("a/{*rest}", "/a//b", None),
+        ("{*path}", "/a//b", {"path": "a//b"}),
+        ("{*path}", "//a", None),
+        ("a/{*rest}", "/a/", {}),
+        ("a/{*rest}", "/a/b/", {"rest": "b/"}),
     ],
 )
 def test_a_route_matches_as_on_the_host(route: str, path: str, found: dict[str, str] | None) -> None:
