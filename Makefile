@@ -14,7 +14,8 @@ COMPILE := .venv/bin/uv pip compile pyproject.toml --quiet --universal --generat
 COMPILE_RUNTIME := $(COMPILE)
 COMPILE_DEV     := $(COMPILE) --extra serve --group dev --constraint requirements.txt
 
-.PHONY: help setup serve test soak bench check check-format check-requirements lint types imports secrets format requirements clean
+.PHONY: help setup serve test soak bench check check-format check-requirements doctor lint types imports secrets format \
+        requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +44,7 @@ soak: $(READY) ## Run the long tests
 bench: $(READY) ## Run the benchmarks; ARGS passes options
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-check: check-format lint types imports secrets check-requirements test ## Everything CI asks for
+check: check-format lint types imports secrets check-requirements doctor test ## Everything CI asks for
 
 check-format: $(READY) ## Does every file stand as `make format` leaves it?
 	@.venv/bin/ruff format --check .
@@ -68,6 +69,13 @@ check-requirements: $(READY) ## Do the pinned requirements follow from pyproject
 	{ ! grep -nE '://|^-' requirements.txt requirements-dev.txt; } && \
 	echo "requirements follow from pyproject.toml" || \
 	{ echo "requirements don't follow from pyproject.toml, or name an address: run make requirements" >&2; exit 1; }
+
+doctor: $(READY) ## Does azure-functions-doctor find fault with the app? A warning is one
+	@found=$$(mktemp -d) && trap 'rm -rf "$$found"' EXIT && \
+	.venv/bin/azure-functions-doctor doctor --profile deploy --hosting-plan flex-consumption --verbose \
+	    --target-python "$$(cat .python-version)" --summary-json "$$found/summary" >"$$found/report" 2>&1 && \
+	grep -q '"warned": 0,' "$$found/summary" && echo "azure-functions-doctor finds no fault" || \
+	{ cat "$$found/report" >&2; exit 1; }
 
 format: $(READY) ## Format and sort imports
 	@.venv/bin/ruff check --quiet --fix --select I .

