@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import orjson
 import pytest
 
-from scim.edge.routes import TRIGGERS
+from scim.edge.triggers import TRIGGERS
 
 SHORTEST: Final = 6
 """Shorter values turn up by chance."""

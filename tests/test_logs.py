@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scim.edge.routes import TRIGGERS
+from scim.edge.triggers import TRIGGERS
 from tests.conftest import TOKEN, Client, Server
 from tests.planted import Leak, Watch
 from tests.security.issuer import Issuer
@@ -36,7 +36,7 @@ def test_passes_in_silence():
 
 def test_passes_with_a_log_line():
     plant()
-    log.info("POST /Users 201 1.5 ms 01890000-0000-7000-8000-000000000000")
+    log.info("request operation=create status=201 request_id=01890000-0000-7000-8000-000000000000")
 
 def test_passes_after_another_planted_it():
     log.info("bjensen is of no interest here")
@@ -204,7 +204,7 @@ def test_a_request_of_any_client_is_planted(client: Client, server: Server) -> N
         each.user("planted.by.a.test")
     port_client.close()
     assert {"planted.by.a.test", TOKEN} <= WATCH._values
-    assert any("POST /Users 201" in line for line in WATCH._lines)
+    assert any("operation=create" in line for line in WATCH._lines)
     assert server._stderr.fileno() in WATCH._files
 
 

@@ -414,7 +414,7 @@ async def service(tenants: list[str]) -> AsyncIterator[Service]:
     emulator = Emulator()
     emulator.create("scim", {"id": "resources", **CONTAINER})
     endpoint = await emulator.start()
-    settings = Settings.model_validate({"store": "cosmos", "cosmos_endpoint": endpoint, "cosmos_key": emulator.key})
+    settings = Settings(store="cosmos", cosmos_endpoint=endpoint, cosmos_key=emulator.key)
     app = build(settings, tokens={tenant: tenant for tenant in [*tenants, "opened"]})
     try:
         opened = Service(app, emulator)

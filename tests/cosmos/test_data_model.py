@@ -32,7 +32,7 @@ async def test_the_examples_are_items_as_they_are_stored() -> None:
         await store.delete("acme", "User", resource_id(3))
         customers = Customers(store, utc_now)
         await customers.create("acme")
-        await customers.add_token(SecretToken.model_validate(shown[2]["resource"]))
+        await customers.add_token(SecretToken.of(shown[2]["resource"]))
         stored = {item["id"]: item for tenant in ("acme", SYSTEM_TENANT) for item in emulator.items(tenant)}
     assert [item["type"] for item in shown] == ["User", "member", "SecretToken", "gone"]
     for item in shown:

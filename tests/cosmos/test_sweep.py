@@ -10,11 +10,13 @@ import pytest
 
 from scim.app import TENANT as SWEPT, App
 from scim.edge.handler import Unconfigured
+from scim.service.sweeps import Sweeps
 from scim.storage.container import CONTAINER
 from scim.storage.cosmos import CosmosStore
 from scim.storage.cosmos_calls import Calls
 from scim.storage.cosmos_client import CosmosConnection
 from scim.storage.interface import Member, StoreError, StoreUnavailable, Throttled
+from scim.telemetry import line
 from tests.contract.drafts import group, resource_id, user
 from tests.cosmos_emulator import CutBefore, Emulator, Fault, Slow, throttled
 
@@ -253,8 +255,15 @@ async def test_the_app_sweeps_again_and_again_whatever_the_database_answers(
         if len(waits) == 3:
             raise asyncio.CancelledError
 
+    async def tenants() -> AsyncIterator[str]:
+        yield SWEPT
+
+    async def nothing_expired() -> int:
+        return 0
+
+    sweeps = Sweeps(store, tenants, nothing_expired, timer=lambda: 0.0, begin_at=lambda number: number - 1)
     with pytest.raises(asyncio.CancelledError):
-        await App(Unconfigured(lambda: "id"), store, sleep).sweep_regularly()
+        await App(Unconfigured(lambda: "id", line.observe), store, sleep, sweeps).sweep_regularly()
     assert 60 <= waits[0] <= 600
     assert emulator.counts() == {"query": 5}
     assert {call.partition_key for call in emulator.requests} <= {None, SWEPT}

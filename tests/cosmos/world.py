@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final, Self
 
-from pydantic import SecretStr
-
 from scim.app import App, Collaborators, build
 from scim.edge.http import Request
 from scim.protocol import fold
@@ -166,7 +164,7 @@ def new_tenant() -> str:
 
 def app_on(endpoint: str, key: str, container: str = "resources", **collaborators: Any) -> App:
     """The app as the environment would build it, with a token for each tenant."""
-    settings = Settings(store="cosmos", cosmos_endpoint=endpoint, cosmos_key=SecretStr(key), cosmos_container=container)
+    settings = Settings(store="cosmos", cosmos_endpoint=endpoint, cosmos_key=key, cosmos_container=container)
     given = Collaborators(sleep=at_once, **collaborators)
     return build(settings, given, tokens={f"t{number}": f"t{number}" for number in range(TENANTS)})
 

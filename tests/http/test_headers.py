@@ -188,7 +188,7 @@ def test_the_clients_id_comes_back_and_is_in_the_log_line(
         caplog.clear()
         answer = client.get(path, token=token, headers={name: given})
         assert answer.headers["x-request-id"] == given
-        assert line_of(caplog).endswith(f" {given}")
+        assert line_of(caplog).endswith(f" request_id={given}")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_an_id_that_could_forge_a_log_line_is_replaced_and_never_shown(
         answer = client.get(path, token=token, headers={name: given})
         id = answer.headers["x-request-id"]
         assert OURS.fullmatch(id)
-        assert line_of(caplog).endswith(f" {id}")
+        assert line_of(caplog).endswith(f" request_id={id}")
         assert given not in "\n".join([line_of(caplog), str(answer.headers), answer.body.decode()])
 
 

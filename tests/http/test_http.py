@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scim.app import build
-from scim.settings import Settings
+from scim.settings import from_environment, variable
 from tests.conftest import BASE, ORIGIN, TOKEN, Answer, Client, HandlerClient, Loop, PortClient, Server
 from tests.http.checks import GROUP, NOBODY, PATCH, USER, is_error, names, resources, unchanged
 
@@ -415,7 +415,9 @@ def settled(loop: Loop) -> Iterator[Callable[..., Client]]:
     apps = []
 
     def make(**given: Any) -> Client:
-        app = build(Settings.model_validate(given), tokens={TOKEN: "default"})
+        app = build(
+            from_environment({variable(name): str(value) for name, value in given.items()}), tokens={TOKEN: "default"}
+        )
         apps.append(app)
         return HandlerClient(app.handler, loop)
 

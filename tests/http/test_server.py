@@ -155,7 +155,7 @@ def test_an_open_connection_does_not_keep_it_from_ending(start: Start) -> None:
 # --- what it logs -----------------------------------------------------------------------------------------------
 
 
-def test_the_log_has_method_route_status_and_time_and_nobody_in_it(start: Start, tmp_path: Path) -> None:
+def test_the_log_has_a_line_for_each_request_and_nobody_in_it(start: Start, tmp_path: Path) -> None:
     server = start("--data", str(tmp_path / "scim.db"))
     client = PortClient(server.origin)
     user = client.user("secret-user", title="secret-title")["id"]
@@ -184,23 +184,23 @@ def test_the_log_has_method_route_status_and_time_and_nobody_in_it(start: Start,
     for secret in ("secret", user, group, NOBODY, TOKEN):
         assert secret not in log.lower(), log
     for line in (
-        r"POST /Users 201 \d+\.\d ms",
-        r"POST /Groups 201 \d+\.\d ms",
-        r"GET /Users/\{id\} 200 \d+\.\d ms",
-        r"GET /Users 200 \d+\.\d ms",
-        r"POST /Users/\.search 200 \d+\.\d ms",
-        r"PATCH /Users/\{id\} 204 \d+\.\d ms",
-        r"PATCH /Groups/\{id\} 204 \d+\.\d ms",
-        r"PUT /Users/\{id\} 200 \d+\.\d ms",
-        r"DELETE /Users/\{id\} 404 \d+\.\d ms",
-        r"GET /Users 401 \d+\.\d ms",
-        r"GET \(no route\) 404 \d+\.\d ms",
-        r"GET /schemas/\{id\} 200 \d+\.\d ms",
-        r"POST /Users 400 \d+\.\d ms",
-        r"GET /Users 400 \d+\.\d ms",
-        r"GET /healthz 200 \d+\.\d ms",
+        r"operation=create resource_type=User status=201 scim_type=- .* method=POST route=/Users",
+        r"operation=create resource_type=Group status=201 .* method=POST route=/Groups",
+        r"operation=get resource_type=User status=200 .* method=GET route=/Users/\{id\}",
+        r"operation=list resource_type=User status=200 .* method=GET route=/Users",
+        r"operation=search resource_type=User status=200 .* method=POST route=/Users/\.search",
+        r"operation=patch resource_type=User status=204 .* method=PATCH route=/Users/\{id\}",
+        r"operation=patch resource_type=Group status=204 .* method=PATCH route=/Groups/\{id\}",
+        r"operation=put resource_type=User status=200 .* method=PUT route=/Users/\{id\}",
+        r"operation=delete resource_type=User status=404 .* method=DELETE route=/Users/\{id\}",
+        r"operation=list resource_type=User status=401 scim_type=- .* tenant=- .* method=GET route=/Users",
+        r"operation=none resource_type=- status=404 .* method=GET route=\(no_route\)",
+        r"operation=schema resource_type=- status=200 .* method=GET route=/Schemas/\{id\}",
+        r"operation=create resource_type=User status=400 scim_type=invalidSyntax .* method=POST route=/Users",
+        r"operation=list resource_type=User status=400 scim_type=invalidFilter .* method=GET route=/Users",
+        r"operation=health resource_type=- status=200 .* method=GET route=/healthz",
     ):
-        assert re.search(rf"^.* INFO {line} [0-9a-f-]{{36}}$", log, re.MULTILINE | re.IGNORECASE), (line, log)
+        assert re.search(rf"^.* INFO request {line} request_id=[0-9a-f-]{{36}}$", log, re.MULTILINE), (line, log)
     assert "Traceback" not in log
 
 

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 
 import pytest
 from click.testing import CliRunner
 
 import function_app
 from scim.cli import main
-from scim.settings import SettingsError, from_environment
+from scim.settings import Settings, SettingsError, from_environment, variable
 from tests.conftest import TOKEN, Client, Loop, TriggerClient
 from tests.http.checks import NOBODY, is_error
 
@@ -74,6 +75,24 @@ def test_serve_does_not_start_on_a_wrong_setting(name: str, value: str) -> None:
 def test_an_empty_variable_counts_as_missing() -> None:
     assert from_environment({"SCIM_STORE": "", "SCIM_MAX_PAGE": "", "SCIM_DEV_TOKEN": ""}) == from_environment({})
     assert from_environment({"SCIM_DEV_TOKEN": "t", "WEBSITE_INSTANCE_ID": ""}).dev_token is not None
+
+
+def test_every_setting_but_one_has_a_variable() -> None:
+    """Each with a value that isn't the default; `on_azure` is told by others."""
+    default = Settings()
+    names = {setting.name for setting in fields(Settings)} - {"on_azure"}
+    numbers = {name: f"{getattr(default, name) - 1}" for name in names if type(getattr(default, name)) is int}
+    given = numbers | {
+        "store": "cosmos",
+        "cosmos_endpoint": "https://x.example",
+        "data": "scim.db",
+        "dev_keys": "http://127.0.0.1:8080",
+        "base_url": "https://scim.example.com",
+        **dict.fromkeys(("dev_token", "cosmos_key", "cosmos_database", "cosmos_container"), "other"),
+        **dict.fromkeys(("azure_monitor", "opentelemetry"), "true"),
+    }
+    read = from_environment({variable(name): value for name, value in given.items()})
+    assert [name for name in names if getattr(read, name) == getattr(default, name)] == []
 
 
 @pytest.mark.parametrize("rate", [1, 100_000])

@@ -394,7 +394,7 @@ _MOST_PROGRAMS: Final = 5_000
 @asynccontextmanager
 async def _opened() -> AsyncIterator[dict[str, App]]:
     tokens = {f"token-{number}": f"tenant-{number}" for number in range(_MOST_PROGRAMS)}
-    described = Settings.model_validate({"dev_token": "another-token-for-tests"})
+    described = Settings(dev_token="another-token-for-tests")
     sqlite = build(described, tokens=tokens)
     async with in_process() as (store, _):
         yield {"SQLite": sqlite, "Cosmos DB": build(described, tokens=tokens, store=store)}

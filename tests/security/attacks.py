@@ -433,7 +433,7 @@ def _in_body(scene: Scene) -> Attempt:
     return Attempt((token,), {}, None, body={"userName": "eve", "access_token": token})
 
 
-_PLACES: Final[Mapping[str, Callable[[Scene], Attempt]]] = {
+PLACES: Final[Mapping[str, Callable[[Scene], Attempt]]] = {
     "no credential": lambda scene: Attempt((), {}, None),
     "an empty header": lambda scene: Attempt((), {"Authorization": ""}, None),
     "Bearer alone": lambda scene: Attempt((), {"Authorization": "Bearer"}),
@@ -586,7 +586,7 @@ def _of_roles(roles: Any) -> Callable[[Scene], Attempt]:
 ATTACKS: Final[Mapping[str, Callable[[Scene], Attempt]]] = {
     **{name: _FromToken(make) for name, make in _FORGED.items()},
     **{name: _of_claims(version, changes) for name, (version, changes) in _CLAIMS.items()},
-    **_PLACES,
+    **PLACES,
     **{name: _of_secret(make) for name, make in _SECRETS.items()},
     **{name: _of_roles(roles) for name, roles in _ROLES.items()},
 }

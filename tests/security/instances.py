@@ -81,14 +81,12 @@ async def instances_on_cosmos(
     """So many instances on one emulator over a socket, their connections opened already."""
     emulator = Emulator()
     emulator.create("scim", {"id": "resources", **CONTAINER})
-    settings = Settings.model_validate(
-        {
-            "store": "cosmos",
-            "cosmos_endpoint": await emulator.start(),
-            "cosmos_key": emulator.key,
-            "dev_keys": issuer.origin,
-            "requests_per_second": PLENTY,
-        }
+    settings = Settings(
+        store="cosmos",
+        cosmos_endpoint=await emulator.start(),
+        cosmos_key=emulator.key,
+        dev_keys=issuer.origin,
+        requests_per_second=PLENTY,
     )
     opened = {"opened": "opened"}
     running = [Instance(build(settings, Collaborators(timer=timer), tokens=opened), timer) for _ in range(number)]

@@ -16,9 +16,10 @@ import pytest
 
 from scim.protocol.errors import ERROR_SCHEMA
 from tests.conftest import TOKEN, Answer, Client, Loop, PortClient, Server
-from tests.security.attacks import ATTACKS, REMOVED, WITH_ROLE, Attempt, Scene
+from tests.security.attacks import ATTACKS, PLACES, REMOVED, WITH_ROLE, Attempt, Scene
 from tests.security.conftest import scim, secret_token
 from tests.security.issuer import CONTOSO, FABRIKAM, STRANGER, Issuer, rsa_key, signed
+from tests.worker.host_client import HostClient
 
 _ID: Final = "01990000-0000-7000-8000-000000000000"
 _REQUESTS: Final = (
@@ -34,6 +35,11 @@ _CHALLENGES: Final = {
     "invalid_token": (401, 'Bearer realm="scim", error="invalid_token"'),
     "insufficient_scope": (403, 'Bearer realm="scim", error="insufficient_scope"'),
 }
+# What depends on how a request comes in; the rest is decided by the token's text alone. HTTP has no blanks at an end.
+THROUGH_HOST: Final = (
+    *(name for name in PLACES if name != "Bearer and blanks"),
+    *("a blank inside", "a tab inside", "a comma behind", "in quotes", "17 KB of signed claims"),
+)
 # Where the keys of the two customers are; nobody else is ever asked.
 _KEYS: Final = {
     f"/login.microsoftonline.com/{tenant}/discovery/{version}keys"
@@ -215,6 +221,49 @@ def _with_two_headers(origin: str, first: str, second: str) -> tuple[int, dict[s
     status, *fields = head.decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in fields)}
     return int(status.split()[1]), headers, json.loads(body)
+
+
+# --- through the Functions host ---
+
+
+@pytest.fixture(scope="module")
+def behind_host(
+    loop: Loop, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Scene, HostClient]]:
+    """The function app in a real worker, over HTTP through the stand-in for the host, on a copy of that file."""
+    issuer, attacker = Issuer(), Issuer(keys={CONTOSO: [rsa_key(9)]})
+    loop.run(issuer.start())
+    loop.run(attacker.start())
+    data = Path(copy(prepared, tmp_path_factory.mktemp("host") / "scim.db"))
+    client = HostClient(loop, {"SCIM_DATA": str(data), "SCIM_DEV_KEYS": issuer.origin})
+    yield Scene(issuer, attacker, data), client
+    client.close()
+    loop.run(issuer.stop())
+    loop.run(attacker.stop())
+
+
+@pytest.mark.parametrize("name", THROUGH_HOST)
+def test_an_attack_is_refused_behind_the_host_too(name: str, behind_host: tuple[Scene, HostClient]) -> None:
+    """The host reads the request first: it joins headers, leaves parameters out and hands the rest on in a form of its own."""
+    scene, client = behind_host
+    attempt = ATTACKS[name](scene)
+    before = _items(scene.data)
+    answers = [_refused(client, attempt, method, path) for method, path in _REQUESTS]
+    assert _items(scene.data) == before
+    assert client.get("/Users", token=scene.issuer.token()).status == 200
+    _shows_none_of(attempt.tokens, "\n".join(f"{answer.headers} {answer.body.decode()}" for answer in answers))
+    assert scene.attacker.requests == []
+
+
+def test_two_authorization_headers_let_nobody_in_behind_the_host(behind_host: tuple[Scene, HostClient]) -> None:
+    """As the host hands them on, joined, they are one that isn't a token."""
+    scene, client = behind_host
+    good = [scene.issuer.token(), scene.issuer.token(FABRIKAM), secret_token("contoso", scene.data)]
+    for first, second in [(one, two) for one in [*good, "junk"] for two in [*good, "junk"]]:
+        status, headers, body = _with_two_headers(client.origin, first, second)
+        assert (status, body["status"]) == (401, "401")
+        assert headers["www-authenticate"] == 'Bearer realm="scim", error="invalid_token"'
+    assert [client.get("/Users", token=token).status for token in good] == [200] * 3
 
 
 # --- what is looked at ---

@@ -12,6 +12,7 @@ from scim.security.clouds import CLOUDS, SYNC_FABRIC
 from scim.security.customers import SYSTEM, Customers, Refused
 from scim.security.records import EntraTenant, EntraWay
 from scim.storage.sqlite import SqliteStore
+from scim.telemetry.record import hashed
 from tests.conftest import Client, HandlerClient, Loop
 from tests.cosmos_emulator import CutBefore, Emulator, Fault
 from tests.http.checks import SEARCH
@@ -62,7 +63,7 @@ def test_a_new_customer_is_listed_and_told_how_to_go_on(place: Place) -> None:
     listed = [line.split() for line in place.scim("customer", "list").splitlines()]
     assert [name for name, _ in listed] == ["acme-2", "contoso"]
     assert {date for _, date in listed} <= {f"{day:%Y-%m-%d}" for day in (began, utc_now())}
-    assert place.scim("customer", "show", "contoso") == "Secret tokens: 0\n"
+    assert place.scim("customer", "show", "contoso") == f"In the log: tenant={hashed('contoso')}\nSecret tokens: 0\n"
 
 
 def test_an_empty_list_says_how_to_begin(place: Place) -> None:
@@ -312,7 +313,7 @@ def test_a_customer_that_comes_back_has_its_data_and_none_of_its_old_ways(two: P
     old = two.token("contoso")
     two.scim("customer", "remove", "contoso", "--yes")
     two.scim("customer", "create", "contoso")
-    assert two.scim("customer", "show", "contoso") == "Secret tokens: 0\n"
+    assert two.scim("customer", "show", "contoso") == f"In the log: tenant={hashed('contoso')}\nSecret tokens: 0\n"
     assert status(two, loop, old) == 401
     assert status(two, loop, two.token("contoso")) == 200
 

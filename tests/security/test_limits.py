@@ -6,6 +6,7 @@ import logging
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -126,7 +127,7 @@ async def test_entras_rate_for_an_hour_stays_within_the_default(
 ) -> None:
     """25 requests a second: for half an hour evenly, then all at the beginning of each second."""
     caplog.set_level(logging.WARNING, "scim.request")  # pytest would keep 90,000 lines
-    default: int = Settings.model_fields["requests_per_second"].default
+    default = Settings().requests_per_second
     async with instance(data, issuer, requests_per_second=default) as service:
         tokens = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token()]
         ended: Counter[int] = Counter()
@@ -257,7 +258,7 @@ async def opened(service: Instance, used: datetime | None = None) -> str:
     way = EntraWay(customer="contoso", audience=CLOUDS["global"].audience)
     await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
     text, record = secret_tokens.make(uuid7(utc_now)(), "contoso", access="write", note="", now=utc_now(), days=90)
-    await customers.add_token(record.model_copy(update={"last_used": used}))
+    await customers.add_token(replace(record, last_used=used))
     return text
 
 

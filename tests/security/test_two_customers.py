@@ -17,12 +17,14 @@ import pytest
 from click.testing import CliRunner
 
 from scim.cli import main
-from scim.edge.routes import _BY_ID, _SINGLE, BASE_PATH, TRIGGERS, Action, Routes
+from scim.edge.routes import _BY_ID, _SINGLE, BASE_PATH, Action, Routes
+from scim.edge.triggers import TRIGGERS
 from scim.protocol.registry import core
 from tests.conftest import Answer, Client, CosmosServer, Loop
 from tests.http.checks import ENTERPRISE, NOBODY, PATCH, SEARCH, everything, is_error, names, resources
 from tests.security.conftest import scim, secret_token
 from tests.security.issuer import CONTOSO, FABRIKAM, Issuer
+from tests.worker.host_client import HostClient
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -66,7 +68,8 @@ class World:
     """What is B's, by the names that requests use for it."""
     records: Callable[[], str]
     """What the command line tells of customers and tokens."""
-    on_cosmos: bool
+    every_row: bool
+    """Whether the whole walk goes to it, or what the store and the way there may change."""
     own: dict[str, str] = field(default_factory=dict)
     """A's user and group, by the names that requests use for them."""
 
@@ -87,7 +90,7 @@ def empty(client: Client) -> None:
         assert client.delete(f"/{resource['meta']['resourceType']}s/{resource['id']}").status == 204
 
 
-# --- the two worlds ---
+# --- the worlds ---
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def functions(door: Client, issuer: Issuer, data: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SCIM_REQUESTS_PER_SECOND", "100000")
     at = ("--data", str(data))
     a, b = Bearer(door, issuer.token()), Bearer(door, secret_token("fabrikam", data))
-    return _world(a, b, lambda: _records(*at), on_cosmos=False)
+    return _world(a, b, lambda: _records(*at), every_row=True)
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +127,37 @@ def on_cosmos(loop: Loop) -> Iterator[tuple[Bearer, Bearer, Callable[[], str]]]:
 def cosmos(on_cosmos: tuple[Bearer, Bearer, Callable[[], str]]) -> World:
     """The same service and the same customers for every test, with nothing that the tests before have left."""
     empty(on_cosmos[1])
-    return _world(*on_cosmos, on_cosmos=True)
+    return _world(*on_cosmos, every_row=False)
 
 
-@pytest.fixture(params=["functions", "cosmos"])
+@pytest.fixture(scope="module")
+def behind_host(
+    loop: Loop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Bearer, Bearer, Callable[[], str]]]:
+    """The function app in a real worker, over HTTP through the stand-in for the Functions host."""
+    issuer, data = Issuer(), tmp_path_factory.mktemp("host") / "scim.db"
+    loop.run(issuer.start())
+    at = ("--data", str(data))
+    for name, tenant in (("contoso", CONTOSO), ("fabrikam", FABRIKAM)):
+        scim("customer", "create", name, *at)
+        scim("customer", "allow", name, "--entra-tenant", tenant, *at)
+    settings = {"SCIM_DATA": str(data), "SCIM_DEV_KEYS": issuer.origin, "SCIM_REQUESTS_PER_SECOND": "100000"}
+    client = HostClient(loop, settings)
+    try:
+        yield Bearer(client, issuer.token()), Bearer(client, secret_token("fabrikam", data)), lambda: _records(*at)
+    finally:
+        client.close()
+        loop.run(issuer.stop())
+
+
+@pytest.fixture
+def host(behind_host: tuple[Bearer, Bearer, Callable[[], str]]) -> World:
+    """The same service and the same customers for every test, with nothing that the tests before have left."""
+    empty(behind_host[1])
+    return _world(*behind_host, every_row=False)
+
+
+@pytest.fixture(params=["functions", "cosmos", "host"])
 def world(request: pytest.FixtureRequest) -> World:
     made: World = request.getfixturevalue(request.param)
     return made
@@ -138,7 +168,7 @@ def _records(*options: str) -> str:
     return "".join([*told, *(scim("customer", "show", name, *options).stdout for name in ("contoso", "fabrikam"))])
 
 
-def _world(a: Bearer, b: Bearer, records: Callable[[], str], *, on_cosmos: bool) -> World:
+def _world(a: Bearer, b: Bearer, records: Callable[[], str], *, every_row: bool) -> World:
     user = b.user(
         "bjensen",
         title="Secret title",
@@ -164,7 +194,7 @@ def _world(a: Bearer, b: Bearer, records: Callable[[], str], *, on_cosmos: bool)
         "system": "$system",
     }
     assert {name: len(value) for name, value in things.items()} == {name: len(value) for name, value in NOWHERE.items()}
-    world = World(a, b, things, records, on_cosmos)
+    world = World(a, b, things, records, every_row)
     world.start_over()
     return world
 
@@ -183,7 +213,7 @@ class Row:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     store_matters: bool = True
-    """Whether it goes to both stores. Where only what happens before the store differs, one is enough."""
+    """Whether it goes to every world. Where only what happens before the store differs, one is enough."""
 
     @property
     def part(self) -> str:
@@ -424,7 +454,7 @@ def test_what_is_bs_looks_like_what_is_nobodys(world: World, part: str) -> None:
     """Same status, same headers, same words: A can't even tell that something is there. And what is B's stays as it is."""
     before = everything(world.b)
     for row in ROWS:
-        if row.part == part and (row.store_matters or not world.on_cosmos):
+        if row.part == part and (row.store_matters or world.every_row):
             assert sent(world, row, world.things) == sent(world, row, NOWHERE), row
     assert everything(world.b) == before
 
