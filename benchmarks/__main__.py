@@ -1,17 +1,19 @@
-"""`python -m benchmarks [peers] [growth] [cosmos] [tokens] [--rounds N]`: measure, and write the report."""
+"""`python -m benchmarks [NAME]... [--rounds N]`: measure, and write the report."""
 
 import argparse
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final
 
-from benchmarks import cosmos, growth, peers, report, tokens
+from benchmarks import cosmos, growth, package, peers, report, tokens, worker
 
 _ALL: Final[Mapping[str, Callable[[int], report.Section]]] = {
     "peers": peers.run,
     "growth": growth.run,
     "cosmos": cosmos.run,
     "tokens": tokens.run,
+    "worker": worker.run,
+    "package": package.run,
 }
 
 
@@ -19,7 +21,7 @@ def main() -> None:
     """Run what is asked for, or everything, and say where the report is."""
     parser = argparse.ArgumentParser(prog="benchmarks", description="What a request costs.")
     parser.add_argument(
-        "which", nargs="*", metavar="peers|growth|cosmos|tokens", help="what to measure; everything if nothing is named"
+        "which", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(_ALL)}; everything if nothing is named"
     )
     parser.add_argument("--rounds", type=int, default=31, help="rounds that the medians are taken of (default: 31)")
     given = parser.parse_args()

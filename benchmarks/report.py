@@ -13,7 +13,14 @@ from typing import Final
 from benchmarks.measure import Figure
 
 REPORT: Final = Path(__file__).parent / "report.md"
-TITLES: Final = ("Beside scim2-server", "As the store grows", "Checking tokens", "On Cosmos DB")
+TITLES: Final = (
+    "Beside scim2-server",
+    "As the store grows",
+    "Checking tokens",
+    "On Cosmos DB",
+    "In the Functions worker",
+    "The deployment package",
+)
 _PREFACE: Final = """# What a request costs
 
 Written by `make bench`; [README.md](README.md) says how to read it. Ratios can be compared between machines, absolute figures can't.

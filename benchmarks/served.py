@@ -70,7 +70,7 @@ class Ours:
     """The handler on the embedded store in memory, its requests run one after another by one event loop."""
 
     def __init__(self) -> None:
-        app = build(Settings.model_validate({"dev_token": _TOKEN}))
+        app = build(Settings(dev_token=_TOKEN))
         self._handler = app.handler
         self._app = app
         self._loop = asyncio.new_event_loop()

@@ -8,7 +8,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, cycle, islice
 from time import perf_counter
@@ -82,8 +82,7 @@ def run(rounds: int) -> Section:
     origin = loop.run_until_complete(issuer.start())
     # Time goes a thousand times slower, so that what was seen before stays so however long the rounds take.
     slowly = Collaborators(timer=lambda: perf_counter() / 1_000)
-    settings = {"dev_keys": origin, "dev_token": _DEVELOPER, "requests_per_second": 100_000}
-    app = build(Settings.model_validate(settings), slowly)
+    app = build(Settings(dev_keys=origin, dev_token=_DEVELOPER, requests_per_second=100_000), slowly)
     if not isinstance(app.handler, Handler) or app.store is None:
         raise TypeError("the service wasn't built")
     door = app.handler._authenticate  # noqa: SLF001 - nothing else hands out the door by itself
@@ -143,7 +142,7 @@ def _secret_tokens(service: Service, *, noted: bool) -> Iterator[str]:
     while True:
         now = utc_now()
         text, record = secret_tokens.make(new_id(), _CUSTOMER, access="write", note="", now=now, days=365)
-        kept = record.model_copy(update={"last_used": now}) if noted else record
+        kept = replace(record, last_used=now) if noted else record
         service.loop.run_until_complete(service.customers.add_token(kept))
         yield text
 
