@@ -1,0 +1,13 @@
+// What `azd` deploys: defaults, and what `azd env set` says otherwise. Bicep itself reads these variables too.
+using 'main.bicep'
+
+param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'scim') }
+// azd says who is logged in; further operators are named beside, with commas.
+param operators = split('${readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')},${readEnvironmentVariable('INFRA_OPERATORS', '')}', ',')
+param operatorAddresses = json(readEnvironmentVariable('INFRA_OPERATOR_ADDRESSES', '[]'))
+param alertEmails = split(readEnvironmentVariable('INFRA_ALERT_EMAILS', ''), ',')
+param privateNetwork = bool(readEnvironmentVariable('INFRA_PRIVATE_NETWORK', 'false'))
+param zoneRedundant = bool(readEnvironmentVariable('INFRA_ZONE_REDUNDANT', 'false'))
+param capacity = readEnvironmentVariable('INFRA_CAPACITY', 'serverless')
+param alwaysReadyInstances = int(readEnvironmentVariable('INFRA_ALWAYS_READY_INSTANCES', '0'))
+param baseUrl = readEnvironmentVariable('INFRA_BASE_URL', '')

@@ -1,0 +1,28 @@
+// Provisioning at a glance, in the portal under the Application Insights component: Workbooks.
+
+@description('Region.')
+param location string
+
+@description('Tags.')
+param tags object
+
+@description('Resource id of the Application Insights component that it reads.')
+param insightsId string
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  // A workbook's name has to be a GUID.
+  name: guid(insightsId, 'provisioning')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'SCIM provisioning'
+    category: 'workbook'
+    version: 'Notebook/1.0'
+    sourceId: insightsId
+    serializedData: loadTextContent('../workbook.json')
+  }
+}
+
+@description('Resource id.')
+output id string = workbook.id
