@@ -11,6 +11,7 @@ import click
 from scim import app
 from scim.commands.cosmos import cosmos
 from scim.commands.customer import customer
+from scim.commands.doctor import doctor
 from scim.commands.environment import configured, store_options, variables
 from scim.commands.tenant import tenant
 from scim.commands.token import token
@@ -24,8 +25,8 @@ def main() -> None:
     """SCIM for Azure Functions."""
 
 
-for group in (cosmos, customer, tenant, token):
-    main.add_command(group)
+for command in (cosmos, customer, doctor, tenant, token):
+    main.add_command(command)
 
 
 @main.command()

@@ -1,0 +1,39 @@
+"""The catalogue: every check there is, in the order in which they are made."""
+
+from typing import Final
+
+from scim.doctor.catalogue import Check
+from scim.doctor.checks import (
+    active,
+    connection,
+    creation,
+    deletion,
+    discovery,
+    groups,
+    load,
+    managers,
+    matching,
+    members,
+    paging,
+    patches,
+    queries,
+    roles,
+)
+
+SUBJECTS: Final[tuple[tuple[Check, ...], ...]] = (
+    connection.CHECKS,
+    discovery.CHECKS,
+    creation.CHECKS,
+    matching.CHECKS,
+    patches.CHECKS,
+    active.CHECKS,
+    managers.CHECKS,
+    roles.CHECKS,
+    groups.CHECKS,
+    members.CHECKS,
+    queries.CHECKS,
+    paging.CHECKS,
+    deletion.CHECKS,
+    load.CHECKS,
+)
+CHECKS: Final = tuple(check for subject in SUBJECTS for check in subject)

@@ -1,0 +1,240 @@
+"""The way in: a server, TLS as Entra speaks it, and a token that is accepted while no other is."""
+
+import ipaddress
+import ssl
+from typing import Final
+
+from scim.doctor.catalogue import GALLERY, HARMLESS, INCOMPATIBLE, NO_CONNECTION, QUARANTINE, Check
+from scim.doctor.exchange import Exchange
+from scim.doctor.expect import ERROR, error_body, none, status
+from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.visit import Visit
+
+_DAY: Final = 86_400
+_RENEWAL_DAYS: Final = 14
+
+
+def _first(visit: Visit, **options: str | None) -> Exchange:
+    return visit.client.send("GET", "/Users", query="startIndex=1&count=1", **options)  # type: ignore[arg-type]
+
+
+def reachable(visit: Visit) -> str:
+    answer = _first(visit)
+    if answer.error is not None:
+        raise Fault(f"no response: {answer.error}")
+    if 300 <= answer.status < 400:
+        raise Fault(f"the Tenant URL redirects ({answer.status}); Entra isn't documented to follow")
+    if answer.status == 404 and ERROR not in (answer.resource.get("schemas") or []):
+        raise Fault("there is no /Users below the Tenant URL (404)")
+    visit.kept["first"] = answer
+    return f"answered {answer.status}"
+
+
+def https(visit: Visit) -> None:
+    if visit.client.endpoint.https:
+        return
+    if _is_loopback(visit.client.endpoint.host):
+        raise Skip("a server on this machine; Entra needs https")
+    raise Fault("the Tenant URL begins with http:, so the token crosses the network in the open")
+
+
+def _encrypted(visit: Visit) -> None:
+    if not visit.client.endpoint.https:
+        raise Skip("the Tenant URL isn't https")
+
+
+def certificate(visit: Visit) -> str:
+    _encrypted(visit)
+    answer = _first(visit)
+    if answer.error is not None:
+        raise Fault(f"no response: {answer.error}")
+    if answer.valid_until is None:
+        raise Skip("the certificate couldn't be seen")
+    days = (ssl.cert_time_to_seconds(answer.valid_until) - visit.client.outside.now()) / _DAY
+    if days < _RENEWAL_DAYS:
+        raise Fault(f"the certificate ends in {days:.0f} days ({answer.valid_until})", warning=True)
+    return f"trusted here, valid for {days:.0f} days"
+
+
+def tls_1_2(visit: Visit) -> str:
+    _encrypted(visit)
+    answer = visit.client.at_most_tls_1_2()
+    if answer.error is not None:
+        raise Fault(f"a client with TLS 1.2 gets no connection: {answer.error}")
+    return f"spoke {answer.tls}"
+
+
+def token_accepted(visit: Visit) -> None:
+    answer: Exchange = visit.kept["first"]
+    visit.client.exchanges.append(answer)
+    if answer.status in {401, 403}:
+        raise Fault(f"the token was refused with {answer.status}")
+
+
+def no_token(visit: Visit) -> None:
+    answer = _first(visit, token=None)
+    visit.kept["unauthorized"] = answer
+    status(answer, 401)
+
+
+def wrong_token(visit: Visit) -> None:
+    status(_first(visit, token=f"wrong-{visit.client.outside.digits(16)}"), 401)
+
+
+def unauthorized_form(visit: Visit) -> None:
+    answer: Exchange = visit.kept["unauthorized"]
+    visit.client.exchanges.append(answer)
+    if str(error_body(answer).get("status")) != "401":
+        raise Fault("the body's status isn't 401")
+
+
+def challenge(visit: Visit) -> None:
+    answer: Exchange = visit.kept["unauthorized"]
+    visit.client.exchanges.append(answer)
+    if not answer.headers.get("www-authenticate", "").lower().startswith("bearer"):
+        raise Fault("the 401 has no WWW-Authenticate header with the scheme Bearer")
+
+
+def test_connection(visit: Visit) -> None:
+    answer = visit.client.get("/Users", filter=f'userName eq "{visit.guid()}"')
+    visit.kept["empty"] = answer
+    none(answer)
+
+
+def test_connection_groups(visit: Visit) -> None:
+    none(visit.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{visit.guid()}"'))
+
+
+def content_type(visit: Visit) -> None:
+    answer: Exchange = visit.kept["empty"]
+    visit.client.exchanges.append(answer)
+    if answer.media_type != "application/scim+json":
+        raise Fault(
+            f"the content type is {answer.media_type or 'missing'}", warning=answer.media_type == "application/json"
+        )
+
+
+def accept_json(visit: Visit) -> None:
+    filter = f"filter=userName%20eq%20%22{visit.guid()}%22"
+    none(visit.client.send("GET", "/Users", query=filter, headers={"Accept": "application/json"}))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_REACHED: Final = ("reachable",)
+
+CHECKS: Final = (
+    Check(
+        "https",
+        "The Tenant URL is https",
+        NO_CONNECTION,
+        "Give the endpoint a certificate of a public authority and register the https address; Entra refuses http.",
+        https,
+        needs=(),
+    ),
+    Check(
+        "certificate",
+        "The certificate is trusted and doesn't end soon",
+        NO_CONNECTION,
+        "Serve a certificate for this host name with its whole chain, from a public authority, and renew it by machine.",
+        certificate,
+        needs=(),
+    ),
+    Check(
+        "reachable",
+        "GET /Users gets a response",
+        NO_CONNECTION,
+        "Check the address in the Tenant URL (it is what stands before /Users), DNS, firewall (service tag "
+        "AzureActiveDirectory) and that nothing redirects.",
+        reachable,
+        needs=(),
+    ),
+    Check(
+        "tls-1.2",
+        "A client that knows TLS 1.2 and nothing newer gets in",
+        NO_CONNECTION,
+        "Leave TLS 1.2 enabled with ECDHE and AES-GCM suites, also where 1.3 is on.",
+        tls_1_2,
+        _REACHED,
+    ),
+    Check(
+        "token-accepted",
+        "The token is accepted",
+        QUARANTINE,
+        "Create a new token, put it into the job's Secret Token field, then restart the job. A 403 says that the token may "
+        "not do this.",
+        token_accepted,
+        _REACHED,
+    ),
+    Check(
+        "no-token",
+        "A request without a token is refused with 401",
+        "Anybody can read and change people; Entra doesn't notice.",
+        "Check the token before anything else, on every path, and answer 401.",
+        no_token,
+        _REACHED,
+    ),
+    Check(
+        "wrong-token",
+        "A wrong token is refused with 401",
+        "Anybody can read and change people; if the answer is another error, Entra repeats instead of reporting the token.",
+        "Compare the whole token, in constant time, and answer 401 and nothing else when it is wrong.",
+        wrong_token,
+        _REACHED,
+    ),
+    Check(
+        "unauthorized-form",
+        "The 401 is a SCIM error",
+        HARMLESS,
+        "Answer 401 with schemas, status and detail as in RFC 7644 §3.12; a gateway's own error page hides the cause.",
+        unauthorized_form,
+        ("no-token",),
+        warning=True,
+    ),
+    Check(
+        "www-authenticate",
+        "The 401 names the scheme Bearer in WWW-Authenticate",
+        HARMLESS,
+        "Send WWW-Authenticate: Bearer with every 401 (RFC 9110 §15.5.2).",
+        challenge,
+        ("no-token",),
+        warning=True,
+    ),
+    Check(
+        "test-connection",
+        "Test Connection: a filter on an unknown userName is 200 and an empty list",
+        INCOMPATIBLE,
+        "Answer an empty search with 200 and a ListResponse with totalResults 0 and Resources [], never with 404 or 400.",
+        test_connection,
+    ),
+    Check(
+        "test-connection-groups",
+        "The same for groups, also if the application has none",
+        INCOMPATIBLE,
+        "Answer GET /Groups with 200 and an empty ListResponse even if groups aren't used.",
+        test_connection_groups,
+    ),
+    Check(
+        "content-type",
+        "Lists have the content type application/scim+json",
+        INCOMPATIBLE,
+        "Send Content-Type: application/scim+json with every response that has a body, errors too.",
+        content_type,
+        ("test-connection",),
+    ),
+    Check(
+        "accept-json",
+        "Accept: application/json is served",
+        GALLERY,
+        "Don't refuse a request for its Accept header; answer with application/scim+json.",
+        accept_json,
+        ("test-connection",),
+    ),
+)

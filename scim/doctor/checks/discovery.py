@@ -1,0 +1,196 @@
+"""Schemas, ResourceTypes and ServiceProviderConfig, as the portal and Microsoft's validators read them."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from scim.doctor.catalogue import GALLERY, INCOMPATIBLE, Check
+from scim.doctor.expect import CORE, ENTERPRISE, GROUP, listed, status
+from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.visit import Visit
+
+_WORDS: Final = {
+    "type": {"string", "boolean", "decimal", "integer", "dateTime", "reference", "complex", "binary"},
+    "mutability": {"readOnly", "readWrite", "immutable", "writeOnly"},
+    "returned": {"always", "never", "default", "request"},
+    "uniqueness": {"none", "server", "global"},
+}
+# Entra's default mapping of users, but for what RFC 7643 §3.1 leaves out of schemas.
+_MAPPED: Final = {
+    CORE: "active addresses displayName emails name.familyName name.givenName phoneNumbers preferredLanguage title userName",
+    ENTERPRISE: "department employeeNumber manager",
+}
+
+
+def schemas(visit: Visit) -> None:
+    answer = visit.client.get("/Schemas")
+    found = {str(schema.get("id")): schema for schema in listed(answer)}
+    if CORE not in found:
+        raise Fault("/Schemas doesn't list the User schema")
+    visit.kept["schemas"], visit.kept["schemas answer"] = found, answer
+
+
+def _schemas(visit: Visit) -> dict[str, dict[str, Any]]:
+    """The schemas by URN, as they were read already."""
+    visit.client.exchanges.append(visit.kept["schemas answer"])
+    found: dict[str, dict[str, Any]] = visit.kept["schemas"]
+    return found
+
+
+def no_nulls(visit: Visit) -> None:
+    for path, value in _walk(_schemas(visit), ""):
+        if value is None:
+            raise Fault(f"{path} is null")
+
+
+def camel_case(visit: Visit) -> None:
+    for path, attribute in _attributes(visit):
+        for name, words in _WORDS.items():
+            value = attribute.get(name)
+            if value is not None and value not in words:
+                raise Fault(f"{name} of {path} is {value!r}")
+
+
+def canonical_values(visit: Visit) -> None:
+    for path, attribute in _attributes(visit):
+        if path.endswith(".type") and path.count(".") == 1 and not attribute.get("canonicalValues"):
+            if path.split(".")[0] not in {"emails", "phoneNumbers", "addresses", "ims", "photos"}:
+                continue  # Entra has no mapping by type for the others
+            raise Fault(f"{path} has no canonicalValues")
+
+
+def mapped(visit: Visit) -> None:
+    known = _schemas(visit)
+    for urn, names in _MAPPED.items():
+        if urn not in known:
+            raise Fault(f"/Schemas doesn't list {urn}")
+        there = {path for path, _ in _of(known[urn])}
+        missing = [name for name in names.split() if name not in there]
+        if missing:
+            raise Fault(f"/Schemas doesn't list {', '.join(missing)} of {urn}")
+
+
+def group_schema(visit: Visit) -> None:
+    if GROUP not in _schemas(visit):
+        raise Fault("/Schemas doesn't list the Group schema")
+
+
+def resource_types(visit: Visit) -> None:
+    found = {str(one.get("name")): one for one in listed(visit.client.get("/ResourceTypes"))}
+    visit.kept["resource types"] = set(found)
+    if found.get("User", {}).get("endpoint") not in {"/Users", "Users"}:
+        raise Fault("/ResourceTypes has no User with the endpoint /Users")
+
+
+def service_provider_config(visit: Visit) -> None:
+    found = status(visit.client.get("/ServiceProviderConfig"), 200).resource
+    for name in ("patch", "filter"):
+        feature = found.get(name)
+        if not isinstance(feature, dict) or feature.get("supported") is not True:
+            raise Fault(f"{name} isn't said to be supported; Entra can't do without it")
+    if not isinstance(found.get("authenticationSchemes"), list):
+        raise Fault("authenticationSchemes, which RFC 7643 §5 requires, is missing", warning=True)
+
+
+def _attributes(visit: Visit) -> Iterator[tuple[str, dict[str, Any]]]:
+    for schema in _schemas(visit).values():
+        yield from _of(schema)
+
+
+def _of(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for attribute in _objects(schema.get("attributes")):
+        name = str(attribute.get("name"))
+        yield name, attribute
+        for inner in _objects(attribute.get("subAttributes")):
+            yield f"{name}.{inner.get('name')}", inner
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    yield path, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _walk(inner, f"{path}/{name}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _walk(inner, f"{path}/{number}")
+
+
+def groups_unsupported(visit: Visit) -> bool:
+    """Whether the server says itself that it has no groups."""
+    return "Group" not in visit.kept.get("resource types", {"Group"})
+
+
+def needs_groups(visit: Visit) -> None:
+    """Skip the check if there are none."""
+    if groups_unsupported(visit):
+        raise Skip("groups unsupported: /ResourceTypes doesn't list Group")
+
+
+CHECKS: Final = (
+    Check(
+        "schemas",
+        "/Schemas is a ListResponse with the User schema",
+        INCOMPATIBLE,
+        "Answer GET /Schemas with 200 and a ListResponse of Schema resources (gallery applications are read by it).",
+        schemas,
+    ),
+    Check(
+        "schemas-nulls",
+        "/Schemas has no null in it",
+        INCOMPATIBLE,
+        "Leave out what has no value instead of sending null.",
+        no_nulls,
+        ("schemas",),
+    ),
+    Check(
+        "schemas-words",
+        "/Schemas spells type, mutability, returned and uniqueness as RFC 7643 does",
+        INCOMPATIBLE,
+        "Write readWrite, dateTime and so on in camel case.",
+        camel_case,
+        ("schemas",),
+    ),
+    Check(
+        "schemas-types",
+        "Every type that mappings select by has canonicalValues",
+        GALLERY,
+        "Declare canonicalValues (work, home, mobile ...); without them the validator makes up a type called untyped.",
+        canonical_values,
+        ("schemas",),
+    ),
+    Check(
+        "schemas-mapping",
+        "/Schemas lists what Entra's default mapping writes",
+        GALLERY,
+        "Add the attribute to the schema, or take it out of the job's attribute mapping.",
+        mapped,
+        ("schemas",),
+        warning=True,
+    ),
+    Check(
+        "schemas-group",
+        "/Schemas lists the Group schema",
+        GALLERY,
+        "Add the Group schema; the validation for the gallery fails without it even if groups aren't used.",
+        group_schema,
+        ("schemas",),
+        warning=True,
+    ),
+    Check(
+        "resource-types",
+        "/ResourceTypes is a ListResponse with User at /Users",
+        GALLERY,
+        "Answer GET /ResourceTypes with a ListResponse; each resource type has name, endpoint and schema.",
+        resource_types,
+    ),
+    Check(
+        "service-provider-config",
+        "/ServiceProviderConfig says that PATCH and filters work",
+        GALLERY,
+        "Answer GET /ServiceProviderConfig as in RFC 7643 §5, with patch and filter supported.",
+        service_provider_config,
+    ),
+)

@@ -1,0 +1,175 @@
+"""Groups themselves: made, found, renamed. Their members are in `members`."""
+
+from functools import partial
+from typing import Final
+
+from scim.doctor.catalogue import DOUBLED, ESCROW, NOT_FOUND, SEVERAL, SLOW, Check
+from scim.doctor.checks.discovery import needs_groups
+from scim.doctor.client import in_path
+from scim.doctor.expect import ENTRA_GROUP, GROUP, listed, one, same, status
+from scim.doctor.verdicts import Fault
+from scim.doctor.visit import Visit
+
+
+def create(visit: Visit) -> None:
+    answer = visit.objects.post("Groups", visit.group_body("group"))
+    if answer.status in {404, 405, 501}:
+        needs_groups(visit)
+    id = visit.accepted(answer)
+    if not visit.objects.owns("Groups", id):
+        raise Fault("the id in the answer leads to another group, or to one without the displayName that was sent")
+    same(answer.resource, "displayName", visit.objects.name("group"))
+    visit.kept["Groups group"] = id
+
+
+def own_schema(visit: Visit) -> None:
+    body = visit.group_body("group-schema", schemas=[GROUP, ENTRA_GROUP])
+    visit.accepted(visit.objects.post("Groups", body))
+
+
+def duplicate(visit: Visit, label: str, turned: bool) -> None:
+    visit.group(label)
+    name = visit.objects.name(label)
+    body = visit.group_body(label, displayName=name.upper() if turned else name)
+    status(visit.objects.post("Groups", body), 409)
+
+
+def match(visit: Visit, turned: bool) -> None:
+    visit.group("group-other")  # a filter that is ignored finds this one too
+    name = visit.objects.name("group")
+    filter = f'displayName eq "{name.upper() if turned else name}"'
+    one(visit.client.get("/Groups", excludedAttributes="members", filter=filter), visit.group("group"))
+
+
+def match_external_id(visit: Visit) -> None:
+    known = visit.guid()
+    id = visit.accepted(visit.objects.post("Groups", visit.group_body("group-external", externalId=known)))
+    one(visit.client.get("/Groups", excludedAttributes="members", filter=f'externalId eq "{known}"'), id)
+
+
+def without_members(visit: Visit) -> None:
+    group = visit.group("group-full", visit.user("member-a"))
+    path = f"/Groups/{in_path(group)}"
+    if status(visit.client.get(path, excludedAttributes="members"), 200).resource.get("members"):
+        raise Fault("GET by id shows members although they are excluded")
+    filter = f'displayName eq "{visit.objects.name("group-full")}"'
+    for found in listed(visit.client.get("/Groups", excludedAttributes="members", filter=filter)):
+        if found.get("members"):
+            raise Fault("a list shows members although they are excluded")
+
+
+def rename(visit: Visit) -> None:
+    group, new = visit.group("group-rename"), visit.objects.name("group-renamed")
+    operation = {"op": "Replace", "path": "displayName", "value": new}
+    status(visit.objects.patch("Groups", group, [operation]), 200, 204)
+    same(visit.read("Groups", group), "displayName", new)
+    one(visit.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{new}"'), group)
+
+
+def rename_whole(visit: Visit) -> None:
+    group, known = visit.group("group-no-path"), visit.guid()
+    new = visit.objects.name("group-no-path-renamed")
+    operation = {"op": "replace", "value": {"displayName": new, "externalId": known}}
+    status(visit.objects.patch("Groups", group, [operation]), 200, 204)
+    found = visit.read("Groups", group)
+    same(found, "displayName", new)
+    same(found, "externalId", known)
+
+
+def answer(visit: Visit) -> None:
+    group = visit.group("group-answer")
+    value = [{"value": visit.user("member-a")}]
+    found = visit.objects.patch("Groups", group, [{"op": "Add", "path": "members", "value": value}])
+    status(found, 200, 204)
+    if found.status == 200 and found.resource.get("members"):
+        raise Fault("a PATCH of a group was answered with all its members", warning=True)
+
+
+_NEEDS: Final = ("group-create",)
+_WRITES: Final = partial(Check, only="write", needs=_NEEDS)
+
+CHECKS: Final = (
+    Check(
+        "group-create",
+        "POST makes a group: 201 with an id",
+        ESCROW,
+        "Answer POST /Groups with 201 and the group. If there are no groups, leave Group out of /ResourceTypes, and switch "
+        "the job's group mapping off.",
+        create,
+        ("user-create",),
+        only="write",
+    ),
+    _WRITES(
+        "group-create-schema",
+        "The schema URI that Entra adds to groups is accepted",
+        ESCROW,
+        "Ignore schema URIs that you don't know, as http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group.",
+        own_schema,
+    ),
+    _WRITES(
+        "group-duplicate",
+        "The same displayName again is 409",
+        DOUBLED,
+        "Make displayName of groups unique, and answer 409 with scimType uniqueness.",
+        partial(duplicate, label="twice", turned=False),
+    ),
+    _WRITES(
+        "group-duplicate-case",
+        "The same displayName in other letter case is 409",
+        DOUBLED,
+        "Compare displayName without letter case where it must be unique.",
+        partial(duplicate, label="twice-case", turned=True),
+        needs=(*_NEEDS, "group-duplicate"),
+    ),
+    _WRITES(
+        "group-match",
+        "A filter on displayName finds the group",
+        NOT_FOUND,
+        "Support displayName eq together with excludedAttributes=members.",
+        partial(match, turned=False),
+    ),
+    _WRITES(
+        "group-match-case",
+        "The same in other letter case",
+        NOT_FOUND,
+        "Compare displayName without letter case.",
+        partial(match, turned=True),
+        needs=(*_NEEDS, "group-match"),
+    ),
+    _WRITES(
+        "group-match-external-id",
+        "A filter on a group's externalId finds it",
+        NOT_FOUND,
+        "Store externalId of groups, and support externalId eq.",
+        match_external_id,
+    ),
+    _WRITES(
+        "group-excluded-members",
+        "excludedAttributes=members keeps members out",
+        f"{SEVERAL} {SLOW}",
+        "Honour excludedAttributes=members for one group and for lists, without loading the members.",
+        without_members,
+    ),
+    _WRITES(
+        "group-rename",
+        "Replace of displayName renames the group, and it is found by the new name",
+        ESCROW,
+        "Let displayName be changed by PATCH.",
+        rename,
+    ),
+    _WRITES(
+        "group-no-path",
+        "replace without a path changes displayName and externalId",
+        ESCROW,
+        "Read operations without a path for groups as for users.",
+        rename_whole,
+    ),
+    _WRITES(
+        "group-patch-answer",
+        "PATCH of a group is answered without its members",
+        SLOW,
+        "Answer 204 without a body; a list of all members with every change is slow.",
+        answer,
+        warning=True,
+    ),
+)

@@ -1,0 +1,199 @@
+"""Members of groups, added and removed in every form there is."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
+
+from scim.doctor.catalogue import ACCESS, ESCROW, SILENT, Check
+from scim.doctor.exchange import Exchange
+from scim.doctor.expect import none, one, status
+from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.visit import Visit
+
+
+def _listed(*users: str) -> list[dict[str, Any]]:
+    return [{"$ref": None, "value": user} for user in users]  # as Entra writes them
+
+
+def _then(visit: Visit, group: str, operations: Sequence[dict[str, Any]], wanted: set[str]) -> None:
+    """A PATCH of a group must leave it with these members."""
+    status(visit.objects.patch("Groups", group, operations), 200, 204)
+    _holds(visit, group, wanted)
+
+
+def _holds(visit: Visit, group: str, wanted: set[str]) -> None:
+    found = visit.members(group)
+    if found == wanted:
+        return
+    missing, extra = len(wanted - found), len(found - wanted)
+    raise Fault(f"the group has {len(found)} members instead of {len(wanted)}: {missing} missing, {extra} too many")
+
+
+def _three(visit: Visit) -> tuple[str, str, str]:
+    return visit.user("member-a"), visit.user("member-b"), visit.user("member-c")
+
+
+def add(visit: Visit) -> None:
+    a, _, _ = _three(visit)
+    _then(visit, visit.group("add"), [{"op": "Add", "path": "members", "value": _listed(a)}], {a})
+
+
+def add_many(visit: Visit) -> None:
+    a, b, c = _three(visit)
+    _then(visit, visit.group("add-many"), [{"op": "Add", "path": "members", "value": _listed(a, b, c)}], {a, b, c})
+
+
+def add_again(visit: Visit) -> None:
+    a, b, _ = _three(visit)
+    group = visit.group("add-again", a)
+    _then(visit, group, [{"op": "Add", "path": "members", "value": _listed(a, b)}], {a, b})
+    members = visit.read("Groups", group).get("members") or []
+    if len(members) != 2:
+        raise Fault(f"a member that was added twice is in the list twice: {len(members)} members instead of 2")
+
+
+def at_once(visit: Visit) -> None:
+    users, group = _three(visit), visit.group("at-once")
+
+    def one_more(user: str) -> Exchange:
+        return visit.objects.patch(
+            "Groups", group, [{"op": "Add", "path": "members", "value": _listed(user)}], paced=False
+        )
+
+    with ThreadPoolExecutor(len(users)) as workers:
+        for answer in list(workers.map(one_more, users)):
+            status(answer, 200, 204)
+    _holds(visit, group, set(users))
+
+
+def _remove(visit: Visit, label: str, rows: Sequence[tuple[str, str, str | None]], wanted: str) -> None:
+    """Operations on a group of a and b; letters stand for users, None for no value at all."""
+    users = dict(zip("abc", _three(visit), strict=True))
+    group = visit.group(label, users["a"], users["b"])
+    operations: list[dict[str, Any]] = []
+    for op, path, letters in rows:
+        value = {} if letters is None else {"value": _listed(*(users[letter] for letter in letters))}
+        operations.append({"op": op, "path": path.replace("{a}", users["a"]), **value})
+    _then(visit, group, operations, {users[letter] for letter in wanted})
+
+
+def nested(visit: Visit) -> None:
+    inner, outer = visit.group("nested-inner"), visit.group("nested-outer")
+    _then(visit, outer, [{"op": "Add", "path": "members", "value": _listed(inner)}], {inner})
+
+
+def probe(visit: Visit) -> None:
+    a, b, c = _three(visit)
+    group = visit.group("probe", a, b)
+    filter = f'id eq "{group}" and members eq '
+    one(visit.client.get("/Groups", excludedAttributes="members", filter=f'{filter}"{a}"'), group)
+    none(visit.client.get("/Groups", excludedAttributes="members", filter=f'{filter}"{c}"'))
+
+
+def kept_while_disabled(visit: Visit) -> None:
+    user = visit.user("member-disabled")
+    group = visit.group("while-disabled", user)
+    found = visit.changed(user, {"op": "replace", "path": "active", "value": False})
+    if found.get("active") is not False:
+        raise Skip("the user couldn't be disabled")
+    _holds(visit, group, {user})
+
+
+_REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ...], str], ...]] = (
+    (
+        "member-remove-body",
+        "Remove with the member in the body (the default job's form)",
+        "Remove those members that the body lists, and no others; without a body all.",
+        (("Remove", "members", "a"),),
+        "b",
+    ),
+    (
+        "member-remove-path",
+        'remove at members[value eq "id"] (the flag\'s form)',
+        "Read a filter in the path of remove, and remove what it matches.",
+        (("remove", 'members[value eq "{a}"]', None),),
+        "b",
+    ),
+    (
+        "member-remove-absent",
+        "Removing somebody who is no member is harmless",
+        "Answer 204 if there is nothing to remove; Entra repeats requests.",
+        (("Remove", "members", "c"),),
+        "ab",
+    ),
+    (
+        "member-remove-all",
+        "remove of members without a value removes all",
+        "Remove all members when neither a value nor a filter is given.",
+        (("remove", "members", None),),
+        "",
+    ),
+    (
+        "member-remove-empty",
+        "remove with an empty list removes nobody",
+        "Treat an empty list as nobody, not as a missing value.",
+        (("Remove", "members", ""),),
+        "ab",
+    ),
+    (
+        "member-replace",
+        "replace of members replaces the whole list",
+        "Replace the list by what the value holds.",
+        (("replace", "members", "bc"),),
+        "bc",
+    ),
+    (
+        "member-add-and-remove",
+        "Add and Remove in one request",
+        "Carry out all operations of a request, in their order.",
+        (("Add", "members", "c"), ("Remove", "members", "a")),
+        "bc",
+    ),
+)
+_WRITES: Final = partial(Check, only="write", needs=("group-create",))
+
+CHECKS: Final = (
+    _WRITES("member-add", "Add of one member", ACCESS, 'Accept members with "$ref": null; store value.', add),
+    _WRITES("member-add-many", "Add of several members at once", ACCESS, "Add every element of the list.", add_many),
+    _WRITES(
+        "member-add-again",
+        "Adding somebody who is a member already is harmless",
+        ESCROW,
+        "Compare members by value, and keep each once.",
+        add_again,
+    ),
+    _WRITES(
+        "member-add-parallel",
+        "Members added at the same time are all there afterwards",
+        ACCESS,
+        "Add a member as one write of its own; a group that is read and written whole loses what came in between.",
+        at_once,
+    ),
+    *(
+        _WRITES(id, title, ACCESS, fix, partial(_remove, label=id, rows=rows, wanted=wanted))
+        for id, title, fix, rows, wanted in _REMOVED
+    ),
+    _WRITES(
+        "member-nested",
+        "A group may be a member",
+        ESCROW,
+        "Accept the id of a group as the value of a member.",
+        nested,
+        warning=True,
+    ),
+    _WRITES(
+        "member-probe",
+        "id eq G and members eq U finds G if U is a member, and nothing if not",
+        SILENT,
+        "Compare members with their value, and ask the database for this one member instead of loading all.",
+        probe,
+    ),
+    _WRITES(
+        "member-disabled",
+        "A disabled user stays a member",
+        ACCESS,
+        "Leave memberships alone when active changes: Entra doesn't send them again when it restores somebody.",
+        kept_while_disabled,
+    ),
+)

@@ -1,0 +1,74 @@
+"""Application roles, in the forms that Entra's three ways to map them produce."""
+
+from functools import partial
+from typing import Any, Final
+
+from scim.doctor.catalogue import ACCESS, ESCROW, Check
+from scim.doctor.expect import status
+from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.visit import Visit
+
+_KIND: Final = "WindowsAzureActiveDirectoryRole"
+
+
+def _role(value: str, primary: bool = False) -> dict[str, Any]:
+    return {"primary": primary, "type": _KIND, "display": value, "value": value}
+
+
+def _values(visit: Visit, user: str) -> list[Any]:
+    found = visit.read("Users", user).get("roles") or []
+    return sorted(str(one.get("value")) for one in found if isinstance(one, dict))
+
+
+def as_text(visit: Visit) -> None:
+    user = visit.user("roles-text")
+    value = '{"id":"06b07648-ecfe-589f-9d2f-6325724a46ee","value":"Admin","displayName":"Admin"}'
+    status(visit.objects.patch("Users", user, [{"op": "Add", "path": "roles", "value": [{"value": value}]}]), 200, 204)
+    if not _values(visit, user):
+        raise Fault("there is no role")
+
+
+def replaced(visit: Visit) -> None:
+    user = visit.user("roles-list")
+    for wanted in (["Admin", "User"], ["User"]):
+        value = [_role(role) for role in wanted]
+        status(visit.objects.patch("Users", user, [{"op": "replace", "path": "roles", "value": value}]), 200, 204)
+        if _values(visit, user) != wanted:
+            raise Fault(f"the roles are {_values(visit, user)} instead of {wanted}")
+
+
+def quoted_primary(visit: Visit) -> None:
+    user = visit.user("roles-primary", roles=[_role("Reader", primary=True)])
+    if _values(visit, user) != ["Reader"]:
+        raise Skip("the server doesn't keep the roles that a POST names")
+    operation = {"op": "Replace", "path": 'roles[primary eq "True"].value', "value": "Writer"}
+    status(visit.objects.patch("Users", user, [operation]), 200, 204)
+    if _values(visit, user) != ["Writer"]:
+        raise Fault(f"the roles are {_values(visit, user)} instead of ['Writer']")
+
+
+_WRITES: Final = partial(Check, only="write", needs=("user-create",))
+
+CHECKS: Final = (
+    _WRITES(
+        "roles-text",
+        "A role given as JSON in a string",
+        ESCROW,
+        "Accept a string of any content as the value of a role; read the JSON in it if the application needs it.",
+        as_text,
+    ),
+    _WRITES(
+        "roles-replace",
+        "replace of roles replaces the whole list",
+        ACCESS,
+        "Replace the list; roles that aren't in it any more must go.",
+        replaced,
+    ),
+    _WRITES(
+        "roles-quoted-primary",
+        'A path with [primary eq "True"]',
+        ESCROW,
+        "Compare a quoted True or False with a boolean as a boolean.",
+        quoted_primary,
+    ),
+)

@@ -1,0 +1,147 @@
+"""The users and groups that a run makes: only these are ever changed or deleted, and all of them go in the end.
+
+Knows how to make, find and delete them; knows no check.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from scim.doctor.client import Client, in_path
+from scim.doctor.exchange import Exchange
+
+PREFIX: Final = "scim-doctor"
+_NAMES: Final = {"Users": "userName", "Groups": "displayName"}
+_GONE: Final = frozenset({200, 202, 204, 404, 410})
+
+
+class NotOurs(AssertionError):
+    """A request that would change an object which this run has not made."""
+
+
+class Objects:
+    """What this run has made, by endpoint (`Users`, `Groups`) and id."""
+
+    def __init__(self, client: Client, run: str) -> None:
+        self._client = client
+        self.run = run
+        self._made: dict[tuple[str, str], str] = {}
+        self._there: dict[tuple[str, str], str] = {}
+        self._unsure: dict[tuple[str, str], None] = {}
+
+    def name(self, label: str) -> str:
+        """A name that says whose it is: `scim-doctor-1a2b3c4d-label`."""
+        return f"{PREFIX}-{self.run}-{label}"
+
+    def address(self, label: str) -> str:
+        """The same as a userName or mail address."""
+        return f"{self.name(label)}@example.com"
+
+    def post(self, endpoint: str, body: dict[str, Any], *, paced: bool = True) -> Exchange:
+        """POST; what is made by it becomes this run's own if it carries the run's name."""
+        name = str(body[_NAMES[endpoint]])
+        self._unsure[endpoint, name] = None  # before the request: the answer may never come
+        exchange = self._client.send("POST", f"/{endpoint}", body, paced=paced)
+        id = exchange.resource.get("id")
+        if 200 <= exchange.status < 300 and isinstance(id, str) and id:
+            # Looked at before it is believed: a wrong id would lead to somebody else's object.
+            known = self._client.send("GET", f"/{endpoint}/{in_path(id)}", paced=paced)
+            self._client.forget_last()
+            if self._is_ours(known.resource) or (known.status != 200 and self._is_ours(exchange.resource)):
+                self._keep(endpoint, id, name)
+                del self._unsure[endpoint, name]
+        elif 400 <= exchange.status < 500 and (exchange.status != 409 or self._holds(endpoint, name)):
+            del self._unsure[endpoint, name]
+        return exchange
+
+    def owns(self, endpoint: str, id: object) -> bool:
+        """Whether this run has made it."""
+        return (endpoint, id) in self._made
+
+    def patch(
+        self,
+        endpoint: str,
+        id: str,
+        operations: Sequence[dict[str, Any]],
+        *,
+        headers: dict[str, str] | None = None,
+        paced: bool = True,
+    ) -> Exchange:
+        """PATCH an object of this run. Raises `NotOurs`."""
+        self._check(endpoint, id)
+        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": list(operations)}
+        return self._client.send("PATCH", f"/{endpoint}/{in_path(id)}", body, headers=headers, paced=paced)
+
+    def delete(self, endpoint: str, id: str) -> Exchange:
+        """DELETE an object of this run. Raises `NotOurs`."""
+        self._check(endpoint, id)
+        exchange = self._client.send("DELETE", f"/{endpoint}/{in_path(id)}")
+        if exchange.status in _GONE:
+            self._there.pop((endpoint, id), None)
+        return exchange
+
+    def clean_up(self) -> list[str]:
+        """Delete everything that is still there; what couldn't be deleted, in words. Ctrl-C gives up."""
+        left: dict[tuple[str, str], str] = {}
+        try:
+            self._client.reconnect()
+            for (endpoint, id), name in reversed(list(self._made.items())):  # groups were made after their members
+                there = (endpoint, id) in self._there
+                reason = self._delete(endpoint, id) if there else self._still_there(endpoint, id)
+                if reason:
+                    left[endpoint, id] = f"/{endpoint}/{id} ({name}): {reason}"
+                if self._client.unanswered:
+                    break
+            else:
+                self._delete_lost(left)
+        except KeyboardInterrupt:
+            pass
+        for (endpoint, id), name in self._there.items():
+            left.setdefault((endpoint, id), f"/{endpoint}/{id} ({name}): not deleted any more")
+        return [*left.values(), *(f"/{endpoint} named {name}: perhaps made" for endpoint, name in self._unsure)]
+
+    def _delete_lost(self, left: dict[tuple[str, str], str]) -> None:
+        """What was made by a POST whose answer didn't say so, by its name."""
+        for endpoint, name in list(self._unsure):
+            literal = name.replace("\\", "\\\\").replace('"', '\\"')
+            found = self._client.get(f"/{endpoint}", filter=f'{_NAMES[endpoint]} eq "{literal}"')
+            if found.status == 200:
+                del self._unsure[endpoint, name]
+            for resource in found.resources:
+                id = resource.get("id")
+                if not isinstance(id, str) or self.owns(endpoint, id) or not self._is_ours(resource):
+                    continue
+                self._keep(endpoint, id, name)
+                reason = self._delete(endpoint, id)
+                if reason:
+                    left[endpoint, id] = f"/{endpoint}/{id} ({name}): {reason}"
+
+    def _delete(self, endpoint: str, id: str) -> str:
+        """Why it is still there; empty if it is gone."""
+        exchange = self.delete(endpoint, id)
+        if exchange.error is not None:
+            return f"no answer to DELETE ({exchange.error})"
+        if exchange.status not in _GONE:
+            return f"DELETE was answered {exchange.status}"
+        return self._still_there(endpoint, id)
+
+    def _still_there(self, endpoint: str, id: str) -> str:
+        """The same of what DELETE has answered for."""
+        there = self._client.send("GET", f"/{endpoint}/{in_path(id)}").status == 200
+        return "it is still there after DELETE" if there else ""
+
+    def _keep(self, endpoint: str, id: str, name: str) -> None:
+        self._made[endpoint, id] = name
+        self._there[endpoint, id] = name
+
+    def _holds(self, endpoint: str, name: str) -> bool:
+        """Whether a 409 is about an object that is known: else a POST that was repeated may have met its own first try."""
+        return any(kind == endpoint and made.lower() == name.lower() for (kind, _), made in self._made.items())
+
+    def _is_ours(self, resource: dict[str, Any]) -> bool:
+        lowered = {name.lower(): value for name, value in resource.items()}
+        named = (lowered.get("username"), lowered.get("displayname"))
+        return any(isinstance(name, str) and self.run in name.lower() for name in named)
+
+    def _check(self, endpoint: str, id: str) -> None:
+        if not self.owns(endpoint, id):
+            raise NotOurs(f"/{endpoint}/{id} was not made by this run")
