@@ -35,8 +35,9 @@ $(READY): requirements-dev.txt pyproject.toml .python-version | $(UV)
 serve: $(READY) ## Serve SCIM on this machine; ARGS="--port 8080 --data scim.db" passes options
 	@.venv/bin/scim serve $(ARGS)
 
-test: $(READY) ## Run the test suite; ARGS="-k filter" passes options
-	@.venv/bin/pytest $(ARGS)
+# A file's tests stay together, because they share servers.
+test: $(READY) ## Run the test suite, several files at once; ARGS="-k filter" passes options
+	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 soak: $(READY) ## Run the long tests
 	@.venv/bin/pytest -m soak -o faulthandler_timeout=0 $(ARGS)
