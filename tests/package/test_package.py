@@ -93,7 +93,7 @@ def test_every_module_of_the_app_but_the_command_line_loads(
     modules = [
         ".".join(file.relative_to(package).with_suffix("").parts)
         for file in sorted(package.glob("scim/**/*.py"))
-        if "commands" not in file.parts and file.name != "cli.py"
+        if {"commands", "doctor"}.isdisjoint(file.parts) and file.name != "cli.py"
     ]
     imports = [f"import {name}" for name in [*modules, "azure.cosmos.aio", "azure.identity.aio"]]
     (tmp_path / "function_app.py").write_text("\n".join([*imports, "raise ValueError('loaded')"]), encoding="utf-8")
