@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Generator, Iterable, Mapping
+from threading import RLock
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -62,6 +63,7 @@ class Watch(logging.Handler):
         self._values: set[str] = set()
         self._accepted: dict[str | None, set[str]] = {}
         self._files: dict[int, tuple[BinaryIO, int]] = {}
+        self._reading = RLock()  # servers may be stopped by several threads at once
 
     # --- what is planted ---
 
@@ -106,12 +108,14 @@ class Watch(logging.Handler):
 
     def follow(self, log: BinaryIO) -> None:
         """Watch the file that a process writes its stderr to, from here on."""
-        self._files[log.fileno()] = (log, os.fstat(log.fileno()).st_size)
+        with self._reading:
+            self._files[log.fileno()] = (log, os.fstat(log.fileno()).st_size)
 
     def unfollow(self, log: BinaryIO) -> None:
         """The process has ended: look at the rest of its log, and at no more."""
-        self._read_files()
-        self._files.pop(log.fileno(), None)
+        with self._reading:
+            self._read_files()
+            self._files.pop(log.fileno(), None)
 
     def check(self) -> None:
         """Raise `Leak`, which names the line, if a planted value is in a log."""
@@ -128,12 +132,13 @@ class Watch(logging.Handler):
                 raise Leak(f"{leaked!r} was logged: {line}")
 
     def _read_files(self) -> None:
-        for number, (log, seen) in list(self._files.items()):
-            # The offset of the file is the writer's too, so it stays where it is.
-            written = os.pread(number, os.fstat(number).st_size - seen, seen)
-            self._files[number] = (log, seen + len(written))
-            if written:
-                self._lines.append(written.decode(errors="replace"))
+        with self._reading:
+            for number, (log, seen) in self._files.items():
+                # The offset of the file is the writer's too, so it stays where it is.
+                written = os.pread(number, os.fstat(number).st_size - seen, seen)
+                self._files[number] = (log, seen + len(written))
+                if written:
+                    self._lines.append(written.decode(errors="replace"))
 
 
 WATCH: Final = Watch()

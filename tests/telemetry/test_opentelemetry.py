@@ -336,6 +336,8 @@ def to_application_insights(collector: Collector, folder: Path) -> dict[str, str
         ),
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",  # what the exporter tells Microsoft of itself
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "otel",
+        "OTEL_TRACES_SAMPLER": "microsoft.fixed_percentage",  # by itself the exporter keeps five traces a second
+        "OTEL_TRACES_SAMPLER_ARG": "1",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "OTEL_BLRP_SCHEDULE_DELAY": "50",
         "TMPDIR": str(folder),  # it keeps there what it couldn't send
