@@ -10,7 +10,7 @@ from secrets import randbelow, token_hex
 from typing import Final
 
 from scim.edge.handler import Handler, Unconfigured
-from scim.ids import uuid7
+from scim.ids import request_ids, uuid7
 from scim.protocol.registry import core
 from scim.security.budget import Budget
 from scim.security.clouds import CLOUDS
@@ -95,7 +95,7 @@ def from_environment(environ: Mapping[str, str]) -> App:
         _log.critical("wrong setting: %s", error)
     except StoreUnavailable as error:
         _log.critical("can't open the store: %s", error)
-    return App(Unconfigured(uuid7(utc_now), line.observe), None)
+    return App(Unconfigured(request_ids(utc_now), line.observe), None)
 
 
 def build(
@@ -136,7 +136,7 @@ def build(
         _door(settings, given, customers, keys, tokens or {}),
         base_url=settings.base_url,
         timer=given.timer,
-        new_id=uuid7(given.clock),
+        new_id=request_ids(given.clock),
         observe=all_of(*observers),
         spending=spending.begin,
     )

@@ -1,7 +1,8 @@
-"""Resource ids: UUIDs of version 7 (RFC 9562 §5.7), whose text order is the order in which they were made."""
+"""Resource ids: UUIDs of version 7 (RFC 9562 §5.7), whose text order is the order in which they were made. And ids of requests."""
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 from secrets import randbits
 from typing import Final
 
@@ -27,3 +28,10 @@ def uuid7(clock: Callable[[], datetime]) -> Callable[[], str]:
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     return new
+
+
+def request_ids(clock: Callable[[], datetime]) -> Callable[[], str]:
+    """A source of ids in the form of UUIDs that nobody else uses: one is made for the process, and its last group counted."""
+    prefix = uuid7(clock)().rpartition("-")[0]
+    numbers = count(randbits(40))
+    return lambda: f"{prefix}-{next(numbers):012x}"

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from scim.edge.headers import REQUEST_ID, request_id, secured
+from scim.edge.headers import completed, request_id
 from scim.edge.http import Request, Response
 from scim.edge.routes import BASE_PATH, Action, Route, Routes
 from scim.edge.seen import Seen, known_method
@@ -104,7 +104,7 @@ class Handler:
         started = self._timer()
         route = self._routes.find(request.path)
         seen = Seen(request, route, request_id(request) or self._new_id())
-        finish = self._observe(seen.begun())
+        finish = self._observe(seen.begun)
         spending, used = self._spending(), tolerances.begin()
         error: ScimError | None = None
         status = _CALLED_OFF
@@ -118,7 +118,7 @@ class Handler:
         finally:
             milliseconds = (self._timer() - started) * 1000
             finish(seen.record(status, error, milliseconds, spending, used))
-        headers = {**secured(request, response.headers), REQUEST_ID: seen.request_id}
+        headers = completed(response.headers, request, seen.request_id)
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
     async def _answer(self, request: Request, route: Route | None, seen: Seen) -> Response:
@@ -244,11 +244,11 @@ class Unconfigured:
     async def handle(self, request: Request) -> Response:
         """503 in SCIM form: an empty 500 would tell neither the client nor the operator anything."""
         seen = Seen(request, None, request_id(request) or self._new_id())
-        finish = self._observe(seen.begun())
+        finish = self._observe(seen.begun)
         error = Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
         response = _failed(error)
         finish(seen.record(response.status, error, 0.0, Spending(), set()))
-        headers = {**secured(request, response.headers), REQUEST_ID: seen.request_id}
+        headers = completed(response.headers, request, seen.request_id)
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
 

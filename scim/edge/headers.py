@@ -6,9 +6,7 @@ from typing import Final
 
 from scim.edge.http import Request
 
-REQUEST_ID: Final = "X-Request-Id"
-"""Carries the id of a request in its answer."""
-
+_REQUEST_ID: Final = "X-Request-Id"
 _REQUEST_IDS: Final = ("x-request-id", "x-ms-client-request-id", "client-request-id")
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 # Answers are people's data, for a program and nobody else: not to be kept, framed, run or guessed at.
@@ -21,9 +19,9 @@ _SECURITY: Final[Mapping[str, str]] = {
 _OVER_TLS: Final[Mapping[str, str]] = {**_SECURITY, "Strict-Transport-Security": "max-age=31536000"}
 
 
-def secured(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
+def completed(headers: Mapping[str, str], request: Request, request_id: str) -> dict[str, str]:
     """The headers of an answer with those that every answer has."""
-    return {**(_OVER_TLS if request.origin.startswith("https:") else _SECURITY), **headers}
+    return {**(_OVER_TLS if request.origin.startswith("https:") else _SECURITY), **headers, _REQUEST_ID: request_id}
 
 
 def request_id(request: Request) -> str | None:

@@ -1,5 +1,6 @@
 """Which path and method lead to what, as tables."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -45,6 +46,7 @@ _BY_ID: Final[Mapping[str, Mapping[str, Action]]] = {
     "Schemas": {"GET": "schema"},
 }
 _NAMES: Final = {name.lower(): name for name in _SINGLE}
+_PLAIN: Final = re.compile(r"[0-9A-Za-z-]+", re.ASCII)
 _HEALTH: Final[Mapping[str, Action]] = {"GET": "health"}
 
 
@@ -71,7 +73,15 @@ class Routes:
 
     def find(self, path: str) -> Route | None:
         """The route of a percent-encoded path, or `None`."""
-        return self._usual.get(path) or self._find(path)
+        usual = self._usual.get(path)
+        if usual is not None:
+            return usual
+        # The usual spelling of a resource's path, without the long way.
+        base, _, id = path.rpartition("/")
+        parent = self._usual.get(base)
+        if parent is not None and parent.kind is not None and _PLAIN.fullmatch(id):
+            return Route(_RESOURCE, parent.kind, id, f"{parent.template}/{{id}}")
+        return self._find(path)
 
     def _find(self, path: str) -> Route | None:
         segments = _segments(path)

@@ -21,17 +21,15 @@ class Seen:
         self._route = route
         self.request_id = request_id
         self.principal: Principal | None = None
-
-    def begun(self) -> Begun:
+        template = route.template if route is not None else "(no route)"
+        self.begun: Final = Begun(known_method(request.method), template, request.origin.partition(":")[0])
         """The request as it came. Only words of our own: a client's don't get into a log line."""
-        template = self._route.template if self._route is not None else "(no route)"
-        return Begun(known_method(self._request.method), template, self._request.origin.partition(":")[0])
 
     def record(
         self, status: int, error: ScimError | None, milliseconds: float, spending: Spending, used: set[str]
     ) -> Record:
         """The request as it was answered."""
-        begun, route, principal = self.begun(), self._route, self.principal
+        begun, route, principal = self.begun, self._route, self.principal
         method = "GET" if begun.method == "HEAD" else begun.method
         return Record(
             method=begun.method,

@@ -4,15 +4,14 @@ Knows no log, no exporter and no HTTP.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, NamedTuple
 
 type Client = Literal["entra", "okta", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A request as far as it is known before anybody has looked at it."""
 
     method: str
@@ -22,8 +21,7 @@ class Begun:
     scheme: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An answered request."""
 
     method: str
@@ -52,6 +50,7 @@ type Observe = Callable[[Begun], Finish]
 """Is told of each request when it begins, and by what it returns when it is answered."""
 
 
+@lru_cache(maxsize=1_000)
 def hashed(tenant: str) -> str:
     """A tenant's name as logs and metrics have it: twelve hex digits of its SHA-256; `scim customer show` prints them."""
     return sha256(tenant.encode()).hexdigest()[:12]
