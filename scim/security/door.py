@@ -55,7 +55,7 @@ class Door:
             known = self._known.get(digest)
             if known is not None and self._timer() < known[1]:
                 return known[0]
-            return self._dev_tokens.principal(token) or await self._check(token, digest)
+            return self._dev_tokens.principal(digest) or await self._check(token, digest)
         except Unauthorized:
             if self._needs_customers and await self._directory.is_empty():
                 raise Unavailable(
