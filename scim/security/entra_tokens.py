@@ -76,6 +76,8 @@ class EntraTokens:
 
     async def _verify(self, token: str) -> "tuple[Claims, Version, EntraTenant]":
         """The claims of a token that a configured tenant has signed, and that tenant. Raises `Unauthorized` without a reason."""
+        if token.count(".") != 2:
+            raise invalid()  # junk is worth loading nothing for
         from scim.security import claims as claim_set, jws  # noqa: PLC0415 - pydantic and cryptography load when first needed
 
         signed = jws.read(token)

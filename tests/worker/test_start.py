@@ -97,12 +97,12 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def loaded_by(root: Path, settings: Mapping[str, str], token: str) -> set[str]:
+async def loaded_by(root: Path, settings: Mapping[str, str], token: str, status: int = 200) -> set[str]:
     """What a worker has loaded when it has answered its first request, of all that the tests here speak of."""
     async with await Worker.start(root, settings) as worker:
         before = await looked_at(worker)
         assert before & (EXPENSIVE | OF_THE_SERVICE) == set()
-        assert (await users(worker, token)).status == 200
+        assert (await users(worker, token)).status == status
         return (await looked_at(worker)) & EXPENSIVE
 
 
@@ -128,6 +128,10 @@ async def test_a_development_token_on_the_embedded_store_loads_nothing_expensive
 
 async def test_nor_does_a_secret_token(window: Path, data: Path, secret: str) -> None:
     assert await loaded_by(window, {"SCIM_DATA": str(data)}, secret) == set()
+
+
+async def test_nor_does_what_is_no_token_at_all(window: Path, data: Path) -> None:
+    assert await loaded_by(window, {"SCIM_DATA": str(data)}, "nonsense", 401) == set()
 
 
 async def test_cosmos_db_with_a_key_loads_its_client_and_no_identity(window: Path, account: CosmosAccount) -> None:
