@@ -350,9 +350,11 @@ def of_kind(collector: Collector, kind: str) -> list[Any]:
 
 def test_application_insights_gets_the_span_and_in_it_the_line(collector: Collector, tmp_path: Path) -> None:
     server = Server(environment=to_application_insights(collector, tmp_path))
-    ask_for(server, "/Users")
-    collector.wait_until(lambda: of_kind(collector, "RequestData") and of_kind(collector, "MessageData"))
-    code, log = server.stop()
+    try:
+        ask_for(server, "/Users")
+        collector.wait_until(lambda: of_kind(collector, "RequestData") and of_kind(collector, "MessageData"))
+    finally:
+        code, log = server.stop()
     assert code == 0, log
     [request] = of_kind(collector, "RequestData")
     [message] = of_kind(collector, "MessageData")
