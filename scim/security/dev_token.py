@@ -12,7 +12,8 @@ class DevTokens:
 
     def __init__(self, tenants: Mapping[str, str]) -> None:
         self._tenants = [
-            (sha256(token.encode()).digest(), Principal(tenant, has_budget=False)) for token, tenant in tenants.items()
+            (sha256(token.encode("utf-8", "surrogateescape")).digest(), Principal(tenant, has_budget=False))
+            for token, tenant in tenants.items()
         ]
 
     def principal(self, digest: bytes) -> Principal | None:

@@ -30,7 +30,7 @@ class Directory:
         # Every id that somebody makes up costs a read of the database.
         self._guesses = Budget(_GUESSES_A_SECOND, _GUESSES_AT_ONCE, timer=timer)
         self._exist = Remembered(self._look_for_any, seconds=_EMPTY_SECONDS, timer=timer)
-        self._all = customers
+        self._records = customers
         self._customers = Remembered(customers.customer, seconds=SECONDS, timer=timer)
         self._entra_tenants = Remembered(customers.entra_tenant, seconds=SECONDS, timer=timer)
         self._secret_tokens = Remembered(customers.secret_token, seconds=SECONDS, timer=timer)
@@ -52,7 +52,7 @@ class Directory:
         return await self._guarded(self._secret_tokens, id)
 
     async def _look_for_any(self, _: str) -> bool:
-        if await self._all.exist():
+        if await self._records.exist():
             return True
         _log.critical("there is no customer: every request is answered 503 until 'scim customer create' has made one")
         return False
