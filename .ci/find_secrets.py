@@ -26,6 +26,8 @@ _NO_SECRETS: Final = (
     r"^t1meMa\$heen(-\{\{rand\}\})?$",  # the password of RFC 7643 §8.2, in recorded requests
     r"^1mz050nq-\{\{rand\}\}$",  # the password of Okta's published tests
     r"^C2y6yDjf5/R\+ob0N8A7Cgv30.*==$",  # the key that every Cosmos DB emulator has, from Microsoft's documentation
+    r"^gAAAAABpf[bc][A-Za-z0-9_-]{80,}$",  # cursors that a key of the tests has sealed, in tests/fuzz
+    r"^(drop|hash)$",  # what becomes of passwords: the values of a setting
     r"^(S3cret|hunter2-secret)$",  # passwords in tests which say that none is kept or shown
 )
 _NO_SECRET_LINES: Final = (r'^\s*"w": "[0-9a-f]{16}",?$',)  # items in the data model: `w` tells one write from another

@@ -77,8 +77,21 @@ param baseUrl string = ''
 @maxValue(100000)
 param requestsPerSecond int = 100
 
-@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_BODY_BYTES, SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE.')
+@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_BODY_BYTES, SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_BULK_BYTES, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
 param limits object = {}
+
+@description('A folder of the package, such as `schemas`, with files that describe own schemas and resource types; empty: there are none.')
+@maxLength(200)
+param schemasFolder string = ''
+
+@description('The attribute of a user that holds the object id of that user in Entra ID: who `/Me` is.')
+@minLength(1)
+@maxLength(300)
+param meAttribute string = 'externalId'
+
+@description('What becomes of passwords that a client sends: forgotten, or kept as Argon2id hashes.')
+@allowed(['drop', 'hash'])
+param passwords string = 'drop'
 
 @description('Whether traces and metrics are sent by OpenTelemetry as well. The lines in the log come without it.')
 param openTelemetry bool = false
@@ -216,6 +229,9 @@ module app 'modules/app.bicep' = {
     baseUrl: baseUrl
     requestsPerSecond: requestsPerSecond
     limits: limits
+    schemasFolder: schemasFolder
+    meAttribute: meAttribute
+    passwords: passwords
     openTelemetry: openTelemetry
   }
   // Without them the app would look for its storage and its database where nobody answers.

@@ -11,3 +11,4 @@ param zoneRedundant = bool(readEnvironmentVariable('INFRA_ZONE_REDUNDANT', 'fals
 param capacity = readEnvironmentVariable('INFRA_CAPACITY', 'serverless')
 param alwaysReadyInstances = int(readEnvironmentVariable('INFRA_ALWAYS_READY_INSTANCES', '0'))
 param baseUrl = readEnvironmentVariable('INFRA_BASE_URL', '')
+param schemasFolder = readEnvironmentVariable('INFRA_SCHEMAS_FOLDER', '')

@@ -29,6 +29,9 @@ _OFF: Final = frozenset({"0", "off", "f", "false", "n", "no"})
 type StoreName = Literal["sqlite", "cosmos"]
 _STORES: Final[Mapping[str, StoreName]] = {"sqlite": "sqlite", "cosmos": "cosmos"}
 
+type PasswordsKept = Literal["drop", "hash"]
+_PASSWORDS: Final[Mapping[str, PasswordsKept]] = {"drop": "drop", "hash": "hash"}
+
 
 class SettingsError(Exception):
     """A setting is wrong; the text is one line that says which and why, without its value."""
@@ -69,6 +72,12 @@ def _switch(value: str) -> bool:
     return value.lower() in _ON
 
 
+def _passwords(value: str) -> PasswordsKept:
+    if value not in _PASSWORDS:
+        raise ValueError("must be drop or hash")
+    return _PASSWORDS[value]
+
+
 def _store(value: str) -> StoreName:
     if value not in _STORES:
         raise ValueError("must be sqlite or cosmos")
@@ -96,7 +105,16 @@ class Settings:
     cosmos_container: str = "resources"
     base_url: str | None = None
     """The address in answers, such as `https://scim.example.com/scim/v2`; none: the one that the client used."""
+    schemas: Path | None = None
+    """A folder of JSON files that describe the deployment's own schemas and resource types."""
+    me_attribute: str = "externalId"
+    """The attribute of a user that holds the `oid` or `sub` of that user's tokens: who `/Me` is."""
+    passwords: PasswordsKept = "drop"
+    """What becomes of a `password` that a client sends: `drop` forgets it, `hash` keeps an Argon2id hash of it."""
     max_body_bytes: int = DEFAULT.body_bytes
+    max_bulk_bytes: int = DEFAULT.bulk_bytes
+    max_bulk_operations: int = DEFAULT.bulk_operations
+    cursor_seconds: int = DEFAULT.cursor_seconds
     max_resource_bytes: int = DEFAULT.resource_bytes
     max_filter_characters: int = DEFAULT.filter_characters
     max_filter_depth: int = DEFAULT.filter_depth
@@ -116,6 +134,8 @@ class Settings:
         """The limits that requests are held to."""
         return Limits(
             body_bytes=self.max_body_bytes,
+            bulk_bytes=self.max_bulk_bytes,
+            bulk_operations=self.max_bulk_operations,
             resource_bytes=self.max_resource_bytes,
             filter_characters=self.max_filter_characters,
             filter_depth=self.max_filter_depth,
@@ -123,6 +143,7 @@ class Settings:
             members=self.max_members,
             page=self.max_page,
             default_page=min(self.default_page, self.max_page),
+            cursor_seconds=self.cursor_seconds,
         )
 
 
@@ -137,7 +158,13 @@ _READ: Final[Mapping[str, Callable[[str], object]]] = {
     "cosmos_database": str,
     "cosmos_container": str,
     "base_url": _base_url,
+    "schemas": Path,
+    "me_attribute": str,
+    "passwords": _passwords,
     "max_body_bytes": _number(1024, 100 * 1024 * 1024),
+    "max_bulk_bytes": _number(1024, 100 * 1024 * 1024),
+    "max_bulk_operations": _number(1, 10_000),
+    "cursor_seconds": _number(60, 7 * 24 * 3600),
     "max_resource_bytes": _number(1024, 1024 * 1024),
     "max_filter_characters": _number(100, 100_000),
     "max_filter_depth": _number(1, 100),

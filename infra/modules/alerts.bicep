@@ -29,11 +29,11 @@ var rules = [
   {
     key: 'failures'
     title: 'SCIM: more than 5% of requests fail (5xx)'
-    description: 'At least 10 requests in 15 minutes, more than 5% of them answered 500 or above: the database can not be reached, or a fault of the service. Identity providers come back, and go into quarantine when it lasts.'
+    description: 'At least 10 requests in 15 minutes, more than 5% of them answered 500 or above, other than 501: the database can not be reached, or a fault of the service. Identity providers come back, and go into quarantine when it lasts.'
     severity: 1
     window: 'PT15M'
     frequency: 'PT5M'
-    query: '${lines}| summarize requests = count(), failed = countif(status >= 500) | where requests >= 10 and failed > 0.05 * requests'
+    query: '${lines}| summarize requests = count(), failed = countif(status >= 500 and status != 501) | where requests >= 10 and failed > 0.05 * requests'
   }
   {
     key: 'unauthorized'

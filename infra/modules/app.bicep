@@ -86,6 +86,19 @@ param requestsPerSecond int
 @description('Limits other than the defaults, by the names of their variables.')
 param limits object
 
+@description('A folder of the package with own schemas and resource types; empty: none.')
+@maxLength(200)
+param schemasFolder string
+
+@description('The attribute of a user that tells who `/Me` is.')
+@minLength(1)
+@maxLength(300)
+param meAttribute string
+
+@description('What becomes of passwords that a client sends.')
+@allowed(['drop', 'hash'])
+param passwords string
+
 @description('Whether traces and metrics are sent by OpenTelemetry as well.')
 param openTelemetry bool
 
@@ -182,6 +195,9 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     // Empty counts as missing.
     SCIM_BASE_URL: baseUrl
     SCIM_REQUESTS_PER_SECOND: string(requestsPerSecond)
+    SCIM_SCHEMAS: schemasFolder
+    SCIM_ME_ATTRIBUTE: meAttribute
+    SCIM_PASSWORDS: passwords
   })
 }
 

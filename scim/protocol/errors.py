@@ -59,6 +59,24 @@ class InvalidPath(BadRequest):
     scim_type = "invalidPath"
 
 
+class InvalidCursor(BadRequest):
+    """The cursor isn't one that was given out for this query (RFC 9865 §2.1)."""
+
+    scim_type = "invalidCursor"
+
+
+class ExpiredCursor(BadRequest):
+    """The cursor was given out too long ago (RFC 9865 §2.1)."""
+
+    scim_type = "expiredCursor"
+
+
+class InvalidCount(BadRequest):
+    """The `count` of a query that pages by cursor isn't a number, or not the one that the paging began with (RFC 9865 §2.1)."""
+
+    scim_type = "invalidCount"
+
+
 class NoTarget(BadRequest):
     """A PATCH path that yields nothing to operate on."""
 
@@ -103,6 +121,12 @@ class MethodNotAllowed(ScimError):
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         listed = ", ".join(allowed)
         super().__init__(f"{method} isn't possible here; possible are {listed}.", headers={"Allow": listed})
+
+
+class Conflict(ScimError):
+    """409: a bulk operation refers to a resource that the same request didn't come to create (RFC 7644 §3.7.1)."""
+
+    status = 409
 
 
 class Uniqueness(ScimError):

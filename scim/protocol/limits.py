@@ -9,6 +9,9 @@ class Limits:
     """Sizes in bytes, lengths in characters, the rest in pieces."""
 
     body_bytes: int = 1024 * 1024
+    bulk_bytes: int = 10 * 1024 * 1024
+    """The body of a bulk request."""
+    bulk_operations: int = 1_000
     resource_bytes: int = 256 * 1024
     filter_characters: int = 10_000
     filter_depth: int = 50
@@ -25,6 +28,8 @@ class Limits:
     """Resources that all such predicates of a filter may lead to."""
     memberships_in_page: int = 5_000
     """A page that would carry more `members` or `groups` values is cut short."""
+    cursor_seconds: int = 3_600
+    """How long after it was given out a cursor leads on."""
 
 
 DEFAULT: Final = Limits()

@@ -32,6 +32,13 @@ WRONG = [
     ("SCIM_MAX_FILTER_DEPTH", "101"),
     ("SCIM_MAX_PATCH_OPERATIONS", "0"),
     ("SCIM_MAX_MEMBERS", "1.5"),
+    ("SCIM_MAX_BULK_BYTES", "1023"),
+    ("SCIM_MAX_BULK_OPERATIONS", "0"),
+    ("SCIM_MAX_BULK_OPERATIONS", "10001"),
+    ("SCIM_CURSOR_SECONDS", "59"),
+    ("SCIM_CURSOR_SECONDS", "604801"),
+    ("SCIM_PASSWORDS", "bcrypt"),
+    ("SCIM_PASSWORDS", "HASH"),
     ("SCIM_DEFAULT_PAGE", "0"),
     ("SCIM_MAX_PAGE", "1001"),
     ("SCIM_REQUESTS_PER_SECOND", "0"),
@@ -63,7 +70,9 @@ def test_a_wrong_setting_is_told_in_one_line_without_its_value(name: str, value:
     assert "secret" not in text
 
 
-@pytest.mark.parametrize(("name", "value"), [WRONG[0], WRONG[8], ("WEBSITE_INSTANCE_ID", "1")])
+@pytest.mark.parametrize(
+    ("name", "value"), [WRONG[0], WRONG[8], ("SCIM_ME_ATTRIBUTE", "secret"), ("WEBSITE_INSTANCE_ID", "1")]
+)
 def test_serve_does_not_start_on_a_wrong_setting(name: str, value: str) -> None:
     ended = CliRunner(env={name: value}).invoke(main, ["serve", "--port", "0"])
     assert ended.exit_code == 1
@@ -88,6 +97,9 @@ def test_every_setting_but_one_has_a_variable() -> None:
         "data": "scim.db",
         "dev_keys": "http://127.0.0.1:8080",
         "base_url": "https://scim.example.com",
+        "schemas": "schemas",
+        "me_attribute": "userName",
+        "passwords": "hash",
         **dict.fromkeys(("dev_token", "cosmos_key", "cosmos_database", "cosmos_container"), "other"),
         **dict.fromkeys(("azure_monitor", "opentelemetry"), "true"),
     }
@@ -184,7 +196,7 @@ def configured(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     function_app.service_of_this_worker.cache_clear()
 
     def make(**environment: str) -> Client:
-        for name in (*AZURE, "SCIM_DATA", "SCIM_BASE_URL", "SCIM_STORE", "SCIM_DEV_TOKEN"):
+        for name in (*AZURE, "SCIM_DATA", "SCIM_BASE_URL", "SCIM_STORE", "SCIM_DEV_TOKEN", "SCIM_ME_ATTRIBUTE"):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -216,6 +228,7 @@ REQUESTS = [
         {"IDENTITY_ENDPOINT": "http://x", "SCIM_DEV_TOKEN": TOKEN, "SCIM_STORE": "sqlite"},
         {"SCIM_STORE": "postgres", "SCIM_DEV_TOKEN": TOKEN},
         {"SCIM_BASE_URL": "nonsense-secret", "SCIM_DEV_TOKEN": TOKEN},
+        {"SCIM_ME_ATTRIBUTE": "nonsense-secret", "SCIM_DEV_TOKEN": TOKEN},
         {"SCIM_DATA": "/nowhere/at/all/scim.db", "SCIM_DEV_TOKEN": TOKEN},
     ],
     ids="+".join,

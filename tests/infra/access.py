@@ -27,7 +27,8 @@ DATA_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 _KEYS: Final = re.compile(
     r"^(list[A-Z]\w*|getSecret|newGuid)$|[Kk]eys?$|[Ss]ecret|[Pp]assword|^(publishing|connectionStrings)"
 )
-_INNOCENT: Final = {"uniqueKeys", "key"}
+# The last two say what becomes of the passwords that clients send: `drop` or `hash`.
+_INNOCENT: Final = {"uniqueKeys", "key", "passwords", "SCIM_PASSWORDS"}
 _KEY_TEXTS: Final = re.compile(r"AccountKey|SharedAccess|[?&]sig=|\bsv=\d|scimaf_|-----BEGIN|Bearer ")
 
 

@@ -217,6 +217,9 @@ MUTATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("app_settings_are_complete", APP, "    AZURE_CLIENT_ID: identityClientId\n", ""),
     ("app_settings_are_complete", APP, "    AzureWebJobsStorage__blobServiceUri: storageBlobEndpoint\n", ""),
     ("app_settings_are_complete", APP, "    SCIM_REQUESTS_PER_SECOND: string(requestsPerSecond)\n", ""),
+    ("app_settings_are_complete", APP, "    SCIM_SCHEMAS: schemasFolder\n", ""),
+    ("app_settings_are_complete", APP, "    SCIM_PASSWORDS: passwords\n", ""),
+    ("app_settings_are_complete", APP, "    SCIM_ME_ATTRIBUTE: meAttribute\n", ""),
     ("app_settings_are_complete", APP, "  AzureFunctionsJobHost__telemetryMode: 'OpenTelemetry'\n", ""),
     ("app_settings_are_complete", APP, "union(limits, telemetry, {", "union(telemetry, {"),
     ("app_settings_are_complete", MAIN, "SCIM_MAX_MEMBERS, ", ""),
@@ -309,7 +312,7 @@ MUTATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     (
         "alerts_cover_what_goes_wrong",
         ALERTS,
-        "countif(status >= 500) | where requests",
+        "countif(status >= 500 and status != 501) | where requests",
         "countif(status >= 600) | where requests",
     ),
     ("alerts_cover_what_goes_wrong", ALERTS, "status == 401", "status == 403"),

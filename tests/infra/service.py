@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Final
 from unittest.mock import ANY
 
@@ -84,7 +85,7 @@ def app_settings_are_known_to_the_code_or_the_platform(stack: Stack) -> Iterator
 
 def app_settings_are_complete(stack: Stack) -> Iterator[str]:
     """Every setting that the platform reads is there, and the service starts with the rest as it is meant to."""
-    limits = {variable(name) for name in OURS if name.startswith(("max_", "default_"))}
+    limits = {variable(name) for name in OURS if name.startswith(("max_", "default_", "cursor_"))}
     (described,) = (each for each in declarations(stack.files[MAIN]) if each.name == "limits")
     named = set(re.findall(r"\bSCIM_[A-Z_]+", literal(described.decorators["description"][0])))
     if named != limits:
@@ -104,6 +105,9 @@ def app_settings_are_complete(stack: Stack) -> Iterator[str]:
             cosmos_endpoint=stack.one(COSMOS, variant).runtime["documentEndpoint"],
             base_url=given.get("baseUrl"),
             requests_per_second=given.get("requestsPerSecond", 100),
+            schemas=Path(given["schemasFolder"]) if "schemasFolder" in given else None,
+            me_attribute=given.get("meAttribute", "externalId"),
+            passwords=given.get("passwords", "drop"),
             max_members=int(given.get("limits", {}).get("SCIM_MAX_MEMBERS", Settings().max_members)),
             azure_monitor=traced,
             on_azure=True,

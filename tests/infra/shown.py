@@ -38,7 +38,7 @@ def _line() -> Mapping[str, str]:
     if not written[0].startswith("request operation="):
         raise AssertionError(f"the line begins otherwise: {written[0]}")
     pairs = dict(pair.split("=") for pair in written[0].removeprefix("request ").split(" "))
-    whole = {"status", "database_calls"}
+    whole = {"status", "database_calls", "bulk_operations", "bulk_failed"}
     return {name: "int" if name in whole else "real" if name in {"ms", "ru"} else "string" for name in pairs}
 
 

@@ -30,6 +30,9 @@ VARIANTS: Final[Mapping[str, Mapping[str, Json]]] = {
         "baseUrl": "https://scim.example.com/scim/v2",
         "requestsPerSecond": 50,
         "limits": {"SCIM_MAX_MEMBERS": "20000", "SCIM_STORE": "sqlite"},
+        "schemasFolder": "schemas",
+        "meAttribute": "userName",
+        "passwords": "hash",
         "openTelemetry": True,
     },
     "operators from outside": {"privateNetwork": True, "operatorAddresses": ["192.0.2.0/24"]},
@@ -46,6 +49,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "INFRA_CAPACITY": "autoscale",
     "INFRA_ALWAYS_READY_INSTANCES": "1",
     "INFRA_BASE_URL": "https://scim.example.com/scim/v2",
+    "INFRA_SCHEMAS_FOLDER": "schemas",
 }
 
 STORAGE: Final = "Microsoft.Storage/storageAccounts"
