@@ -26,20 +26,30 @@ type Action = Literal[
     "schema",
     "bulk",
     "me",
+    "createMe",
+    "putMe",
+    "patchMe",
+    "deleteMe",
     "health",
 ]
 
 _RESOURCES: Final[Mapping[str, Action]] = {"GET": "list", "POST": "create"}
 _RESOURCE: Final[Mapping[str, Action]] = {"GET": "get", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
 _SEARCH: Final[Mapping[str, Action]] = {"POST": "search"}
-_ANY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_ME: Final[Mapping[str, Action]] = {
+    "GET": "me",
+    "POST": "createMe",
+    "PUT": "putMe",
+    "PATCH": "patchMe",
+    "DELETE": "deleteMe",
+}
 _SINGLE: Final[Mapping[str, Mapping[str, Action]]] = {
     ".search": _SEARCH,
     "ServiceProviderConfig": {"GET": "serviceProviderConfig"},
     "ResourceTypes": {"GET": "resourceTypes"},
     "Schemas": {"GET": "schemas"},
     "Bulk": {"POST": "bulk"},
-    "Me": dict.fromkeys(_ANY, "me"),
+    "Me": _ME,
 }
 _BY_ID: Final[Mapping[str, Mapping[str, Action]]] = {
     "ResourceTypes": {"GET": "resourceType"},
@@ -66,6 +76,7 @@ class Routes:
 
     def __init__(self, registry: Registry) -> None:
         self._endpoints = {kind.endpoint.strip("/").lower(): kind for kind in registry.resource_types.values()}
+        self._user = registry.resource_types["User"]
         self._base = _segments(BASE_PATH.lower())
         self._usual = {
             f"{BASE_PATH}{k.endpoint}": self._single(k.endpoint.strip("/")) for k in registry.resource_types.values()
@@ -98,7 +109,10 @@ class Routes:
         if kind is not None:
             return Route(_RESOURCES, kind, template=kind.endpoint)
         known = _NAMES.get(name.lower(), "")
-        return Route(_SINGLE[known], template=f"/{known}") if known in _SINGLE else None
+        # RFC 7644 §3.11: `/Me` is a user by another name.
+        return (
+            Route(_SINGLE[known], self._user if known == "Me" else None, "", f"/{known}") if known in _SINGLE else None
+        )
 
     def _nested(self, name: str, id: str) -> Route | None:
         kind = self._endpoints.get(name.lower())

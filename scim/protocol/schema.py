@@ -1,9 +1,9 @@
-"""Schemas and resource types as data, compiled once for fast look-up by any letter case. Knows no resource."""
+"""Schemas and resource types, compiled once for fast look-up by any letter case. Knows no resource."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, NamedTuple
 
 from scim.protocol.json import JsonObject
 
@@ -27,6 +27,7 @@ class Attribute:
     returned: Returned = "default"
     uniqueness: str = "none"
     reference_types: tuple[str, ...] = ()
+    sortable: bool = False
     sub_attributes: Mapping[str, "Attribute"] = field(default_factory=dict)
     """By lower-case name; empty unless the type is complex."""
     label: str = ""
@@ -93,12 +94,10 @@ class ResourceType:
     schema: Schema
     extensions: Mapping[str, Schema]
     """By URN as registered."""
-    sortable: frozenset[str]
-    """Canonical paths (`name.familyName`) that `sortBy` takes."""
-    unique: str
-    """The name of the required, `uniqueness: server` attribute that is the key within a tenant."""
+    required_extensions: frozenset[str]
+    """The URNs of those that every resource must have."""
     relation: str
-    """The attribute that is derived from member items: `members` of a group, `groups` of a user."""
+    """The attribute that is derived from member items: `members` of a group, `groups` of a user; empty: none is."""
     source: JsonObject
 
     @cached_property
@@ -112,18 +111,45 @@ class ResourceType:
         return {attribute.name: attribute for attribute in self.attributes.values()}
 
     @cached_property
-    def sort_paths(self) -> Mapping[str, tuple[str, ...]]:
-        """The sortable paths, each with the names that lead to its value in the folded copy."""
-        return {path: tuple(path.split(".")) for path in sorted(self.sortable)}
+    def unique(self) -> str | None:
+        """The required, `uniqueness: server` core attribute that is the key within a tenant; `None`: the id is."""
+        return next((attribute.name for attribute in self.schema.attributes.values() if _can_be_key(attribute)), None)
 
     @cached_property
-    def withholds(self) -> bool:
-        """Whether an attribute of this type isn't returned unless it is asked for."""
-        return any(
-            attribute.returned == "request"
-            for schema in (self.schema, *self.extensions.values())
-            for attribute in schema.attributes.values()
+    def claimed(self) -> tuple[Place, ...]:
+        """Single-valued, simple attributes besides the key whose values are unique within a tenant (RFC 7643 §7)."""
+        return tuple(
+            Place(urn, attribute)
+            for urn, attribute in self._levels
+            if attribute.uniqueness in {"server", "global"}
+            and attribute.type != "complex"
+            and not attribute.multi_valued
+            and (urn is not None or attribute.name != self.unique)
         )
+
+    @cached_property
+    def sort_paths(self) -> Mapping[str, tuple[str, ...]]:
+        """The canonical paths that `sortBy` takes, each with the names that lead to its value in the folded copy."""
+        paths = {path: tuple(path.split(".")) for path in _SORTABLE_COMMON}
+        for urn, attribute in self._levels:
+            for sub in (None, *attribute.sub_attributes.values()):
+                if (attribute if sub is None else sub).sortable:
+                    names = (attribute.name,) if sub is None else (attribute.name, sub.name)
+                    paths[sort_path(urn, *names)] = names if urn is None else (urn, *names)
+        return dict(sorted(paths.items()))
+
+    @property
+    def _levels(self) -> Iterator[tuple[str | None, Attribute]]:
+        """Every attribute of the schemas with the URN of the extension that it is in."""
+        for urn, schema in ((None, self.schema), *self.extensions.items()):
+            for attribute in schema.attributes.values():
+                yield urn, attribute
+
+    @cached_property
+    def has_active(self) -> bool:
+        """Whether resources of this type are switched on and off by a boolean `active`."""
+        active = self.by_name.get("active")
+        return active is not None and active.type == "boolean" and not active.multi_valued
 
     @cached_property
     def references(self) -> Sequence[tuple[str | None, str, str]]:
@@ -186,12 +212,13 @@ class ResourceType:
         return self.extensions.get(self.urns.get(urn.lower(), ""))
 
 
-def _attributes(*attributes: Attribute) -> dict[str, Attribute]:
+def by_lower_name(*attributes: Attribute) -> dict[str, Attribute]:
+    """The attributes as those of a level are kept."""
     return {attribute.name.lower(): attribute for attribute in attributes}
 
 
 # RFC 7643 §3.1: attributes that every resource has and no schema lists.
-COMMON: Final[Mapping[str, Attribute]] = _attributes(
+COMMON: Final[Mapping[str, Attribute]] = by_lower_name(
     Attribute(
         SCHEMAS,
         "reference",
@@ -207,7 +234,7 @@ COMMON: Final[Mapping[str, Attribute]] = _attributes(
         "meta",
         "complex",
         mutability="readOnly",
-        sub_attributes=_attributes(
+        sub_attributes=by_lower_name(
             Attribute("resourceType", case_exact=True, mutability="readOnly"),
             Attribute("created", "dateTime", mutability="readOnly"),
             Attribute("lastModified", "dateTime", mutability="readOnly"),
@@ -218,44 +245,13 @@ COMMON: Final[Mapping[str, Attribute]] = _attributes(
 )
 
 
-def attribute_from(source: JsonObject, parent: str = "") -> Attribute:
-    """Compile one attribute definition in the form of RFC 7643 §7; `parent` is the label of what it is part of."""
-    kind = cast(AttributeType, source["type"])
-    label = f"{parent}.{source['name']}" if parent else source["name"]
-    return Attribute(
-        name=source["name"],
-        type=kind,
-        multi_valued=source.get("multiValued", False),
-        required=source.get("required", False),
-        # RFC 7643 §2.3.6, §2.3.7: binary values and references are case exact whatever the definition says.
-        case_exact=source.get("caseExact", False) or kind in {"binary", "reference"},
-        mutability=source.get("mutability", "readWrite"),
-        returned=source.get("returned", "default"),
-        uniqueness=source.get("uniqueness", "none"),
-        reference_types=tuple(source.get("referenceTypes", ())),
-        sub_attributes=_attributes(*(attribute_from(sub, label) for sub in source.get("subAttributes", ()))),
-        label=label,
-    )
+_SORTABLE_COMMON: Final = ("externalId", "meta.created", "meta.lastModified")
 
 
-def schema_from(source: JsonObject) -> Schema:
-    """Compile a Schema resource as `/Schemas/{id}` returns it."""
-    return Schema(source["id"], source["name"], _attributes(*(attribute_from(a) for a in source["attributes"])), source)
+def sort_path(urn: str | None, name: str, sub: str | None = None) -> str:
+    """How an attribute, or a sub-attribute, is named among the `sort_paths`: `name.familyName`, `urn:department`."""
+    return f"{'' if urn is None else f'{urn}:'}{name}{'' if sub is None else f'.{sub}'}"
 
 
-def resource_type_from(
-    source: JsonObject, schemas: Mapping[str, Schema], sortable: Iterable[str], relation: str
-) -> ResourceType:
-    """Compile a ResourceType resource as `/ResourceTypes/{id}` returns it; its schemas must be in `schemas`."""
-    schema = schemas[source["schema"]]
-    [unique] = [a.name for a in schema.attributes.values() if a.required and a.uniqueness == "server"]
-    return ResourceType(
-        name=source["name"],
-        endpoint=source["endpoint"],
-        schema=schema,
-        extensions={e["schema"]: schemas[e["schema"]] for e in source.get("schemaExtensions", ())},
-        sortable=frozenset(sortable),
-        unique=unique,
-        relation=relation,
-        source=source,
-    )
+def _can_be_key(attribute: Attribute) -> bool:
+    return attribute.type == "string" and attribute.required and attribute.uniqueness == "server"

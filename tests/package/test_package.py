@@ -27,6 +27,7 @@ LEFT = [
     ".venv/lib/python3.13/site-packages/scim.py",
     "default.jsonl",
     "dist/scim.whl",
+    "examples/schemas/device.json",
     "local.settings.json",
     "local.settings.sample.json",
     "requirements-dev.txt",
@@ -52,7 +53,8 @@ def test_the_app_is_uploaded_and_nothing_else(uploaded: Reader) -> None:
 
 @by_reader
 def test_what_work_leaves_in_the_folder_is_not_uploaded(uploaded: Reader, tmp_path: Path) -> None:
-    app = [*APP, "scim/app.py", "scim/protocol/schemas/user.json"]
+    """A deployment's own schemas are, from the folder that docs/custom-schemas.md names."""
+    app = [*APP, "scim/app.py", "scim/protocol/schemas/user.json", "schemas/device.json"]
     for name in [*app, *LEFT]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -1,0 +1,81 @@
+"""Definitions, each known to be right in itself, compiled into schemas and resource types, and as discovery shows them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from scim.protocol.json import JsonObject
+from scim.protocol.schema import Attribute, ResourceType, Schema, by_lower_name
+
+SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+RESOURCE_TYPE: Final = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+
+# RFC 7643 §2.2: what a definition means by leaving a characteristic out.
+_DEFAULTS: Final[JsonObject] = {
+    "type": "string",
+    "multiValued": False,
+    "required": False,
+    "caseExact": False,
+    "mutability": "readWrite",
+    "returned": "default",
+    "uniqueness": "none",
+}
+
+
+def shown_schema(source: JsonObject) -> JsonObject:
+    """A Schema as `/Schemas` returns it, but for `meta`: every characteristic stated, no mark of our own."""
+    shown = {name: value for name, value in source.items() if name != "meta"}
+    return {"schemas": [SCHEMA], **shown, "attributes": [_shown_attribute(a) for a in source["attributes"]]}
+
+
+def _shown_attribute(source: JsonObject) -> JsonObject:
+    shown = {name: value for name, value in source.items() if name != "sortable"}
+    shown = {**shown, **{name: value for name, value in _DEFAULTS.items() if name not in shown}}
+    # RFC 7643 §2.3.6, §2.3.7: binary values and references are case exact whatever the definition says.
+    shown["caseExact"] |= shown["type"] in {"binary", "reference"}
+    if "subAttributes" in shown:
+        shown["subAttributes"] = [_shown_attribute(sub) for sub in shown["subAttributes"]]
+    return shown
+
+
+def attribute_from(source: JsonObject, parent: str = "") -> Attribute:
+    """Compile one attribute definition in the form of RFC 7643 §7; `parent` is the label of what it is part of."""
+    stated = _shown_attribute(source)
+    label = f"{parent}.{source['name']}" if parent else source["name"]
+    return Attribute(
+        name=stated["name"],
+        type=stated["type"],
+        multi_valued=stated["multiValued"],
+        required=stated["required"],
+        case_exact=stated["caseExact"],
+        mutability=stated["mutability"],
+        returned=stated["returned"],
+        uniqueness=stated["uniqueness"],
+        reference_types=tuple(stated.get("referenceTypes", ())),
+        sortable=source.get("sortable", False),
+        sub_attributes=by_lower_name(*(attribute_from(sub, label) for sub in source.get("subAttributes", ()))),
+        label=label,
+    )
+
+
+def schema_from(source: JsonObject) -> Schema:
+    """Compile a Schema as it stands in a file, which may mark attributes as sortable."""
+    attributes = by_lower_name(*(attribute_from(attribute) for attribute in source["attributes"]))
+    return Schema(source["id"], source.get("name", ""), attributes, shown_schema(source))
+
+
+def resource_type_from(source: JsonObject, schemas: Mapping[str, Schema], relation: str = "") -> ResourceType:
+    """Compile a ResourceType as `/ResourceTypes/{id}` returns it; its schemas must be in `schemas`."""
+    extensions = [
+        {**listed, "required": listed.get("required", False)} for listed in source.get("schemaExtensions", ())
+    ]
+    shown = {name: value for name, value in source.items() if name != "meta"}
+    shown = {"schemas": [RESOURCE_TYPE], "id": source["name"], **shown}
+    return ResourceType(
+        name=source["name"],
+        endpoint=source["endpoint"],
+        schema=schemas[source["schema"]],
+        extensions={extension["schema"]: schemas[extension["schema"]] for extension in extensions},
+        required_extensions=frozenset(extension["schema"] for extension in extensions if extension["required"]),
+        relation=relation,
+        source={**shown, "schemaExtensions": extensions} if extensions else shown,
+    )

@@ -1,0 +1,224 @@
+"""What one Schema or ResourceType may say. Knows neither the others nor what becomes of it.
+
+Every fault is a `SchemaError` that names the file, the path inside it and the reason.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, get_args
+
+from scim.protocol.compile import RESOURCE_TYPE, SCHEMA
+from scim.protocol.documents import Part
+from scim.protocol.json import Json
+from scim.protocol.schema import COMMON, AttributeType, MutabilityKind, Returned
+
+_SCHEMA_KEYS: Final = ("schemas", "id", "name", "description", "attributes", "meta")
+_TYPE_KEYS: Final = ("schemas", "id", "name", "description", "endpoint", "schema", "schemaExtensions", "meta")
+_EXTENSION_KEYS: Final = ("schema", "required")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "type": get_args(AttributeType.__value__),
+    "mutability": get_args(MutabilityKind.__value__),
+    "returned": get_args(Returned.__value__),
+    "uniqueness": ("none", "server", "global"),
+}
+_SWITCHES: Final = ("multiValued", "required", "caseExact", "sortable")
+_LISTS: Final = ("canonicalValues", "referenceTypes")
+_ATTRIBUTE_KEYS: Final = ("name", "description", *_CHOICES, *_SWITCHES, *_LISTS, "subAttributes")
+
+# RFC 7643 §2.1, but for the $ that no path of a filter or a PATCH could hold; `$ref` is the exception (§2.4).
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}", re.ASCII)
+_TYPE_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}", re.ASCII)
+_ENDPOINT: Final = re.compile(r"/[A-Za-z][A-Za-z0-9_-]{0,63}", re.ASCII)
+# RFC 8141 §2, but for what would have to be quoted in a URL, in a filter or in a database's paths.
+_URN: Final = re.compile(
+    r"urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:[a-z0-9](?:[a-z0-9._:-]{0,198}[a-z0-9])?", re.IGNORECASE | re.ASCII
+)
+_OWN_ENDPOINTS: Final = frozenset({"/me", "/bulk", "/schemas", "/resourcetypes", "/serviceproviderconfig"})
+
+# Values of these can be equal to one another in a way that is worth forbidding.
+_UNIQUE_TYPES: Final = ("string", "reference", "integer", "dateTime")
+
+
+def is_schema(part: Part) -> bool:
+    """Whether the definition is a Schema, or else a ResourceType; its `schemas` says. Raises `SchemaError`."""
+    if not isinstance(part.value, dict):
+        raise part.fault("must be a JSON object: a Schema or a ResourceType")
+    schemas = part.value.get("schemas")
+    if schemas == [SCHEMA] or (schemas is None and "attributes" in part.value):
+        return True
+    if schemas != [RESOURCE_TYPE]:
+        raise part.fault(f"must be [{SCHEMA!r}] or [{RESOURCE_TYPE!r}]".replace("'", '"'), "schemas")
+    return False
+
+
+def check_schema(part: Part) -> None:
+    """Raises `SchemaError` unless the definition is a Schema that this service can hold to (RFC 7643 §7)."""
+    part.object(_SCHEMA_KEYS, "a Schema")
+    _text(part, "name", required=False)
+    _text(part, "description", required=False)
+    if _URN.fullmatch(_text(part, "id")) is None:
+        raise part.fault("must be a URN of letters, digits and . _ : -, such as urn:example:params:scim:Device", "id")
+    attributes = part.at("attributes")
+    if not attributes.items():
+        raise attributes.fault("must have an attribute")
+    names: set[str] = set()
+    for attribute in attributes.items():
+        _check_attribute(attribute, names)
+        if attribute.value["name"].lower() in COMMON:
+            raise attribute.fault("is an attribute that every resource has (RFC 7643 §3.1)", "name")
+
+
+def check_resource_type(part: Part) -> None:
+    """Raises `SchemaError` unless the definition is a ResourceType in itself (RFC 7643 §6)."""
+    part.object(_TYPE_KEYS, "a ResourceType")
+    name = _text(part, "name")
+    if _TYPE_NAME.fullmatch(name) is None:
+        raise part.fault("must begin with a capital and have letters and digits only, at most 64", "name")
+    if part.value.get("id", name) != name:
+        raise part.fault("must be the name, if it is there", "id")
+    _text(part, "description", required=False)
+    endpoint = _text(part, "endpoint")
+    if _ENDPOINT.fullmatch(endpoint) is None:
+        raise part.fault("must be one segment of a path: / and letters, digits, - and _, such as /Devices", "endpoint")
+    if endpoint.lower() in _OWN_ENDPOINTS:
+        raise part.fault("is a path of SCIM's own (RFC 7644 §3.2)", "endpoint")
+    schema = _text(part, "schema")
+    listed: set[str] = set()
+    for extension in part.at("schemaExtensions").items() if "schemaExtensions" in part.value else ():
+        extension.object(_EXTENSION_KEYS, "a schema extension")
+        urn = _text(extension, "schema")
+        _switch(extension, "required")
+        if urn == schema:
+            raise extension.fault("is the type's own schema, so it can't extend it too", "schema")
+        if urn in listed:
+            raise extension.fault("is listed already", "schema")
+        listed.add(urn)
+
+
+def _check_attribute(part: Part, names: set[str], parent: Mapping[str, Json] | None = None) -> None:
+    """`names` are those of the attributes before, in lower case; `parent` is the complex attribute that it is part of."""
+    source = part.object(_ATTRIBUTE_KEYS, "an attribute")
+    name = _text(part, "name")
+    is_reference_of = parent is not None and name == "$ref" and source.get("type") == "reference"
+    if not is_reference_of and (_NAME.fullmatch(name) is None or name.lower() == "not"):
+        raise part.fault("must begin with a letter and have letters, digits, - and _ only, and not be 'not'", "name")
+    if name.lower() in names:
+        raise part.fault("is the name of another attribute here; letter case makes no difference", "name")
+    names.add(name.lower())
+    _text(part, "description", required=False)
+    for key, choices in _CHOICES.items():
+        if key in source and source[key] not in choices:
+            raise part.fault(f"must be one of {', '.join(choices)}", key)
+    for key in _SWITCHES:
+        _switch(part, key)
+    for key in _LISTS:
+        _texts(part, key)
+    _check_type(part, parent)
+    _check_characteristics(part)
+    _check_unique(part, parent)
+    _check_sortable(part, parent)
+
+
+def _check_type(part: Part, parent: Mapping[str, Json] | None) -> None:
+    source = part.value
+    kind = source.get("type", "string")
+    if parent is not None and kind == "complex":
+        raise part.fault("can't be complex within a complex attribute (RFC 7643 §2.3.8)", "type")
+    if parent is not None and source.get("multiValued"):
+        # Neither a filter nor a PATCH has a path to one of several values inside a complex value.
+        raise part.fault("can't be true for a sub-attribute; make the attribute around it multi-valued", "multiValued")
+    if kind == "reference" and not source.get("referenceTypes"):
+        raise part.fault("must say what a reference leads to: resource types, external or uri", "referenceTypes")
+    if kind != "reference" and "referenceTypes" in source:
+        raise part.fault("goes with the type reference only", "referenceTypes")
+    if kind in {"boolean", "complex", "binary"} and "canonicalValues" in source:
+        raise part.fault(f"doesn't go with the type {kind}", "canonicalValues")
+    if kind != "complex":
+        if "subAttributes" in source:
+            raise part.fault("goes with the type complex only", "subAttributes")
+        return
+    subs = part.at("subAttributes")
+    if not source.get("subAttributes"):
+        raise subs.fault("must have an attribute, because the type is complex")
+    names: set[str] = set()
+    for sub in subs.items():
+        _check_attribute(sub, names, source)
+    primary = next((sub.value for sub in subs.items() if sub.value["name"].lower() == "primary"), {"type": "boolean"})
+    if source.get("multiValued") and primary.get("type") != "boolean":
+        raise subs.fault("'primary' marks one of several values, so its type must be boolean (RFC 7643 §2.4)")
+
+
+def _check_characteristics(part: Part) -> None:
+    source = part.value
+    if source.get("required") and source.get("mutability") == "readOnly":
+        raise part.fault("can't be required: a client can't write what is readOnly", "required")
+    if source.get("required") and source.get("returned") == "never":
+        raise part.fault("can't be required: what is never returned can't be seen to be there", "required")
+    if source.get("mutability") == "writeOnly" and source.get("returned") != "never":
+        raise part.fault("must be never, because mutability is writeOnly (RFC 7643 §7)", "returned")
+
+
+def _check_unique(part: Part, parent: Mapping[str, Json] | None) -> None:
+    source = part.value
+    if source.get("uniqueness", "none") == "none":
+        return
+    kind = source.get("type", "string")
+    reason = ""
+    if parent is not None:
+        reason = "a sub-attribute"
+    elif source.get("multiValued"):
+        reason = "a multi-valued attribute"
+    elif kind not in _UNIQUE_TYPES:
+        reason = f"the type {kind}"
+    elif source.get("returned") == "never":
+        reason = "an attribute that is never returned"
+    if reason:
+        raise part.fault(f"can't be {source['uniqueness']} for {reason}: the service couldn't hold to it", "uniqueness")
+
+
+def _check_sortable(part: Part, parent: Mapping[str, Json] | None) -> None:
+    source = part.value
+    if not source.get("sortable"):
+        return
+    reason = ""
+    if source.get("type") == "binary":
+        reason = "the type binary has no order"
+    elif source.get("returned") == "never":
+        reason = "its order would give away what is never returned"
+    elif parent is not None and parent.get("multiValued"):
+        reason = "mark the multi-valued attribute instead, which sorts by its value"
+    elif parent is not None and parent.get("returned") == "never":
+        reason = "its order would give away what is never returned"
+    elif source.get("type") == "complex":
+        value = next((sub for sub in source["subAttributes"] if sub["name"].lower() == "value"), None)
+        if not source.get("multiValued"):
+            reason = "mark one of its sub-attributes instead"
+        elif value is None or value.get("type") == "binary" or value.get("returned") == "never":
+            reason = "it has no sub-attribute 'value' that could be sorted by"
+    if reason:
+        raise part.fault(f"can't be true here: {reason}", "sortable")
+
+
+def _text(part: Part, key: str, *, required: bool = True) -> str:
+    value = part.value.get(key)
+    if key not in part.value and not required:
+        return ""
+    if not isinstance(value, str) or not value:
+        raise part.fault("must be there, as a text" if key not in part.value else "must be a text", key)
+    return value
+
+
+def _texts(part: Part, key: str) -> None:
+    if key not in part.value:
+        return
+    listed = part.at(key)
+    for item in listed.items():
+        if not isinstance(item.value, str) or not item.value:
+            raise item.fault("must be a text")
+    if len(set(listed.value)) != len(listed.value):
+        raise listed.fault("lists a value twice")
+
+
+def _switch(part: Part, key: str) -> None:
+    if not isinstance(part.value.get(key, False), bool):
+        raise part.fault("must be true or false", key)
