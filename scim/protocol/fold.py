@@ -1,24 +1,34 @@
-"""What of a resource can be searched and sorted: the folded copy `f` and the sort keys `s`. Pure functions of it.
+"""What of a resource can be searched and sorted, and what is unique of it: the folded copy `f`, the sort keys `s`, the
+key and the claims. Pure functions of it.
 
 Filters are evaluated on `f` everywhere, by the reference evaluator (`match`) and by the stores' compilers.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from hashlib import sha256
+from math import inf
+from struct import pack, unpack
 from typing import Final
 from unicodedata import normalize
 
 from scim.protocol import datetimes
 from scim.protocol.json import Json, JsonObject
-from scim.protocol.schema import Attribute, ResourceType
+from scim.protocol.schema import Attribute, Place, ResourceType
 
 VERSION: Final = 1
-"""The version of these rules; items folded by older ones are rewritten by a reindex."""
+"""The version of these rules, a part of `rules`; what was folded by others is rewritten by a reindex."""
 
 MAX_BYTES: Final = 1024
 """A longer string can be tested for presence only."""
 
+EXACT: Final = 2**53 - 1
+"""Databases keep numbers as doubles, which aren't exact for larger whole numbers."""
+
 _SORT_CHARACTERS: Final = 256
+_SIGN: Final = 1 << 63
+_ALL_BITS: Final = (1 << 64) - 1
 _UNSEARCHABLE: Final = True
 """Stands in `f` for a value that is there but can't be compared."""
 
@@ -31,13 +41,19 @@ def text(value: str) -> str:
     return normalize("NFKC", normalize("NFKC", value).casefold())
 
 
+def number(value: float) -> int | float:
+    """The number as every database gives it back: a double beyond `EXACT`, and no negative zero."""
+    return (value or abs(value)) if abs(value) <= EXACT else float(value)
+
+
 type Fold = Callable[[Json], Json]
 
 
 def folded(resource: JsonObject, kind: ResourceType) -> JsonObject:
-    """The copy `f` of a canonical resource; relations (`members`, `groups`) are not in it."""
-    folds = _folds(kind)
-    return {name: folds[name](value) for name, value in resource.items() if name in folds}
+    """The copy `f` of a canonical resource; relations (`members`, `groups`), and what is never returned, aren't in it."""
+    folds, emptied = _folds(kind), _emptied(kind)
+    f = {name: folds[name](value) for name, value in resource.items() if name in folds}
+    return {name: value for name, value in f.items() if value or name not in emptied} if emptied else f
 
 
 def element(value: Json, attribute: Attribute) -> Json:
@@ -49,13 +65,29 @@ def element(value: Json, attribute: Attribute) -> Json:
 def _folds(kind: ResourceType) -> Mapping[str, Fold]:
     """How the values of a resource type fold: made once, because every write needs it."""
     extensions = {urn: _object(extension.by_name) for urn, extension in kind.extensions.items()}
-    return {**{name: _of(attribute) for name, attribute in kind.by_name.items()}, **extensions}
+    return {**{a.name: _of(a) for a in kind.by_name.values() if a.returned != "never"}, **extensions}
+
+
+@cache
+def _emptied(kind: ResourceType) -> frozenset[str]:
+    """The names at the top of a folded copy where nothing may be left of a value."""
+    core = {name for name, attribute in kind.by_name.items() if _hides(attribute.by_name)}
+    return frozenset(core | {urn for urn, extension in kind.extensions.items() if _hides(extension.by_name)})
 
 
 @cache
 def _of(attribute: Attribute) -> Fold:
     one = _one(attribute)
-    return (lambda values: [one(value) for value in values]) if attribute.multi_valued else one
+    if not attribute.multi_valued:
+        return one
+    if _hides(attribute.by_name):
+        return lambda values: [folded for value in values if (folded := one(value))]
+    return lambda values: [one(value) for value in values]
+
+
+def _hides(attributes: Mapping[str, Attribute]) -> bool:
+    """Whether one of them, or a part of one, is never returned: a filter on it would tell what it is."""
+    return any(a.returned == "never" or _hides(a.by_name) for a in attributes.values())
 
 
 @cache
@@ -71,7 +103,14 @@ def _one(attribute: Attribute) -> Fold:
 
 
 def _object(attributes: Mapping[str, Attribute]) -> Fold:
-    folds = {name: _of(attribute) for name, attribute in attributes.items()}
+    folds = {name: _of(attribute) for name, attribute in attributes.items() if attribute.returned != "never"}
+    if _hides(attributes):
+        # Nothing empty stands in `f`. Zero and `false` aren't empty.
+        return lambda value: {
+            name: folded
+            for name, sub in value.items()
+            if name in folds and (folded := folds[name](sub)) not in ({}, [])
+        }
     return lambda value: {name: folds[name](sub) for name, sub in value.items() if name in folds}
 
 
@@ -97,14 +136,32 @@ def sort_keys(resource: JsonObject, f: JsonObject, kind: ResourceType) -> dict[s
     keys: dict[str, str] = {}
     for path, names in kind.sort_paths.items():
         value = _sort_value(f, names)
-        if value is _UNSEARCHABLE:
-            # A boolean, or a string that is too long for `f`: that one sorts by how it begins.
-            given = _sort_value(resource, names)
-            value = text(given[:_SORT_CHARACTERS]) if isinstance(given, str) else "1"
-        elif value is False:
-            value = "0"
-        keys[path] = f"{there}{value[:_SORT_CHARACTERS]}{suffix}" if isinstance(value, str) else missing
+        if value is None:
+            keys[path] = missing
+            continue
+        if not isinstance(value, str):
+            value = _sort_text(value, resource, names)
+        keys[path] = f"{there}{value[:_SORT_CHARACTERS]}{suffix}"
     return keys
+
+
+def _sort_text(value: Json, resource: JsonObject, names: tuple[str, ...]) -> str:
+    """A text that orders what isn't a string in the folded copy."""
+    if value is _UNSEARCHABLE:
+        # A boolean, or a string that is too long for `f`: that one sorts by how it begins.
+        given = _sort_value(resource, names)
+        return text(given[:_SORT_CHARACTERS]) if isinstance(given, str) else "1"
+    return "0" if value is False else _ordered(value)
+
+
+def _ordered(number: float) -> str:
+    """A text that comes before another as the number does: the bits of the double, turned round if it is negative."""
+    try:
+        exact = float(number) + 0.0  # -0.0 is 0.0
+    except OverflowError:
+        exact = inf if number > 0 else -inf
+    [bits] = unpack(">Q", pack(">d", exact))
+    return f"{bits ^ (_ALL_BITS if bits & _SIGN else _SIGN):016x}"
 
 
 def _sort_value(values: JsonObject, names: tuple[str, ...]) -> Json:
@@ -121,5 +178,65 @@ def _sort_value(values: JsonObject, names: tuple[str, ...]) -> Json:
 
 
 def key(resource: JsonObject, kind: ResourceType) -> str:
-    """What is unique within a tenant: the type and the folded `userName` or `displayName`."""
-    return f"{kind.name}:{text(resource[kind.unique])}"
+    """What is unique within a tenant: the type and the folded `userName` or `displayName`, or the id if there is no such."""
+    if kind.unique is None:
+        return f"{kind.name}:{resource['id']}"
+    value = resource[kind.unique]
+    return f"{kind.name}:{value if kind.by_name[kind.unique].case_exact else text(value)}"
+
+
+def claims(resource: JsonObject, kind: ResourceType) -> dict[str, str]:
+    """Further values that are unique within a tenant, as texts: each by its attribute's path (`employeeId`, `urn:badge`)."""
+    found: dict[str, str] = {}
+    for path, place in _claimed(kind):
+        level = resource if place.extension is None else resource.get(place.extension, {})
+        value = level.get(place.attribute.name)
+        if value is not None:
+            found[path] = _claim(value, place.attribute)
+    return found
+
+
+@cache
+def _claimed(kind: ResourceType) -> Sequence[tuple[str, Place]]:
+    return [
+        (f"{at}:{attribute.name}" if at else attribute.name, Place(at, attribute)) for at, attribute in kind.claimed
+    ]
+
+
+def _claim(value: Json, attribute: Attribute) -> str:
+    """The text that equal values share."""
+    if attribute.type == "dateTime":
+        return datetimes.normal(value) or str(value)
+    if isinstance(value, str):
+        # Neither cut nor left out when it is long, as in `f`: two that differ must not collide.
+        return value if attribute.case_exact or not attribute.is_text else text(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON's 1 and 1.0 are one number
+    return json.dumps(value)
+
+
+@cache
+def rules(kind: ResourceType) -> str:
+    """A name for what makes `f`, `s`, key and claims of this type: another one says that they may have to be made anew."""
+    decides = [
+        [_shape(attribute) for attribute in _in_order(kind.by_name.values())],
+        [
+            [urn, [_shape(a) for a in _in_order(kind.extensions[urn].by_name.values())]]
+            for urn in sorted(kind.extensions)
+        ],
+        sorted(kind.sort_paths.items()),
+        kind.unique,
+        sorted(path for path, _ in _claimed(kind)),
+    ]
+    return f"{VERSION}.{sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
+
+
+def _shape(attribute: Attribute) -> Json:
+    """What of an attribute decides how its values fold."""
+    subs = [_shape(sub) for sub in _in_order(attribute.by_name.values())]
+    never = attribute.returned == "never"
+    return [attribute.name, attribute.type, attribute.multi_valued, attribute.case_exact, never, subs]
+
+
+def _in_order(attributes: Iterable[Attribute]) -> Sequence[Attribute]:
+    return sorted(attributes, key=lambda attribute: attribute.name)

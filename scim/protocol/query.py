@@ -123,7 +123,7 @@ class _Binder:
             return _without_value(tree, negated)
         place, sub = found
         attribute = place.attribute
-        if attribute.name == self._kind.relation:
+        if place.extension is None and attribute.name == self._kind.relation:
             return _linked(tree, attribute, sub, negated)
         prefix = (attribute.name,) if place.extension is None else (place.extension, attribute.name)
         return _attribute(tree, attribute, sub, prefix, negated)
@@ -172,14 +172,14 @@ def _attribute(
     negated: bool,
 ) -> Bound:
     """A leaf on `attribute`, which stands at `where`."""
+    if attribute.returned == "never" or (sub is not None and sub.returned == "never"):
+        raise InvalidFilter(f"'{tree.path}' is never returned, so it can't be searched either.")
     if isinstance(tree, syntax.ValuePath):
         if sub is not None or (attribute.type != "complex" and not attribute.multi_valued):
             raise InvalidFilter(f"'{tree.path}' has no elements that a filter in brackets could pick.")
         if not attribute.multi_valued:
             return _bind_inner(tree.filter, _scope(attribute, where), negated=negated)
         return Some(where, elements(tree.filter, attribute), negated)
-    if attribute.returned == "never" or (sub is not None and sub.returned == "never"):
-        raise InvalidFilter(f"'{tree.path}' is never returned, so it can't be searched either.")
     if (where if sub is None else (*where, sub.name)) in _UNFILTERABLE:
         raise InvalidFilter(f"'{tree.path}' can't be part of a filter.")
     if isinstance(tree, syntax.Present) or tree.value is None:
@@ -245,7 +245,7 @@ def _literal(tree: syntax.Compare, attribute: Attribute) -> str | bool | int | f
     if kind in {"integer", "decimal"}:
         if not isinstance(value, syntax.Number) or op in _TEXT:
             raise InvalidFilter(f"'{tree.path}' is a number: it compares with numbers, by eq, ne, gt, ge, lt and le.")
-        return value.value
+        return fold.number(value.value)
     if isinstance(value, syntax.Number | syntax.Bare):
         value = tolerances.unquoted_value(str(value))
     if not isinstance(value, str):

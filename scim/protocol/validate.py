@@ -3,25 +3,24 @@
 Bodies are read tolerantly: unknown and read-only attributes and unknown schema URIs are dropped. Knows no store.
 """
 
-import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from math import isfinite
 from typing import Final
 
-from scim.protocol import datetimes, tolerances
+from scim.protocol import tolerances
 from scim.protocol.errors import InvalidSyntax, InvalidValue, Mutability
 from scim.protocol.filter import attribute_path
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.query import locate
 from scim.protocol.schema import SCHEMAS, Attribute, Place, ResourceType
+from scim.protocol.values import Read, json_object, reader
 
 type Entry = tuple[Place, Attribute | None, Json]
 """An attribute, a sub-attribute if the name was dotted, and the value as sent."""
 
-# PUT keeps these when the body doesn't name them: leaving them out never means "enable", "reset" or "empty the group".
-# Members are items of their own, so the service leaves them alone by itself, and a password is never stored.
-_KEPT_BY_PUT: Final = frozenset({"active"})
+# PUT keeps this when the body doesn't name it: leaving it out never means "enable", "reset" or "empty the group".
+# Members are items of their own, so the service leaves them alone by itself.
+_ACTIVE: Final = "active"
 
 
 def resource(body: Json, kind: ResourceType) -> JsonObject:
@@ -30,8 +29,8 @@ def resource(body: Json, kind: ResourceType) -> JsonObject:
     Raises `InvalidSyntax` or `InvalidValue`. Source: RFC 7644 §3.3.
     """
     new, _ = _read(body, kind)
-    if "active" in kind.by_name:
-        new.setdefault("active", True)
+    if kind.has_active:
+        new.setdefault(_ACTIVE, True)
     return finished(new, kind)
 
 
@@ -43,10 +42,11 @@ def replacement(body: Json, current: JsonObject, kind: ResourceType) -> JsonObje
     new, named = _read(body, kind)
     for name in ("id", "meta"):
         new[name] = current[name]
-    for name in _KEPT_BY_PUT & current.keys() - named:
-        new[name] = current[name]
+    if kind.has_active and _ACTIVE in current and _ACTIVE not in named:
+        new[_ACTIVE] = current[_ACTIVE]
     if kind.relation in named:
         new.setdefault(kind.relation, [])
+    _keep_unseen(new, current, body, kind)
     for place in _places(kind):
         _keep_immutable(new, current, place)
     return finished(new, kind)
@@ -65,6 +65,8 @@ def finished(new: JsonObject, kind: ResourceType) -> JsonObject:
             for attribute in extension.attributes.values():
                 if attribute.required and attribute.name not in values:
                     raise InvalidValue(f"'{urn}:{attribute.name}' is required.")
+        elif urn in kind.required_extensions:
+            raise InvalidValue(f"A {kind.name} must have the extension '{urn}'.")
         else:
             new.pop(urn, None)
     return {SCHEMAS: urns, **{name: value for name, value in new.items() if name != SCHEMAS}}
@@ -74,7 +76,7 @@ def entries(body: Json, kind: ResourceType) -> Iterator[Entry]:
     """What a body, or the value of a PATCH without path, assigns. Unknown names are left out."""
     if not isinstance(body, dict):
         raise InvalidSyntax("The resource must be a JSON object.")
-    for name, raw in _object(body, kind.name).items():
+    for name, raw in json_object(body, kind.name).items():
         place = kind.find(name)
         if place is not None:
             yield place, None, raw
@@ -94,7 +96,7 @@ def _schema_entries(urn: str, raw: Json, kind: ResourceType) -> Iterator[Entry]:
         for attribute in (kind.extension(urn) or kind.schema).attributes.values():
             yield Place(urn if urn in kind.extensions else None, attribute), None, None
         return
-    for name, value in _object(raw, urn).items():
+    for name, value in json_object(raw, urn).items():
         place = kind.find_in(urn, name)
         if place is not None:
             yield place, None, value
@@ -113,7 +115,7 @@ def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
     named: set[str] = set()
     readers = _core_readers(kind)
     if not body.keys() <= readers.keys():
-        _object(body, kind.name)
+        json_object(body, kind.name)
     for name, raw in body.items():
         read = readers.get(name)
         if read is not None:
@@ -125,8 +127,8 @@ def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
                 continue
             if urn is None:
                 named.add(attribute.name)
-            canonical = _reader(attribute)(value if sub is None else {sub.name: value})
-            if canonical is not None and attribute.returned != "never":
+            canonical = reader(attribute)(value if sub is None else {sub.name: value})
+            if canonical is not None:
                 _assign(new if urn is None else new.setdefault(urn, {}), attribute.name, canonical)
     return new, named
 
@@ -140,12 +142,10 @@ def _assign(level: JsonObject, name: str, value: Json | None) -> None:
 
 
 @cache
-def _core_readers(kind: ResourceType) -> "dict[str, Read]":
+def _core_readers(kind: ResourceType) -> dict[str, Read]:
     """What reads the core attributes that a client assigns, by the names that most clients use: the canonical ones."""
     readers = {
-        name: _reader(attribute)
-        for name, attribute in kind.by_name.items()
-        if attribute.mutability != "readOnly" and attribute.returned != "never"
+        name: reader(attribute) for name, attribute in kind.by_name.items() if attribute.mutability != "readOnly"
     }
     return {**readers, SCHEMAS: _check_schemas}
 
@@ -177,125 +177,49 @@ def _keep_immutable(new: JsonObject, current: JsonObject, place: Place) -> None:
             _keep(target.setdefault(attribute.name, {}), name, old[name])
 
 
+type _Spot = tuple[str | None, str, str | None]
+"""An attribute, or a sub-attribute of a single complex one: extension, name, name of the sub-attribute."""
+
+
+@cache
+def _unseen(kind: ResourceType) -> Sequence[_Spot]:
+    """What no client can read, and so can't send back in a PUT."""
+    spots: list[_Spot] = []
+    for urn, attribute in _places(kind):
+        if attribute.returned == "never":
+            spots.append((urn, attribute.name, None))
+        elif not attribute.multi_valued:
+            spots += [(urn, attribute.name, s.name) for s in attribute.by_name.values() if s.returned == "never"]
+    return spots
+
+
+def _keep_unseen(new: JsonObject, current: JsonObject, body: Json, kind: ResourceType) -> None:
+    """What is never returned stays unless the body names it; `null` for it, or for all around it, clears it."""
+    named: set[_Spot] | None = None
+    for spot in _unseen(kind):
+        urn, name, sub = spot
+        old = (current if urn is None else current.get(urn, {})).get(name)
+        if old is None or (sub is not None and sub not in old):
+            continue
+        if named is None:
+            named = set(_spots(body, kind))
+        if spot in named or (urn, name, None) in named:
+            continue
+        level = new if urn is None else new.setdefault(urn, {})
+        level[name] = old if sub is None else {**level.get(name, {}), sub: old[sub]}
+
+
+def _spots(body: Json, kind: ResourceType) -> Iterator[_Spot]:
+    """What a body names, as far as that matters for what it can't have been read from."""
+    for (urn, attribute), sub, raw in entries(body, kind):
+        if attribute.returned == "never" or (sub is None and tolerances.unassigned(raw)):
+            yield urn, attribute.name, None
+        elif sub is not None:
+            yield urn, attribute.name, sub.name
+        elif not attribute.multi_valued and isinstance(values := tolerances.single_from_list(raw), dict):
+            yield from ((urn, attribute.name, s.name) for name in values if (s := attribute.sub(name)) is not None)
+
+
 def _keep(level: JsonObject, name: str, old: Json) -> None:
     if level.setdefault(name, old) != old:
         raise Mutability(f"'{name}' can't be changed once it has a value.")
-
-
-# --- values -----------------------------------------------------------------------------------------------------
-
-
-type Read = Callable[[Json], Json | None]
-
-
-def value(raw: Json, attribute: Attribute) -> Json | None:
-    """The value in canonical form; `None` if it is unassigned. Raises `InvalidValue` or `InvalidSyntax`."""
-    return _reader(attribute)(raw)
-
-
-def many(raw: Json, attribute: Attribute) -> list[Json]:
-    """The elements of a multi-valued attribute in canonical form, unassigned ones left out."""
-    read = _one_reader(attribute)
-    elements = [element for item in tolerances.list_from_single(raw) if (element := read(item)) is not None]
-    if "primary" in attribute.sub_attributes and sum(e.get("primary") is True for e in elements) > 1:
-        raise InvalidValue(f"'{attribute.label}' has more than one primary value.")
-    return elements
-
-
-def one(raw: Json, attribute: Attribute) -> Json | None:
-    """One value, or one element of a multi-valued attribute; `None` if it is unassigned."""
-    return _one_reader(attribute)(raw)
-
-
-def parts(raw: Json, attribute: Attribute) -> dict[str, Json | None]:
-    """The writable sub-attributes that a complex value names, in canonical form; `None` for unassigned ones."""
-    by_name = attribute.by_name
-    if not isinstance(raw, dict) or not raw.keys() <= by_name.keys():
-        if attribute.value is not None:
-            raw = tolerances.complex_from_text(raw if attribute.multi_valued else tolerances.single_from_list(raw))
-        raw = _object(raw, attribute.label)
-        if "display" in attribute.sub_attributes:
-            raw = tolerances.role_display_name(raw)
-        raw = {sub.name: sub_raw for name, sub_raw in raw.items() if (sub := attribute.sub(name)) is not None}
-    return {name: value(sub_raw, by_name[name]) for name, sub_raw in raw.items() if by_name[name].is_taken}
-
-
-@cache
-def _reader(attribute: Attribute) -> Read:
-    """What reads a value of the attribute: made once, because every write needs it."""
-    if not attribute.multi_valued:
-        return _one_reader(attribute)
-    return lambda raw: None if tolerances.unassigned(raw) else many(raw, attribute) or None
-
-
-@cache
-def _one_reader(attribute: Attribute) -> Read:
-    if attribute.type == "complex":
-        return _complex_reader(attribute)
-
-    is_text = attribute.is_text
-
-    def read(raw: Json) -> Json | None:
-        if is_text and isinstance(raw, str) and raw and "\x00" not in raw:
-            return raw
-        return None if tolerances.unassigned(raw) else _simple(raw, attribute)
-
-    return read
-
-
-def _complex_reader(attribute: Attribute) -> Read:
-    readers = {sub.name: _reader(sub) for sub in attribute.by_name.values() if sub.is_taken}
-
-    def read(raw: Json) -> Json | None:
-        if tolerances.unassigned(raw):
-            return None
-        if isinstance(raw, dict) and raw.keys() <= readers.keys():  # spelled as the schema does, as is usual
-            named = {name: readers[name](sub_raw) for name, sub_raw in raw.items()}
-        else:
-            named = parts(raw, attribute)
-        assigned = {name: sub for name, sub in named.items() if sub is not None}
-        for sub in attribute.required_subs:
-            if assigned and sub.name not in assigned:
-                raise InvalidValue(f"'{sub.label}' is required.")
-        return assigned or None
-
-    return read
-
-
-def _object(raw: Json, label: str) -> JsonObject:
-    if not isinstance(raw, dict):
-        raise InvalidValue(f"'{label}' must be a JSON object.")
-    if len({name.lower() for name in raw}) != len(raw):
-        raise InvalidSyntax(f"'{label}' has two names that differ only in letter case.")
-    return raw
-
-
-def _simple(raw: Json, attribute: Attribute) -> Json:
-    label = attribute.label
-    match attribute.type:
-        case "boolean":
-            raw = tolerances.boolean(raw)
-            if isinstance(raw, bool):
-                return raw
-            raise InvalidValue(f"'{label}' must be true or false.")
-        case "integer":
-            if isinstance(raw, int) and not isinstance(raw, bool):
-                return raw
-            raise InvalidValue(f"'{label}' must be a whole number.")
-        case "decimal":
-            if isinstance(raw, int | float) and not isinstance(raw, bool) and isfinite(raw):
-                return raw
-            raise InvalidValue(f"'{label}' must be a number.")
-    if not isinstance(raw, str):
-        raise InvalidValue(f"'{label}' must be a string.")
-    if "\x00" in raw:
-        raise InvalidValue(f"'{label}' has U+0000 in it, which can't be stored.")
-    if attribute.type == "dateTime" and datetimes.normal(raw) is None:
-        raise InvalidValue(f"'{label}' must be a dateTime such as 2026-01-31T09:30:00Z.")
-    if attribute.type == "binary":
-        try:
-            # RFC 7643 §2.3.6: the padding may be left out.
-            base64.b64decode(raw + "=" * (-len(raw) % 4), validate=True)
-        except ValueError:  # text outside ASCII raises it as it is
-            raise InvalidValue(f"'{label}' must be base64 (RFC 4648 §4).") from None
-    return raw

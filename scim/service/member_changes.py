@@ -8,11 +8,11 @@ from scim.protocol.errors import InvalidValue, Mutability, PayloadTooLarge
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.match import matches
-from scim.protocol.patch import Change, described, too_much_work
-from scim.protocol.query import elements
+from scim.protocol.patch import Change, Pick, described, too_much_work
+from scim.protocol.query import Bound
 from scim.protocol.schema import Attribute, ResourceType
 from scim.protocol.tolerances import list_from_single, unassigned
-from scim.protocol.validate import one
+from scim.protocol.values import one
 from scim.storage.interface import Member, MemberChanges
 
 _MEMBER_BYTES: Final = fold.MAX_BYTES
@@ -23,7 +23,8 @@ def split(changes: Iterable[Change], kind: ResourceType) -> tuple[list[Change], 
     attributes: list[Change] = []
     members: list[Change] = []
     for change in changes:
-        (members if change.place.attribute.name == kind.relation else attributes).append(change)
+        is_relation = change.place.extension is None and change.place.attribute.name == kind.relation
+        (members if is_relation else attributes).append(change)
     return attributes, members
 
 
@@ -70,7 +71,7 @@ class MemberSteps:
     def need_types(changes: Iterable[Change]) -> bool:
         """Whether a filter may ask for the `type` of members, which has to be found out for those without one."""
         # A text that mentions the word is taken for a filter that asks: at worst the types are found in vain.
-        return any(change.filter is not None and "type" in str(change.filter).lower() for change in changes)
+        return any(change.pick is not None and "type" in str(change.pick.tree).lower() for change in changes)
 
     def replace(self, members: Iterable[Member]) -> None:
         """These members and no others."""
@@ -80,8 +81,8 @@ class MemberSteps:
     def apply(self, change: Change) -> None:
         """One PATCH operation on `members`. Raises `InvalidValue`, `Mutability` or `PayloadTooLarge`."""
         change = _on_whole_members(change)
-        if change.filter is not None:
-            self._picked(change, change.filter)
+        if change.pick is not None:
+            self._picked(change, change.pick)
         elif change.op == "add":
             self._add(self._listed(change.value))
         elif change.op == "replace":
@@ -118,24 +119,23 @@ class MemberSteps:
     def _clear(self) -> None:
         self._remove([*(self._current or ()), *self._after])
 
-    def _picked(self, change: Change, tree: syntax.Filter) -> None:
+    def _picked(self, change: Change, pick: Pick) -> None:
         """`members[...]`: an add or a replace that finds nothing creates what the filter describes."""
-        values = _listed_values(tree)
-        hits = self._matching(tree) if values is None else values
+        values = _listed_values(pick.tree)
+        hits = self._matching(pick.bound) if values is None else values
         if change.op == "remove" or (change.op == "replace" and unassigned(change.value)):
             self._remove(hits)
             return
         named: JsonObject = {"value": values[0]} if values and len(values) == 1 else {}
         if not hits:
-            named = described(tree, self._attribute)
+            named = described(pick.tree, self._attribute)
         raw = [{}] if unassigned(change.value) else list_from_single(change.value)
         given = self._listed([{**named, **(item if isinstance(item, dict) else {"value": item})} for item in raw])
         if change.op == "replace":
             self._remove(hits)
         self._add(given)
 
-    def _matching(self, tree: syntax.Filter) -> list[str]:
-        bound = elements(tree, self._attribute)
+    def _matching(self, bound: Bound) -> list[str]:
         present = {**(self._current or {}), **self._after}
         self._looked_through += len(present)
         if self._looked_through > self._limits.patch_values:
@@ -144,8 +144,8 @@ class MemberSteps:
 
 
 def _needs_current(change: Change) -> bool:
-    if change.filter is not None:
-        return _listed_values(change.filter) is None
+    if change.pick is not None:
+        return _listed_values(change.pick.tree) is None
     return change.op == "replace" or (change.op == "remove" and change.value is None)
 
 
@@ -153,10 +153,10 @@ def _on_whole_members(change: Change) -> Change:
     """A path that ends in `.value` means the member; the other sub-attributes of a member never change."""
     if change.sub is None:
         return change
-    if change.sub.name == "value" and change.op == "remove" and change.filter is not None:
-        return Change(change.op, change.place, None, change.filter)
-    if change.sub.name == "value" and change.op != "remove" and change.filter is None:
-        return Change(change.op, change.place, change.value)
+    if change.sub.name == "value" and change.op == "remove" and change.pick is not None:
+        return change._replace(value=None, sub=None)
+    if change.sub.name == "value" and change.op != "remove" and change.pick is None:
+        return change._replace(sub=None)
     raise Mutability("A member can't be changed; remove it and add it again.")
 
 

@@ -163,6 +163,8 @@ def _at(root: _Place, names: Where) -> _Place:
 
 def _digest(tenant: str, kind: str, entry: Entry) -> int:
     names, value = entry
+    if type(value) is int or type(value) is float:
+        value = value + 0.0  # 1 and 1.0 are the same value, and so are 0.0 and -0.0
     # `True` stands for what can't be compared too, so it must not be the digest of a text.
     return crc32(f"{tenant}\0{kind}\0{'/'.join(names)}\0{type(value) is str}{value}".encode())
 

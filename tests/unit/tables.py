@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from scim.protocol.compile import resource_type_from, schema_from
 from scim.protocol.registry import core
-from scim.protocol.schema import ResourceType, resource_type_from, schema_from
+from scim.protocol.schema import ResourceType
 
 type Row = Mapping[str, Any]
 
@@ -22,7 +23,16 @@ WORDS: Final = {
     "{core}": "urn:ietf:params:scim:schemas:core:2.0:User",
     "{group}": "urn:ietf:params:scim:schemas:core:2.0:Group",
     "{enterprise}": ENTERPRISE,
+    "{lock}": "urn:example:schemas:Lock",
     "{long}": "x" * 1025,
+}
+LOCK: Final = "urn:example:schemas:Lock"
+GADGETS: Final = {
+    "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+    "name": "Gadget",
+    "endpoint": "/Gadgets",
+    "schema": "urn:example:schemas:Gadget",
+    "schemaExtensions": [{"schema": LOCK, "required": False}],
 }
 ID: Final = "0198c0de-0000-7000-8000-000000000001"
 
@@ -42,10 +52,9 @@ def rows(name: str, section: str | None = None) -> list[ParameterSet]:
 
 
 def _gadget() -> ResourceType:
-    """A type with what User and Group don't have: immutable attributes, numbers, lists of simple values."""
-    schema = schema_from(read("gadget"))
-    source = {"name": "Gadget", "endpoint": "/Gadgets", "schema": schema.id}
-    return resource_type_from(source, {schema.id: schema}, ("count", "seen"), "")
+    """A type with what User and Group don't have: every type of value, every `mutability`, every `returned`."""
+    schema, lock = schema_from(read("gadget")), schema_from(read("lock"))
+    return resource_type_from(GADGETS, {schema.id: schema, lock.id: lock})
 
 
 KINDS: Final[Mapping[str, ResourceType]] = {**core().resource_types, "Gadget": _gadget()}
@@ -61,4 +70,4 @@ def whole(values: Row, kind: ResourceType) -> dict[str, Any]:
     """A stored resource with these values: with `schemas`, `id`, `meta` and the required name, if they aren't given."""
     meta = {"resourceType": kind.name, "created": "2026-01-31T09:30:00Z", "lastModified": "2026-01-31T09:30:00Z"}
     urns = [kind.schema.id, *(urn for urn in kind.extensions if urn in values)]
-    return {"schemas": urns, "id": ID, "meta": meta, kind.unique: NAMES[kind.name], **values}
+    return {"schemas": urns, "id": ID, "meta": meta, str(kind.unique): NAMES[kind.name], **values}

@@ -1,0 +1,133 @@
+"""One value of an attribute in canonical form: of its type, nothing unassigned in it. Knows no resource and no store.
+
+What a client may write in another way (`tolerances`) is read too; what can't be kept as it was sent is `InvalidValue`.
+"""
+
+import base64
+from collections.abc import Callable
+from functools import cache
+from math import isfinite
+
+from scim.protocol import datetimes, fold, tolerances
+from scim.protocol.errors import InvalidSyntax, InvalidValue
+from scim.protocol.json import Json, JsonObject
+from scim.protocol.schema import Attribute
+
+type Read = Callable[[Json], Json | None]
+
+
+def value(raw: Json, attribute: Attribute) -> Json | None:
+    """The value in canonical form; `None` if it is unassigned. Raises `InvalidValue` or `InvalidSyntax`."""
+    return reader(attribute)(raw)
+
+
+def many(raw: Json, attribute: Attribute) -> list[Json]:
+    """The elements of a multi-valued attribute in canonical form, unassigned ones left out."""
+    read = _one_reader(attribute)
+    elements = [element for item in tolerances.list_from_single(raw) if (element := read(item)) is not None]
+    if "primary" in attribute.sub_attributes and sum(e.get("primary") is True for e in elements) > 1:
+        raise InvalidValue(f"'{attribute.label}' has more than one primary value.")
+    return elements
+
+
+def one(raw: Json, attribute: Attribute) -> Json | None:
+    """One value, or one element of a multi-valued attribute; `None` if it is unassigned."""
+    return _one_reader(attribute)(raw)
+
+
+def parts(raw: Json, attribute: Attribute) -> dict[str, Json | None]:
+    """The writable sub-attributes that a complex value names, in canonical form; `None` for unassigned ones."""
+    by_name = attribute.by_name
+    if not isinstance(raw, dict) or not raw.keys() <= by_name.keys():
+        if attribute.value is not None:
+            raw = tolerances.complex_from_text(raw if attribute.multi_valued else tolerances.single_from_list(raw))
+        raw = json_object(raw, attribute.label)
+        if "display" in attribute.sub_attributes:
+            raw = tolerances.role_display_name(raw)
+        raw = {sub.name: sub_raw for name, sub_raw in raw.items() if (sub := attribute.sub(name)) is not None}
+    return {name: value(sub_raw, by_name[name]) for name, sub_raw in raw.items() if by_name[name].is_taken}
+
+
+@cache
+def reader(attribute: Attribute) -> Read:
+    """What reads a value of the attribute: made once, because every write needs it."""
+    if not attribute.multi_valued:
+        return _one_reader(attribute)
+    return lambda raw: None if tolerances.unassigned(raw) else many(raw, attribute) or None
+
+
+@cache
+def _one_reader(attribute: Attribute) -> Read:
+    if attribute.type == "complex":
+        return _complex_reader(attribute)
+
+    is_text = attribute.is_text
+
+    def read(raw: Json) -> Json | None:
+        if is_text and isinstance(raw, str) and raw and "\x00" not in raw:
+            return raw
+        return None if tolerances.unassigned(raw) else _simple(raw, attribute)
+
+    return read
+
+
+def _complex_reader(attribute: Attribute) -> Read:
+    readers = {sub.name: reader(sub) for sub in attribute.by_name.values() if sub.is_taken}
+
+    def read(raw: Json) -> Json | None:
+        if tolerances.unassigned(raw):
+            return None
+        if isinstance(raw, dict) and raw.keys() <= readers.keys():  # spelled as the schema does, as is usual
+            named = {name: readers[name](sub_raw) for name, sub_raw in raw.items()}
+        else:
+            named = parts(raw, attribute)
+        assigned = {name: sub for name, sub in named.items() if sub is not None}
+        for sub in attribute.required_subs:
+            if assigned and sub.name not in assigned:
+                raise InvalidValue(f"'{sub.label}' is required.")
+        return assigned or None
+
+    return read
+
+
+def json_object(raw: Json, label: str) -> JsonObject:
+    if not isinstance(raw, dict):
+        raise InvalidValue(f"'{label}' must be a JSON object.")
+    if len({name.lower() for name in raw}) != len(raw):
+        raise InvalidSyntax(f"'{label}' has two names that differ only in letter case.")
+    return raw
+
+
+def _simple(raw: Json, attribute: Attribute) -> Json:
+    label = attribute.label
+    match attribute.type:
+        case "boolean":
+            raw = tolerances.boolean(raw)
+            if isinstance(raw, bool):
+                return raw
+            raise InvalidValue(f"'{label}' must be true or false.")
+        case "integer":
+            if isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) <= fold.EXACT:
+                return raw
+            raise InvalidValue(
+                f"'{label}' must be a whole number from -{fold.EXACT} to {fold.EXACT}, without fraction and exponent."
+            )
+        case "decimal":
+            if isinstance(raw, int | float) and not isinstance(raw, bool) and isfinite(raw):
+                return fold.number(raw)
+            raise InvalidValue(f"'{label}' must be a number.")
+    if not isinstance(raw, str):
+        raise InvalidValue(f"'{label}' must be a string.")
+    if "\x00" in raw:
+        raise InvalidValue(f"'{label}' has U+0000 in it, which can't be stored.")
+    if attribute.type == "dateTime" and datetimes.normal(raw) is None:
+        raise InvalidValue(f"'{label}' must be a dateTime such as 2026-01-31T09:30:00Z.")
+    if attribute.type == "binary":
+        try:
+            # RFC 7643 §2.3.6: the padding may be left out.
+            base64.b64decode(raw + "=" * (-len(raw) % 4), validate=True)
+        except ValueError:  # text outside ASCII raises it as it is
+            raise InvalidValue(
+                f"'{label}' must be base64 (RFC 4648 §4): A-Z a-z 0-9 + / with or without '=' at the end, no line breaks."
+            ) from None
+    return raw
