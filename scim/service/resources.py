@@ -1,7 +1,7 @@
 """The use cases on one resource: create, get, replace, patch, delete, the same for every resource type."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import random
 from typing import Final
@@ -9,17 +9,20 @@ from typing import Final
 import orjson
 
 from scim.protocol import datetimes, etag, fold, patch, validate
+from scim.protocol.described import described
 from scim.protocol.errors import InvalidValue, NotFound, PayloadTooLarge, Unavailable, Uniqueness
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.messages import patch_request
 from scim.protocol.patch import Change
-from scim.protocol.projection import projection
+from scim.protocol.projection import NOTHING, Levels, everything, projection, written
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Asked, Caller, Conditions, stale
+from scim.service.drafts import UNDESCRIBED, draft_of, write_over_outdated
 from scim.service.member_changes import MemberSteps, members_from, split
 from scim.service.membership import Memberships
+from scim.service.passwords import Passwords
 from scim.service.view import View, is_id
 from scim.storage.interface import (
     NO_CHANGES,
@@ -57,6 +60,7 @@ class Resources:
         registry: Registry,
         limits: Limits,
         memberships: Memberships,
+        passwords: Passwords,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -66,23 +70,30 @@ class Resources:
         self._registry = registry
         self._limits = limits
         self._memberships = memberships
+        self._passwords = passwords
         self._clock = clock
         self._new_id = new_id
         self._sleep = sleep
 
-    async def create(self, caller: Caller, kind: ResourceType, body: Json, asked: Asked) -> Answer:
-        """POST (RFC 7644 §3.3). Raises `Uniqueness`, `InvalidValue`, `InvalidSyntax` or `PayloadTooLarge`."""
-        resource = validate.resource(body, kind)
+    async def create(
+        self, caller: Caller, kind: ResourceType, body: Json, asked: Asked | None, *, id: str | None = None
+    ) -> Answer:
+        """POST (RFC 7644 §3.3). Raises `Uniqueness`, `InvalidValue`, `InvalidSyntax` or `PayloadTooLarge`.
+
+        `id` is one that was made beforehand; without `asked` the answer has no resource.
+        """
+        resource = await self._passwords.in_resource(validate.resource(body, kind), kind)
         members = self._members_named(resource, kind) or []
         now = datetimes.written(self._clock())
-        resource["id"] = self._new_id()
+        resource["id"] = id or self._new_id()
         resource["meta"] = {"resourceType": kind.name, "created": now, "lastModified": now}
-        draft = self._draft(resource, kind)
+        draft = self._draft(resource, kind, whole=True)
         try:
             version = await self._store.create(caller.tenant, draft, members)
-        except Taken:
-            raise _taken(kind) from None
-        return self._answer(caller, kind, Stored(kind.name, draft.id, version, resource), asked, members)
+        except Taken as taken:
+            raise _taken(kind, taken) from None
+        stored = Stored(kind.name, draft.id, version, resource, draft.rules)
+        return self._answer(caller, kind, stored, asked, members, everything(kind))
 
     async def get(self, caller: Caller, kind: ResourceType, id: str, asked: Asked, conditions: Conditions) -> Answer:
         """GET (RFC 7644 §3.4.1); without a resource in the answer if the client has this version already."""
@@ -108,6 +119,7 @@ class Resources:
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = validate.replacement(body, stored.resource, kind)
+            resource = await self._passwords.in_resource(resource, kind, stored.resource)
             members = self._members_named(resource, kind)
             changes = NO_CHANGES
             if members is not None:
@@ -117,7 +129,7 @@ class Resources:
             return await self._write(caller.tenant, kind, stored, resource, changes), members
 
         stored, members = await self._retried(attempt, kind, conditions)
-        return await self._answer_with_related(caller, kind, stored, asked, members)
+        return await self._answer_with_related(caller, kind, stored, asked, members, everything(kind))
 
     async def patch(
         self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
@@ -125,6 +137,7 @@ class Resources:
         """PATCH (RFC 7644 §3.5.2), all operations or none; with a resource in the answer if attributes are asked for."""
         _check_id(kind, id)
         changes = patch.changes(patch_request(body, self._limits), kind, self._limits)
+        changes = await self._passwords.in_changes(changes, kind)
         attributes, of_members = split(changes, kind)
         member_changes = await self._settled(caller.tenant, kind, id, of_members)
 
@@ -145,7 +158,7 @@ class Resources:
             stored = await self._only_members(caller.tenant, kind, id, member_changes, conditions.single(), asked)
         if not asked:
             return self._answer(caller, kind, stored, None)
-        return await self._answer_with_related(caller, kind, stored, asked, ())
+        return await self._answer_with_related(caller, kind, stored, asked, (), written(patch.targets(attributes)))
 
     async def delete(self, caller: Caller, kind: ResourceType, id: str, conditions: Conditions) -> None:
         """DELETE (RFC 7644 §3.6). Every membership goes with the resource."""
@@ -214,9 +227,14 @@ class Resources:
             return stored
         now = datetimes.written(self._clock())
         resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
-        draft = self._draft(resource, kind)
-        version = await self._store.replace(tenant, draft, expected=stored.version, members=members)
-        return Stored(kind.name, stored.id, version, resource)
+        is_current = stored.rules == fold.rules(kind)
+        draft = self._draft(resource, kind, whole=is_current)
+        if is_current:
+            held = fold.claims(stored.resource, kind)
+            version = await self._store.replace(tenant, draft, expected=stored.version, members=members, held=held)
+        else:
+            version, _ = await write_over_outdated(self._store, tenant, kind, stored, draft, members)
+        return Stored(kind.name, stored.id, version, resource, draft.rules)
 
     async def _retried[T](self, attempt: Callable[[], Awaitable[T]], kind: ResourceType, conditions: Conditions) -> T:
         """What an attempt gives; a lost race is run again unless the client asked for a version."""
@@ -227,20 +245,25 @@ class Resources:
                 if conditions.if_match is not None:
                     raise stale() from None
                 await self._sleep(_PAUSE_SECONDS * number * random())  # noqa: S311 - only spreads the writers out
-            except Taken:
-                raise _taken(kind) from None
+            except Taken as taken:
+                raise _taken(kind, taken) from None
             except Gone:
                 raise _missing(kind) from None
         raise Unavailable("Too many clients are changing this resource at once; repeat the request.", retry_after=1)
 
-    def _draft(self, resource: JsonObject, kind: ResourceType) -> Draft:
+    def _draft(self, resource: JsonObject, kind: ResourceType, *, whole: bool) -> Draft:
         if len(orjson.dumps(resource)) > self._limits.resource_bytes:
             raise PayloadTooLarge(f"A resource may have at most {self._limits.resource_bytes} bytes.")
-        key = fold.key(resource, kind)
-        if len(key.encode()) > _KEY_BYTES:
+        seen = resource if whole else described(resource, kind)
+        draft = draft_of(seen, kind, whole=True)
+        if seen is not resource:  # what the schemas don't describe any more is kept, and plays no part
+            draft = replace(draft, resource=resource, rules=draft.rules + UNDESCRIBED)
+        if len(draft.key.encode()) > _KEY_BYTES:
             raise InvalidValue(f"'{kind.unique}' may have at most {_KEY_BYTES - len(kind.name) - 1} bytes.")
-        f = fold.folded(resource, kind)
-        return Draft(kind.name, resource["id"], key, resource, f, fold.sort_keys(resource, f, kind))
+        for path, value in draft.claims.items():
+            if len(value.encode()) > _KEY_BYTES:
+                raise InvalidValue(f"'{path}' is unique, so it may have at most {_KEY_BYTES} bytes.")
+        return draft
 
     # --- answering ---
 
@@ -251,6 +274,7 @@ class Resources:
         stored: Stored,
         asked: Asked | None,
         members: Sequence[Member] = (),
+        sent: Levels = NOTHING,
     ) -> Answer:
         """The answer with what is known without asking the store again; no resource if `asked` is `None`."""
         view = View(self._registry, caller.base_url)
@@ -258,19 +282,25 @@ class Resources:
         if asked is None:
             return Answer(None, stored.version, location)
         shown = view.resource(stored, kind, [view.member(member, None) for member in members])
-        return Answer(projection(asked.attributes, asked.excluded, kind).apply(shown), stored.version, location)
+        return Answer(projection(asked.attributes, asked.excluded, kind, sent).apply(shown), stored.version, location)
 
     async def _answer_with_related(
-        self, caller: Caller, kind: ResourceType, stored: Stored, asked: Asked, members: Sequence[Member] | None
+        self,
+        caller: Caller,
+        kind: ResourceType,
+        stored: Stored,
+        asked: Asked,
+        members: Sequence[Member] | None,
+        sent: Levels,
     ) -> Answer:
-        """The answer to a write. What isn't known costs queries: it is read if it is asked for.
+        """The answer to a write of what is `sent`. What isn't known costs queries: it is read if it is asked for.
 
         `members` are those of a group if they are known; `None` says that they must be read to be shown.
         """
-        wanted = projection(asked.attributes, asked.excluded, kind)
+        wanted = projection(asked.attributes, asked.excluded, kind, sent)
         unknown = members is None and kind.relation == "members" and wanted.carries(kind.relation)
         if not kind.relation or not (unknown or wanted.names(kind.relation)):
-            return self._answer(caller, kind, stored, asked, members or ())
+            return self._answer(caller, kind, stored, asked, members or (), sent)
         related = await self._memberships.related(caller, kind, [stored.id])
         view = View(self._registry, caller.base_url)
         shown = wanted.apply(view.resource(stored, kind, related[stored.id]))
@@ -286,8 +316,14 @@ def _missing(kind: ResourceType) -> NotFound:
     return NotFound(f"There is no {kind.name} with this id.")
 
 
-def _taken(kind: ResourceType) -> Uniqueness:
-    return Uniqueness(f"Another {kind.name} has this '{kind.unique}'; letter case doesn't count.")
+def _taken(kind: ResourceType, taken: Taken) -> Uniqueness:
+    path = taken.path or kind.unique
+    if path is None:  # the key is the id, and no id is made twice
+        return Uniqueness(f"There is a {kind.name} with this id already.")
+    urn, _, name = path.rpartition(":")
+    place = kind.find_in(urn or kind.schema.id, name)
+    folds = place is not None and place.attribute.type == "string" and not place.attribute.case_exact
+    return Uniqueness(f"Another {kind.name} has this '{path}'{"; letter case doesn't count" if folds else ''}.")
 
 
 def _touch(kind: ResourceType, id: str, now: str) -> Touch:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from scim.protocol import etag
+from scim.protocol.described import described
+from scim.protocol.fold import rules
 from scim.protocol.json import JsonObject
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
@@ -31,7 +33,8 @@ class View:
 
     def resource(self, stored: Stored, kind: ResourceType, related: Sequence[JsonObject] | None = None) -> JsonObject:
         """The whole representation; `related` is the value of `members` or `groups`."""
-        resource = stored.resource
+        # What was written by the present schemas has nothing that they don't describe.
+        resource = stored.resource if stored.rules == rules(kind) else described(stored.resource, kind)
         shown: JsonObject = {"schemas": resource["schemas"], "id": stored.id, **resource}
         meta = shown.pop("meta")
         for urn, name, target in kind.references:

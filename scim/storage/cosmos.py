@@ -11,12 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from scim.protocol import datetimes
-from scim.protocol.json import Json
-from scim.protocol.match import matches
-from scim.protocol.query import TRUE, All, Bound, Test
-from scim.storage.cosmos_batches import ATTEMPTS, Batches, Head, refusal
+from scim.storage.cosmos_batches import ATTEMPTS, Batches, ClaimAstray, Head, refusal
 from scim.storage.cosmos_calls import Calls, Operation, Refused
-from scim.storage.cosmos_filter import condition, property_path
+from scim.storage.cosmos_claims import ClaimItems
 from scim.storage.cosmos_items import (
     etag,
     gone_id,
@@ -24,17 +21,19 @@ from scim.storage.cosmos_items import (
     marker,
     member_id,
     member_key,
-    pending_id,
     resource_id,
     resource_item,
     stored,
     version,
 )
-from scim.storage.cosmos_members import PAGE, MemberItems, Step, listed, operation
+from scim.storage.cosmos_large_group import LargeGroups
+from scim.storage.cosmos_members import PAGE, MemberItems, Step, operation
+from scim.storage.cosmos_search import ItemSearch
 from scim.storage.cosmos_sweep import Sweep
 from scim.storage.cosmos_tenant import TenantItems
 from scim.storage.interface import (
     NO_CHANGES,
+    NO_CLAIMS,
     Changed,
     Draft,
     Found,
@@ -73,8 +72,12 @@ class CosmosStore:
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._calls = calls
-        self._write = Batches(calls, sleep).write
+        batches = Batches(calls, sleep)
+        self._write = batches.write
         self._members = MemberItems(calls, timer, sleep)
+        self._claims = ClaimItems(calls)
+        self._large = LargeGroups(batches, self._members, clock=clock, timer=timer, new_token=new_token)
+        self._search = ItemSearch(calls)
         self._clock = clock
         self._timer = timer
         self._new_token = new_token
@@ -94,19 +97,39 @@ class CosmosStore:
     async def create(self, tenant: str, draft: Draft, members: Sequence[Member] = ()) -> str:
         token = self._new_token()
         item = resource_item(tenant, draft, token)
-        head = Head(Operation("create", (item,)), item["id"], token)
+        claims = await self._claims.changes(tenant, draft, NO_CLAIMS)
+        head = Head(Operation("create", (item,)), item["id"], token, claims)
         pending = list({member.value: member for member in members}.values())
-        if len(pending) > _BATCH:
-            return await self._create_after_members(tenant, draft.id, head, pending)
+        if len(pending) + len(claims) > _BATCH:
+            return await self._large.create(tenant, draft.id, head, pending, self._timer() + _BUDGET_SECONDS)
         try:
             return await self._write(tenant, head, [operation(tenant, draft.id, member) for member in pending])
         except Refused as refused:
             raise refusal(refused, head) from None
 
-    async def replace(self, tenant: str, draft: Draft, *, expected: str, members: MemberChanges = NO_CHANGES) -> str:
+    async def replace(
+        self,
+        tenant: str,
+        draft: Draft,
+        *,
+        expected: str,
+        members: MemberChanges = NO_CHANGES,
+        held: Mapping[str, str] | None = NO_CLAIMS,
+    ) -> str:
+        claims = await self._claims.changes(tenant, draft, held)
+        try:
+            return await self._replace(tenant, draft, expected, members, claims)
+        except ClaimAstray:
+            if held is None:
+                raise
+            return await self.replace(tenant, draft, expected=expected, members=members, held=None)
+
+    async def _replace(
+        self, tenant: str, draft: Draft, expected: str, members: MemberChanges, claims: Sequence[Operation]
+    ) -> str:
         token = self._new_token()
         item = resource_item(tenant, draft, token)
-        head = Head(Operation("replace", (item["id"], item), etag(expected)), item["id"], token)
+        head = Head(Operation("replace", (item["id"], item), etag(expected)), item["id"], token, claims)
         if not members:  # records of customers have no `meta` to touch
             try:
                 return await self._write(tenant, head, [])
@@ -120,21 +143,20 @@ class CosmosStore:
         until = self._timer() + _LINGER_SECONDS
         item = resource_id(kind, id)
         for _ in range(ATTEMPTS):
-            memberships = await self._members.ids_of(tenant, id)
+            left = await self._members.deletions(tenant, [id])
             mark = Operation("create", (marker(tenant, gone_id(kind, id), "gone", self._now(), self._new_token()),))
             head = Head(Operation("delete", (item,), etag(expected) if expected else None), item, None)
-            rest = [Operation("delete", (member,)) for member in memberships[:_BATCH]]
             try:
-                await self._write(tenant, head, [mark, *rest])
+                await self._write(tenant, head, [mark, *left[:_BATCH]])
             except Refused as refused:
                 if refused.index == 0:
                     raise refusal(refused, head) from None
-                continue  # a membership went away in the meantime: look again
+                continue  # a membership or a claim went away in the meantime: look again
             # The resource is gone; what is left of its memberships the sweep finds by the marker. Members may have been
             # added to a group since they were read, so its are looked for again.
-            more = len(memberships) == PAGE or kind == "Group"
+            more = len(left) == PAGE or kind == "Group"
             with suppress(StoreError):
-                await self._members.delete(tenant, id, memberships[_BATCH:], until, more=more)
+                await self._members.delete(tenant, id, left[_BATCH:], until, more=more)
             return
         raise StoreUnavailable("memberships keep changing under a deletion", retry_after=1)
 
@@ -164,63 +186,19 @@ class CosmosStore:
         return item is not None and item["member"] == member
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
-        found: dict[str, Name] = {}
-        plain = [id for id in ids if _is_plain(id)] if kinds else []
-        for start in range(0, len(plain), PAGE):
-            marks, parameters = listed(plain[start : start + PAGE])
-            rows = await self._calls.query(
-                tenant,
-                f'SELECT c["id"], c["resource"]["displayName"] FROM c WHERE c["f"]["id"] IN ({marks})',
-                parameters,
-                page=PAGE,
-            )
-            for row in rows:
-                kind, _, id = row["id"].partition(":")
-                if kind in kinds:
-                    found[id] = Name(kind, row.get("displayName"))
-        return found
+        return await self._search.names(tenant, kinds, ids)
 
     # --- searching ---
 
     async def search(self, tenant: str, kind: str, search: Search) -> Found:
-        bound = search.filter or TRUE
-        only = _only_id(bound)
-        if only is not None:
-            return await self._search_one(tenant, kind, bound, only, search)
-        where = condition(bound)
-        parameters = [*where.parameters, {"name": "@type", "value": kind}]
-        from_where = f'FROM c WHERE c["type"] = @type AND {where.sql}'
-        path = property_path('c["s"]', [search.sort]) if search.sort else 'c["f"]["id"]'
-        direction = "DESC" if search.descending else "ASC"
-        rows: list[Json] = []
-        if search.limit:
-            rows = await self._calls.query(
-                tenant,
-                f'SELECT c["id"], c["_etag"], c["resource"] {from_where} ORDER BY {path} {direction} '
-                "OFFSET @offset LIMIT @limit",
-                [
-                    *parameters,
-                    {"name": "@offset", "value": search.offset},
-                    {"name": "@limit", "value": search.limit},
-                ],
-                page=search.limit,
-            )
-        items = [stored(row) for row in rows]
-        total = search.offset + len(items)
-        if len(items) == search.limit or (not items and search.offset):
-            # The page is full, or behind the end: only now is it worth counting.
-            counted = await self._calls.query(tenant, f"SELECT VALUE COUNT(1) {from_where}", parameters, page=PAGE)
-            total = sum(counted)
-        return Found(items, total)
-
-    async def _search_one(self, tenant: str, kind: str, bound: Bound, id: str, search: Search) -> Found:
-        """A filter that names the id: a point read costs less than any query."""
-        item = await self._calls.read(tenant, resource_id(kind, id)) if _is_plain(id) else None
-        if item is None or not matches(bound, item["f"]):
-            return Found([], 0)
-        return Found([stored(item)] if search.limit and not search.offset else [], 1)
+        return await self._search.found(tenant, kind, search)
 
     # --- a whole tenant ---
+
+    async def outdated(
+        self, tenant: str, kind: str, rules: str, *, after: str | None = None, limit: int
+    ) -> Sequence[Stored]:
+        return await self._tenants.outdated(tenant, kind, rules, after or "", limit)
 
     async def count(self, tenant: str) -> int:
         return await self._tenants.count(tenant)
@@ -261,15 +239,13 @@ class CosmosStore:
         """Write the head with the first member changes, and the others in batches of their own, one after another."""
         until = self._timer() + _BUDGET_SECONDS
         steps: list[Step] = [*dict.fromkeys(changes.remove), *{m.value: m for m in changes.add}.values()]
-        last: str | None = None
-        for start in range(0, max(1, len(steps)), _BATCH):
-            if start:
-                if self._timer() > until:
-                    raise StoreUnavailable(
-                        "a change of many members has used its time; a repeat goes on", retry_after=1
-                    )
-                head, only_members = self._touch(group, touch, None), True
-            done = await self._change_some(tenant, group, head, steps[start : start + _BATCH], only_members)
+        room = _BATCH - len(head.claims)
+        last = await self._change_some(tenant, group, head, steps[:room], only_members)
+        for start in range(room, len(steps), _BATCH):
+            if self._timer() > until:
+                raise StoreUnavailable("a change of many members has used its time; a repeat goes on", retry_after=1)
+            head = self._touch(group, touch, None)
+            done = await self._change_some(tenant, group, head, steps[start : start + _BATCH], only_members=True)
             last = done or last
         return last or await self._version(tenant, group, expected)
 
@@ -283,47 +259,11 @@ class CosmosStore:
             try:
                 return await self._write(tenant, head, [operation(tenant, group, step) for step in steps])
             except Refused as refused:
-                if refused.index == 0:
+                if refused.index <= len(head.claims):
                     raise refusal(refused, head) from None
                 # A member was there already, or gone already: only the real changes are sent again.
                 steps = await self._members.left_to_do(tenant, group, steps)
         raise StoreUnavailable("members keep changing under a change", retry_after=1)
-
-    async def _create_after_members(self, tenant: str, group: str, head: Head, members: Sequence[Member]) -> str:
-        """A large group: its members first, under a marker, and the group itself in the last batch."""
-        until = self._timer() + _BUDGET_SECONDS
-        pending, token = pending_id(group), self._new_token()
-        mark = Operation("create", (marker(tenant, pending, "pending", self._now(), token),))
-        *parts, last = [members[start : start + _BATCH - 1] for start in range(0, len(members), _BATCH - 1)]
-        try:
-            for part in parts:
-                if self._timer() > until:
-                    raise StoreUnavailable("creating a large group has used its time", retry_after=1)
-                steps = [operation(tenant, group, one) for one in part]
-                try:
-                    await self._write(tenant, Head(mark, pending, token), steps)
-                except Refused:
-                    raise StoreUnavailable("the marker of a large group is gone", retry_after=1) from None
-                token = self._new_token()
-                mark = Operation("patch", (pending, [{"op": "set", "path": "/w", "value": token}]))
-            steps = [operation(tenant, group, one) for one in last]
-            return await self._write(tenant, head, [Operation("delete", (pending,)), *steps])
-        except Refused as refused:
-            await self._undo(tenant, group, until)
-            raise refusal(refused, head) from None
-        except StoreError:
-            await self._undo(tenant, group, until)
-            raise
-
-    async def _undo(self, tenant: str, group: str, until: float) -> None:
-        """Delete the members of a large group that didn't come to be, as far as that can be done now."""
-        # One batch takes the pending marker away and leaves the one that the sweep goes by. A last batch that is under
-        # way, or took effect unnoticed, deletes the pending marker too: only one of the two can.
-        gone, token = gone_id("Group", group), self._new_token()
-        mark = Operation("create", (marker(tenant, gone, "gone", self._now(), token),))
-        with suppress(StoreError, Refused):
-            await self._write(tenant, Head(mark, gone, token), [Operation("delete", (pending_id(group),))])
-            await self._members.delete(tenant, group, [], until, more=True)
 
     def _now(self) -> str:
         return datetimes.written(self._clock())
@@ -335,16 +275,3 @@ class CosmosStore:
         if expected is not None and version(item["_etag"]) != expected:
             raise Changed("Group")
         return version(item["_etag"])
-
-
-def _only_id(bound: Bound) -> str | None:
-    """The id that every match must have."""
-    terms = bound.terms if isinstance(bound, All) else (bound,)
-    for term in terms:
-        if isinstance(term, Test) and term.where == ("id",) and term.op == "eq" and not term.negated:
-            return str(term.value)
-    return None
-
-
-def _is_plain(id: str) -> bool:
-    return id.replace("-", "").isalnum() and id.isascii() and len(id) <= 64

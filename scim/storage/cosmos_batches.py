@@ -17,11 +17,19 @@ _log: Final = logging.getLogger("scim.storage")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first operation of a batch, on an item that will carry `token`; a deleted item carries none."""
+    """The first operation of a batch, on an item that will carry `token`; a deleted item carries none.
+
+    `claims` are the operations behind it, that its resource gains and releases claims by.
+    """
 
     operation: Operation
     id: str
     token: str | None
+    claims: Sequence[Operation] = ()
+
+
+class ClaimAstray(StoreUnavailable):
+    """A claim that a resource should release isn't there."""
 
 
 class Batches:
@@ -40,7 +48,7 @@ class Batches:
         for attempt in range(ATTEMPTS):
             refusal: Refused | None = None
             try:
-                results = await self._calls.batch(tenant, [head.operation, *rest])
+                results = await self._calls.batch(tenant, [head.operation, *head.claims, *rest])
                 return version(results[0].get("eTag", ""))
             except OutcomeUnknown as unknown:
                 _log.warning("the outcome of a batch is unknown (%s); looking it up", unknown)
@@ -71,6 +79,12 @@ class Batches:
 def refusal(refused: Refused, head: Head) -> StoreError:
     """What a refused batch says of the resource that its head writes; what it can't say is the database's trouble."""
     name = head.operation.name
+    if 0 < refused.index <= len(head.claims):
+        claim = head.claims[refused.index - 1]
+        if refused.status == 409 and claim.name == "create":
+            return Taken("resource", claim.arguments[0]["path"])
+        if refused.status == 404 and claim.name == "delete":
+            return ClaimAstray("a claim isn't where it should be", retry_after=1)
     if refused.index == 0:
         if refused.status == 404 and name != "create":
             return Gone("resource")

@@ -5,12 +5,14 @@ from base64 import b32encode
 from hashlib import sha256
 from typing import Final
 
-from scim.protocol import fold
 from scim.protocol.json import JsonObject
 from scim.storage.interface import Draft, Member, Membership, Stored
 
 MARKER_SECONDS: Final = 30 * 24 * 3600
 """How long the marker of a deletion stays; it is the tombstone for consumers too."""
+
+CLAIM: Final = "x:claim:"
+"""How the ids of claims begin."""
 
 _SORT_CHARACTERS: Final = 256
 _ID: Final = re.compile(r"[A-Za-z0-9:_-]{1,200}", re.ASCII)
@@ -43,14 +45,24 @@ def pending_id(group: str) -> str:
     return checked(f"x:pending:Group:{group}")
 
 
+def claim_id(kind: str, path: str, value: str) -> str:
+    """The item of a claim: one for each value that can be had once."""
+    return checked(f"{CLAIM}{_digest(f'{kind}\0{path}\0{value}')}")
+
+
+def claim_item(tenant: str, id: str, kind: str, path: str, resource: str) -> JsonObject:
+    """A claim without its value; `member` is whose it is, so that a deletion finds it with the memberships."""
+    return {"id": id, "tenant": tenant, "type": "claim", "key": id, "member": resource, "of": kind, "path": path}
+
+
 def resource_item(tenant: str, draft: Draft, token: str) -> JsonObject:
-    """A resource; `w` is the token of the request that wrote it, `v` the version of the folding rules."""
+    """A resource; `w` is the token of the request that wrote it, `v` the rules that it was folded by."""
     return {
         "id": resource_id(draft.kind, draft.id),
         "tenant": tenant,
         "type": draft.kind,
         "key": draft.key,
-        "v": fold.VERSION,
+        "v": draft.rules,
         "w": token,
         "resource": draft.resource,
         "f": draft.f,
@@ -61,7 +73,7 @@ def resource_item(tenant: str, draft: Draft, token: str) -> JsonObject:
 def stored(item: JsonObject) -> Stored:
     """What a resource's item holds."""
     kind, _, id = item["id"].partition(":")
-    return Stored(kind, id, version(item["_etag"]), item["resource"])
+    return Stored(kind, id, version(item["_etag"]), item["resource"], str(item.get("v", "")))
 
 
 def version(etag: str) -> str:

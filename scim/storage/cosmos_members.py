@@ -1,4 +1,4 @@
-"""The items of members: reading them from both sides, and deleting those of a resource that is gone."""
+"""The items of members: reading them from both sides, and deleting what a resource that is gone has left."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from scim.protocol.json import JsonObject
 from scim.storage.cosmos_batches import ATTEMPTS, PAUSE_SECONDS
 from scim.storage.cosmos_calls import Calls, Operation, OutcomeUnknown, Refused
-from scim.storage.cosmos_items import member_id, member_item, membership
+from scim.storage.cosmos_items import CLAIM, member_id, member_item, membership
 from scim.storage.interface import Member, Membership
 
 PAGE: Final = 1_000
@@ -46,13 +46,9 @@ class MemberItems:
         )
         return [membership(row) for row in rows]
 
-    async def ids_of(self, tenant: str, id: str) -> list[str]:
-        """The ids of member items that join this resource to others, on either side; a page of them."""
-        sql = (
-            'SELECT VALUE c["id"] FROM c WHERE c["type"] = "member" AND (c["group"] = @id OR c["member"] = @id) '
-            f"OFFSET 0 LIMIT {PAGE}"
-        )
-        return await self._calls.query(tenant, sql, [{"name": "@id", "value": id}], page=PAGE)
+    async def deletions(self, tenant: str, ids: Sequence[str]) -> list[Operation]:
+        """What deletes the items that these resources leave behind: claims first, then members on either side; a page."""
+        return await deletions(self._calls, tenant, ids)
 
     async def left_to_do(self, tenant: str, group: str, steps: Sequence[Step]) -> list[Step]:
         """Those of the steps that would change something."""
@@ -65,22 +61,36 @@ class MemberItems:
         )
         return [step for id, step in ids.items() if isinstance(step, Member) is (id not in there)]
 
-    async def delete(self, tenant: str, id: str, known: Sequence[str], until: float, *, more: bool) -> None:
-        """Delete the member items of a resource that is gone, as far as time allows; `more` than the known ones."""
+    async def delete(self, tenant: str, id: str, known: Sequence[Operation], until: float, *, more: bool) -> None:
+        """Delete what a resource that is gone has left, as far as time allows; `more` than what is known."""
         left, failed = list(known), 0
         while self._timer() < until and failed < ATTEMPTS:
             if more and len(left) < OPERATIONS:  # what is left comes again, so that batches are full
-                left = await self.ids_of(tenant, id)
+                left = await self.deletions(tenant, [id])
                 more = len(left) == PAGE
             if not left:
                 return
             try:
-                await self._calls.batch(tenant, [Operation("delete", (one,)) for one in left[:OPERATIONS]])
+                await self._calls.batch(tenant, left[:OPERATIONS])
                 left = left[OPERATIONS:]
             except (Refused, OutcomeUnknown):
                 # Somebody else deletes them too, or nobody knows: look again.
                 left, more, failed = [], True, failed + 1
                 await self._sleep(PAUSE_SECONDS * (failed - 1))
+
+
+async def deletions(calls: Calls, tenant: str, ids: Sequence[str]) -> list[Operation]:
+    """What deletes the items that these resources leave behind, claims first; a page of at most `PAGE`."""
+    marks, parameters = listed(ids)
+    rows = await calls.query(
+        tenant,
+        'SELECT c["id"], c["_etag"] FROM c WHERE c["type"] IN ("claim", "member") '
+        f'AND (c["group"] IN ({marks}) OR c["member"] IN ({marks})) ORDER BY c["type"] OFFSET 0 LIMIT {PAGE}',
+        parameters,
+        page=PAGE,
+    )
+    # The same claim may have gone to another resource by now; a member item is always of these two.
+    return [Operation("delete", (row["id"],), row["_etag"] if row["id"].startswith(CLAIM) else None) for row in rows]
 
 
 def operation(tenant: str, group: str, step: Step) -> Operation:

@@ -1,4 +1,4 @@
-"""The sweep: deletes the member items that deleted resources and unfinished groups have left behind.
+"""The sweep: deletes the member items and claims that deleted resources and unfinished groups have left behind.
 
 It works from markers alone, so that it costs nothing where nothing was deleted. It may stop anywhere, and several may
 run at once: each step is a batch that either happens or has happened already.
@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from scim.protocol import datetimes
-from scim.protocol.json import Json, JsonObject
+from scim.protocol.json import JsonObject
 from scim.storage.cosmos_calls import Calls, Operation, OutcomeUnknown, Refused
 from scim.storage.cosmos_items import gone_id, marker
+from scim.storage.cosmos_members import deletions
 
 _SETTLED: Final = timedelta(minutes=10)
 """After this time no request that knew the resource can still be at work; one has 60 seconds."""
 _BUDGET_SECONDS: Final = 120.0
 _MARKERS: Final = 100
-_PAGE: Final = 1_000
 _BATCH: Final = 100
 _ATTEMPTS: Final = 10
 
@@ -42,7 +42,7 @@ class Sweep:
         self._new_token = new_token
 
     async def tenant(self, tenant: str) -> int:
-        """How many member items were deleted."""
+        """How many items were deleted."""
         until = self._timer() + _BUDGET_SECONDS
         await self._give_up_unfinished(tenant, until)
         deleted, after = 0, ""
@@ -77,13 +77,13 @@ class Sweep:
         deleted = failures = 0
         while self._timer() < until and failures < _ATTEMPTS:
             settled = [one for one in markers if self._is_settled(one["at"])]
-            items = await self._left_by(tenant, ids)
-            if not items:
+            left = await deletions(self._calls, tenant, ids)
+            if not left:
                 await self._mark_done(tenant, settled)
                 break
-            for start in range(0, len(items), _BATCH):
-                batch = items[start : start + _BATCH]
-                if not await self._try(tenant, [Operation("delete", (item,)) for item in batch]):
+            for start in range(0, len(left), _BATCH):
+                batch = left[start : start + _BATCH]
+                if not await self._try(tenant, batch):
                     failures += 1  # somebody else deletes them too: look again
                     break
                 deleted += len(batch)
@@ -112,18 +112,6 @@ class Sweep:
             f'AND c["s"]["due"] > @after ORDER BY c["s"]["due"] OFFSET 0 LIMIT {_MARKERS}',
             [{"name": "@type", "value": kind}, {"name": "@after", "value": after}],
             page=_MARKERS,
-        )
-
-    async def _left_by(self, tenant: str, ids: Sequence[str]) -> list[Json]:
-        """The ids of member items that join one of these resources to others, on either side; a page of them."""
-        names = [f"@v{number}" for number in range(len(ids))]
-        listed = ", ".join(names)
-        return await self._calls.query(
-            tenant,
-            'SELECT VALUE c["id"] FROM c WHERE c["type"] = "member" '
-            f'AND (c["group"] IN ({listed}) OR c["member"] IN ({listed})) OFFSET 0 LIMIT {_PAGE}',
-            [{"name": name, "value": id} for name, id in zip(names, ids, strict=True)],
-            page=_PAGE,
         )
 
     async def _try(self, tenant: str, operations: Sequence[Operation]) -> bool:

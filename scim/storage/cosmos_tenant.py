@@ -20,15 +20,32 @@ class TenantItems:
         self._calls = calls
         self._sleep = sleep
 
+    async def outdated(self, tenant: str, kind: str, rules: str, after: str, limit: int) -> Sequence[Stored]:
+        """Resources that were written with other rules, by id. No index has `v`: a run reads each item of the type once."""
+        items = await self._query(
+            tenant,
+            # `v` was a number once, and texts and numbers don't compare.
+            'SELECT c["id"], c["_etag"], c["v"], c["resource"] FROM c WHERE c["type"] = @type '
+            'AND c["f"]["id"] > @after AND NOT (IS_STRING(c["v"]) AND c["v"] = @rules) '
+            'ORDER BY c["f"]["id"] OFFSET 0 LIMIT @limit',
+            [
+                {"name": "@type", "value": kind},
+                {"name": "@after", "value": after},
+                {"name": "@rules", "value": rules},
+                {"name": "@limit", "value": limit},
+            ],
+        )
+        return [stored(item) for item in items]
+
     async def count(self, tenant: str) -> int:
-        """All items, markers too."""
+        """All items, claims and markers too."""
         return sum(await self._query(tenant, "SELECT VALUE COUNT(1) FROM c", []))
 
     async def everything(self, tenant: str) -> AsyncIterator[Sequence[Stored | Membership]]:
         """Resources, then members, each in the order of the item ids, which never change."""
         after = ""
         while True:
-            # The markers, `x:...`, come behind everything else.
+            # Claims and markers, `x:...`, come behind everything else.
             items = await self._query(
                 tenant,
                 'SELECT * FROM c WHERE c["id"] > @after AND c["id"] < "x:" ORDER BY c["id"] OFFSET 0 LIMIT @limit',
@@ -40,7 +57,7 @@ class TenantItems:
             after = items[-1]["id"]
 
     async def erase(self, tenant: str) -> AsyncIterator[int]:
-        """Delete until nothing is found, markers too; after each batch, how many items it deleted."""
+        """Delete until nothing is found, claims and markers too; after each batch, how many items it deleted."""
         failures = 0
         while ids := await self._query(tenant, f'SELECT VALUE c["id"] FROM c OFFSET 0 LIMIT {_PAGE}', []):
             for start in range(0, len(ids), _BATCH):

@@ -1,7 +1,8 @@
 """What the service asks of a store, and the closed set of errors that it answers with. Knows no database."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from scim.protocol.json import JsonObject
@@ -13,7 +14,12 @@ class StoreError(Exception):
 
 
 class Taken(StoreError):
-    """Another resource of the tenant has this key."""
+    """Another resource of the tenant has this key, or this value of the unique attribute `path`."""
+
+    def __init__(self, kind: str, path: str | None = None) -> None:
+        super().__init__(kind)
+        self.path = path
+        """A key of `Draft.claims`; `None`: it is the resource's key that is taken."""
 
 
 class Gone(StoreError):
@@ -52,6 +58,8 @@ class Stored:
     id: str
     version: str
     resource: JsonObject
+    rules: str = field(default="", compare=False)
+    """The `Draft.rules` that it was written with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,10 @@ class Draft:
     resource: JsonObject
     f: JsonObject
     s: Mapping[str, str]
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """Further values that are unique within the tenant, as texts, each by the path of its attribute (`fold.claims`)."""
+    rules: str = ""
+    """What all these were made by (`fold.rules`); empty if they aren't all that they should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ class MemberChanges:
 
 
 NO_CHANGES = MemberChanges()
+NO_CLAIMS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +131,20 @@ class Search:
     limit: int
     sort: str | None = None
     descending: bool = False
+    after: str | None = None
+    """One of `Found.keys`: only what comes behind it in this order, however far in that is."""
+    counted: bool = True
+    """Whether the total is asked for; it costs a query of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of a search, and how many there are in all."""
+    """A page of a search, and how many there are in all (0 if that wasn't asked for)."""
 
     items: Sequence[Stored]
     total: int
+    keys: Sequence[str] = ()
+    """For each item what it is ordered by, which no other item has: its sort key, or its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +168,19 @@ class Store(Protocol):
     async def create(self, tenant: str, draft: Draft, members: Sequence[Member] = ()) -> str:
         """Write a new resource, with members if it is a group; its version. Raises `Taken`."""
 
-    async def replace(self, tenant: str, draft: Draft, *, expected: str, members: MemberChanges = NO_CHANGES) -> str:
-        """Write a resource that is at version `expected`; its new version. Raises `Taken`, `Gone` or `Changed`."""
+    async def replace(
+        self,
+        tenant: str,
+        draft: Draft,
+        *,
+        expected: str,
+        members: MemberChanges = NO_CHANGES,
+        held: Mapping[str, str] | None = NO_CLAIMS,
+    ) -> str:
+        """Write a resource that is at version `expected`; its new version. Raises `Taken`, `Gone` or `Changed`.
+
+        `held` are the claims that go with that version; `None`: nobody knows, so the store looks.
+        """
 
     async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
         """Remove a resource and every membership that it has, as a group and as a member. Raises `Gone`, `Changed`."""
@@ -183,6 +213,11 @@ class Store(Protocol):
         """Type and name of those of the resources that exist, among these types."""
 
     # --- a whole tenant ---
+
+    async def outdated(
+        self, tenant: str, kind: str, rules: str, *, after: str | None = None, limit: int
+    ) -> Sequence[Stored]:
+        """Resources of a type that were written with other `Draft.rules`, in the order of their ids, from behind `after` on."""
 
     async def count(self, tenant: str) -> int:
         """How many items the tenant has, of whatever kind: what a progress bar goes up to."""

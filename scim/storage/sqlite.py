@@ -5,16 +5,15 @@ A write is one transaction, so a reader sees all of it or nothing, also after th
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import orjson
 
 from scim.protocol.json import Json, JsonObject
-from scim.protocol.query import TRUE, Bound
 from scim.storage.interface import (
     NO_CHANGES,
+    NO_CLAIMS,
     Changed,
     Draft,
     Found,
@@ -29,134 +28,65 @@ from scim.storage.interface import (
     Taken,
     Touch,
 )
-from scim.storage.sqlite_filter import condition, ways
+from scim.storage.sqlite_file import opened
 from scim.storage.sqlite_index import MemoryIndex, TableIndex
+from scim.storage.sqlite_search import ItemSearch
 from scim.storage.sqlite_tenant import TenantRows
-
-SCHEMA_VERSION: Final = 1
-_BUSY_SECONDS: Final = 5.0
-_TURNS: Final = 10
-# A private file in memory, of at most 1 GiB. In a ":memory:" database every commit after a balanced index page walks
-# through all pages, so that a write gets dearer with each user.
-_IN_MEMORY: Final = "file:scim?vfs=memdb"
-
-_SCHEMA: Final = """
-CREATE TABLE item (
-    row INTEGER PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    type TEXT NOT NULL,
-    id TEXT NOT NULL,
-    key TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    data TEXT NOT NULL,
-    f TEXT NOT NULL,
-    s TEXT NOT NULL,
-    created TEXT,
-    modified TEXT,
-    UNIQUE (tenant, type, id),
-    UNIQUE (tenant, key)
-);
-CREATE INDEX item_created ON item (tenant, type, created, id);
-CREATE INDEX item_modified ON item (tenant, type, modified, id);
-CREATE TABLE leaf (
-    digest INTEGER NOT NULL,
-    row INTEGER NOT NULL,
-    PRIMARY KEY (digest, row)
-) WITHOUT ROWID;
-CREATE TABLE member (
-    tenant TEXT NOT NULL,
-    "group" TEXT NOT NULL,
-    value TEXT NOT NULL,
-    type TEXT,
-    display TEXT,
-    PRIMARY KEY (tenant, "group", value)
-) WITHOUT ROWID;
-CREATE INDEX member_of ON member (tenant, value, "group");
-"""
 
 
 class SqliteStore:
     """All tenants in one database. `path` names a file; without it everything is in memory and gone at the end."""
 
     def __init__(self, path: Path | None = None) -> None:
-        try:
-            self._db = sqlite3.connect(
-                path or _IN_MEMORY,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-                uri=path is None,
-            )
-        except sqlite3.Error as error:
-            raise StoreUnavailable(str(error)) from None
+        self._db = opened(path)
         self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
+        self._search = ItemSearch(self._rows, self._index)
         self._tenants = TenantRows(self._rows, self._transaction, self._index)
-        try:
-            self._prepare(in_file=path is not None)
-        except StoreUnavailable:
-            self._db.close()
-            raise
-
-    def _prepare(self, *, in_file: bool) -> None:
-        """Make the tables, or see that they are there in the form that this version knows."""
-        if in_file:
-            # One writer beside many readers, and a killed process leaves nothing half-written.
-            self._switch_to_wal()
-            self._rows("PRAGMA synchronous = NORMAL", ())
-        else:
-            # Nobody else can open it, so nobody has to be asked for locks; and what a page costs is that it is copied.
-            self._rows("PRAGMA locking_mode = EXCLUSIVE", ())
-            self._rows("PRAGMA page_size = 2048", ())
-        with self._transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif version != SCHEMA_VERSION:
-                raise StoreUnavailable(f"the data file has format {version}, this version reads {SCHEMA_VERSION}")
-
-    def _switch_to_wal(self) -> None:
-        """Set the journal mode of the file; of several who open a new file at once, one does it."""
-        for _ in range(_TURNS):
-            with suppress(StoreUnavailable):
-                self._rows("PRAGMA journal_mode = WAL", ())
-                return
-            # SQLite doesn't wait for this lock, but it waits for that of a transaction.
-            with self._transaction():
-                pass
-        self._rows("PRAGMA journal_mode = WAL", ())
 
     async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
-        row = self._row("SELECT revision, data FROM item WHERE tenant = ? AND type = ? AND id = ?", (tenant, kind, id))
-        return None if row is None else Stored(kind, id, str(row[0]), orjson.loads(row[1]))
+        row = self._row(
+            "SELECT revision, data, rules FROM item WHERE tenant = ? AND type = ? AND id = ?", (tenant, kind, id)
+        )
+        return None if row is None else Stored(kind, id, str(row[0]), orjson.loads(row[1]), row[2])
 
     async def create(self, tenant: str, draft: Draft, members: Sequence[Member] = ()) -> str:
         with self._transaction():
             try:
                 row = self._db.execute(
-                    """INSERT INTO item (tenant, type, id, key, revision, data, f, s, created, modified)
-                       VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)""",
-                    (tenant, draft.kind, draft.id, draft.key, *_texts(draft), *_dates(draft)),
+                    """INSERT INTO item (tenant, type, id, key, revision, rules, data, f, s, created, modified)
+                       VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)""",
+                    (tenant, draft.kind, draft.id, draft.key, draft.rules, *_texts(draft), *_dates(draft)),
                 ).lastrowid
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
             self._index.change(tenant, draft.kind, row or 0, {}, draft.f)
+            self._claim(tenant, draft.kind, row or 0, draft.claims)
             self._change_members(tenant, draft.id, MemberChanges(add=tuple(members)))
         return "1"
 
-    async def replace(self, tenant: str, draft: Draft, *, expected: str, members: MemberChanges = NO_CHANGES) -> str:
+    async def replace(
+        self,
+        tenant: str,
+        draft: Draft,
+        *,
+        expected: str,
+        members: MemberChanges = NO_CHANGES,
+        held: Mapping[str, str] | None = NO_CLAIMS,
+    ) -> str:
         with self._transaction():
             row, revision, old = self._current(tenant, draft.kind, draft.id, expected)
             try:
                 self._db.execute(
-                    """UPDATE item SET key = ?, revision = revision + 1, data = ?, f = ?, s = ?, created = ?, modified = ?
-                       WHERE row = ?""",
-                    (draft.key, *_texts(draft), *_dates(draft), row),
+                    """UPDATE item SET key = ?, revision = revision + 1, rules = ?, data = ?, f = ?, s = ?, created = ?,
+                       modified = ? WHERE row = ?""",
+                    (draft.key, draft.rules, *_texts(draft), *_dates(draft), row),
                 )
             except sqlite3.IntegrityError:
                 raise Taken(draft.kind) from None
             self._index.change(tenant, draft.kind, row, orjson.loads(old), draft.f)
+            if held is None or held != draft.claims:
+                self._rows("DELETE FROM claim WHERE row = ?", (row,))
+                self._claim(tenant, draft.kind, row, draft.claims)
             self._change_members(tenant, draft.id, members)
         return str(revision + 1)
 
@@ -165,6 +95,7 @@ class SqliteStore:
             row, _, old = self._current(tenant, kind, id, expected)
             self._index.change(tenant, kind, row, orjson.loads(old), {})
             self._db.execute("DELETE FROM item WHERE row = ?", (row,))
+            self._db.execute("DELETE FROM claim WHERE row = ?", (row,))
             self._db.execute("DELETE FROM member WHERE tenant = ? AND value = ?", (tenant, id))
             self._db.execute('DELETE FROM member WHERE tenant = ? AND "group" = ?', (tenant, id))
 
@@ -184,22 +115,7 @@ class SqliteStore:
         return str(revision + 1)
 
     async def search(self, tenant: str, kind: str, search: Search) -> Found:
-        source, values = self._source(tenant, kind, search.filter)
-        where = condition(search.filter or TRUE)
-        values += [tenant, kind, *where.parameters]
-        from_where = f"FROM {source} WHERE item.tenant = ? AND item.type = ? AND {where.sql}"
-        direction = "DESC" if search.descending else "ASC"
-        order = "item.id" if search.sort is None else f"item.s ->> '$.\"{search.sort}\"'"
-        rows = self._rows(
-            f"SELECT item.id, item.revision, item.data {from_where} ORDER BY {order} {direction} LIMIT ? OFFSET ?",
-            [*values, search.limit, search.offset],
-        )
-        items = [Stored(kind, id, str(revision), orjson.loads(data)) for id, revision, data in rows]
-        total = search.offset + len(items)
-        if len(items) == search.limit or (not items and search.offset):
-            # The page is full, or behind the end: only now is it worth counting.
-            total = self._rows(f"SELECT count(*) {from_where}", values)[0][0]
-        return Found(items, total)
+        return self._search.found(tenant, kind, search)
 
     async def members(
         self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
@@ -236,6 +152,11 @@ class SqliteStore:
             [tenant, *kinds, *ids],
         )
         return {id: Name(kind, display) for id, kind, display in rows}
+
+    async def outdated(
+        self, tenant: str, kind: str, rules: str, *, after: str | None = None, limit: int
+    ) -> Sequence[Stored]:
+        return await self._tenants.outdated(tenant, kind, rules, after or "", limit)
 
     async def count(self, tenant: str) -> int:
         return await self._tenants.count(tenant)
@@ -284,6 +205,17 @@ class SqliteStore:
             raise Changed(kind)
         return row, revision, f
 
+    def _claim(self, tenant: str, kind: str, row: int, claims: Mapping[str, str]) -> None:
+        """Make the claims of a row that has none. Raises `Taken`."""
+        for path, value in claims.items():
+            try:
+                self._db.execute(
+                    "INSERT INTO claim (tenant, type, path, value, row) VALUES (?, ?, ?, ?, ?)",
+                    (tenant, kind, path, value, row),
+                )
+            except sqlite3.IntegrityError:
+                raise Taken(kind, path) from None
+
     def _change_members(self, tenant: str, group: str, changes: MemberChanges) -> bool:
         """Whether anything was left to change."""
         if not changes:
@@ -300,15 +232,6 @@ class SqliteStore:
         return self._db.total_changes > before
 
     # --- reading ---
-
-    def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
-        """The tables to search: all items, or those that the index leads to."""
-        possible = ways(bound) if bound is not None else []
-        hits = self._index.hits(tenant, kind, possible) if possible else None
-        if hits is None:
-            return "item", []
-        # CROSS JOIN keeps SQLite from walking all items in order instead.
-        return f"{hits[0]} AS hit CROSS JOIN item ON item.row = hit.row", hits[1]
 
     def _row(self, sql: str, parameters: Sequence[Json]) -> tuple[Json, ...] | None:
         rows = self._rows(sql, parameters)

@@ -29,8 +29,17 @@ class TenantRows:
         self._transaction = transaction
         self._index = index
 
+    async def outdated(self, tenant: str, kind: str, rules: str, after: str, limit: int) -> Sequence[Stored]:
+        """Resources that were written with other rules, by id."""
+        found = self._rows(
+            """SELECT id, revision, data, rules FROM item
+               WHERE tenant = ? AND type = ? AND id > ? AND rules <> ? ORDER BY id LIMIT ?""",
+            (tenant, kind, after, rules, limit),
+        )
+        return [Stored(kind, id, str(revision), orjson.loads(data), made) for id, revision, data, made in found]
+
     async def count(self, tenant: str) -> int:
-        """Resources and members."""
+        """Resources and members; a claim comes and goes with its resource."""
         [[number]] = self._rows(
             "SELECT (SELECT count(*) FROM item WHERE tenant = ?) + (SELECT count(*) FROM member WHERE tenant = ?)",
             (tenant, tenant),
@@ -73,6 +82,7 @@ class TenantRows:
             for row, kind, f in items:
                 self._index.change(tenant, kind, row, orjson.loads(f), {})
                 self._rows("DELETE FROM item WHERE row = ?", (row,))
+                self._rows("DELETE FROM claim WHERE row = ?", (row,))
         return len(items)
 
     def _erase_members(self, tenant: str) -> int:

@@ -1,11 +1,12 @@
-"""Resources as the service hands them to a store, made from bodies: canonical, with key, folded copy and sort keys."""
+"""Resources as the service hands them to a store, made from bodies: canonical, with all that follows from them."""
 
 from collections.abc import Iterable
 from typing import Any, Final
 
-from scim.protocol import filter as syntax, fold, match, query, validate
+from scim.protocol import filter as syntax, match, query, validate
 from scim.protocol.query import All, AnyOf, Bound
 from scim.protocol.registry import core
+from scim.service.drafts import draft_of
 from scim.storage.interface import Draft, Touch
 from tests.contract.people import PEOPLE
 
@@ -32,8 +33,7 @@ def draft(
         "created": created,
         "lastModified": modified or dates.get("lastModified", created),
     }
-    f = fold.folded(resource, type_)
-    return Draft(kind, id, fold.key(resource, type_), resource, f, fold.sort_keys(resource, f, type_))
+    return draft_of(resource, type_)
 
 
 def user(name: str = "bjensen", number: int = 1, **attributes: Any) -> Draft:

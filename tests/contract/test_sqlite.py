@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from scim.protocol.schema import Attribute, ResourceType
-from scim.storage.interface import Changed, Gone, Member, MemberChanges, Search, StoreUnavailable, Taken
+from scim.storage.interface import Changed, Draft, Gone, Member, MemberChanges, Search, Stored, StoreUnavailable, Taken
 from scim.storage.sqlite import SqliteStore
 from scim.storage.sqlite_index import MemoryIndex, _digest, entries
 from tests.contract.drafts import KINDS, bound, draft, group, resource_id, touch, user
@@ -276,11 +277,112 @@ def test_a_file_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> N
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE of_the_future (x)")
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreUnavailable, match="format 99, this version reads 1"):
+    with pytest.raises(StoreUnavailable, match="format 99, this version reads 2"):
         SqliteStore(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("of_the_future",)]
         assert db.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+FORMAT_1: Final = """
+CREATE TABLE item (
+    row INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    type TEXT NOT NULL,
+    id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    f TEXT NOT NULL,
+    s TEXT NOT NULL,
+    created TEXT,
+    modified TEXT,
+    UNIQUE (tenant, type, id),
+    UNIQUE (tenant, key)
+);
+CREATE INDEX item_created ON item (tenant, type, created, id);
+CREATE INDEX item_modified ON item (tenant, type, modified, id);
+CREATE TABLE leaf (
+    digest INTEGER NOT NULL,
+    row INTEGER NOT NULL,
+    PRIMARY KEY (digest, row)
+) WITHOUT ROWID;
+CREATE TABLE member (
+    tenant TEXT NOT NULL,
+    "group" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    type TEXT,
+    display TEXT,
+    PRIMARY KEY (tenant, "group", value)
+) WITHOUT ROWID;
+CREATE INDEX member_of ON member (tenant, value, "group");
+PRAGMA user_version = 1;
+"""
+
+
+def file_of_format_1(path: Path, *drafts: Draft) -> Path:
+    """A data file as the first version has left it, with these resources of tenant `t`."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(FORMAT_1)
+        for row, new in enumerate(drafts, 1):
+            texts = (json.dumps(new.resource), json.dumps(new.f), json.dumps(dict(new.s)))
+            dates = (new.f["meta"]["created"], new.f["meta"]["lastModified"])
+            values = (row, "t", new.kind, new.id, new.key, 7, *texts, *dates)
+            db.execute(f"INSERT INTO item VALUES ({', '.join('?' * len(values))})", values)
+            db.executemany("INSERT INTO leaf VALUES (?, ?)", {(_digest("t", new.kind, e), row) for e in entries(new.f)})
+        db.execute("INSERT INTO member VALUES ('t', ?, 'a', NULL, NULL)", (resource_id(100),))
+        db.commit()
+    return path
+
+
+def test_a_file_of_the_first_format_opens_and_works(tmp_path: Path) -> None:
+    one = user("bjensen", 1, title="x")
+    path = file_of_format_1(tmp_path / "scim.db", one, group())
+
+    async def run(store: SqliteStore) -> None:
+        stored = await store.read("t", "User", one.id)
+        assert stored == Stored("User", one.id, "7", one.resource)
+        assert [found.id for found in await store.outdated("t", "User", one.rules, limit=10)] == [one.id]
+        with pytest.raises(Taken):
+            await store.create("t", user("BJENSEN", 2))
+        version = await store.replace("t", replace(one, claims={"badge": "1"}), expected="7", held=None)
+        assert version == "8"
+        assert await store.outdated("t", "User", one.rules, limit=10) == []
+        with pytest.raises(Taken):
+            await store.create("t", replace(user("other", 2), claims={"badge": "1"}))
+        assert await store.is_member("t", group().id, "a")
+
+    with opened(path) as store:
+        assert searched(store, 'title eq "x"') == [one.id]
+        asyncio.run(run(store))
+        assert in_the_index(store) == from_the_items(store)
+    with opened(path) as store:
+        assert store._db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert asyncio.run(store.read("t", "User", one.id)) == Stored("User", one.id, "8", one.resource)
+
+
+def test_several_may_open_a_file_of_the_first_format_at_once(tmp_path: Path) -> None:
+    path = file_of_format_1(tmp_path / "scim.db", user(number=1))
+
+    def open_and_read(which: int) -> None:
+        with opened(path) as store:
+            assert asyncio.run(store.read("t", "User", resource_id(1))) is not None
+            asyncio.run(store.create("t", replace(user(f"user-{which}", 10 + which), claims={"badge": str(which)})))
+
+    in_threads(8, open_and_read)
+    with opened(path) as store:
+        assert store._db.execute("SELECT count(*) FROM claim").fetchone() == (8,)
+
+
+def test_a_file_whose_upgrade_fails_stays_as_it_was(tmp_path: Path) -> None:
+    path = file_of_format_1(tmp_path / "scim.db", user(number=1))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE claim (of_somebody_else)")
+    with pytest.raises(StoreUnavailable, match="claim already exists"):
+        SqliteStore(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert "rules" not in [column[1] for column in db.execute("PRAGMA table_info(item)")]
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:

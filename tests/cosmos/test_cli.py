@@ -1,20 +1,23 @@
-"""`scim cosmos init` and `scim tenant`: what they do, what they say, and what they refuse."""
+"""`scim cosmos init`, `scim tenant` and `scim reindex`: what they do, what they say, and what they refuse."""
 
 import asyncio
 import json
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from scim.app import utc_now
 from scim.cli import main
+from scim.security.customers import Customers
 from scim.storage.container import CONTAINER
 from scim.storage.cosmos_items import marker
-from scim.storage.interface import Member
+from scim.storage.interface import Member, Search
 from scim.storage.sqlite import SqliteStore
 from tests.conftest import CosmosServer, Loop, PortClient, Server
 from tests.contract.drafts import group, resource_id, user
@@ -229,6 +232,110 @@ def test_an_export_that_breaks_off_leaves_no_file(
     cosmos_server.emulator.faults.remove(fault)
     fails_with(ended, "Not complete")
     assert not output.exists()
+
+
+# --- scim reindex, on both stores -------------------------------------------------------------------------------
+
+
+def outdated(path: Path, tenant: str, *names: str) -> Path:
+    """A data file in which a tenant has users of these names that were written by other rules, and one that wasn't."""
+
+    async def fill() -> None:
+        store = SqliteStore(path)
+        if tenant != "default":
+            await Customers(store, utc_now).create(tenant)
+        for number, name in enumerate(names):
+            await store.create(tenant, replace(user(name, number), rules="0.old", s={}))
+        await store.create(tenant, group(number=1_000))
+        await store.close()
+
+    asyncio.run(fill())
+    return path
+
+
+def test_a_reindex_brings_a_customer_up_to_date_and_says_how_much_there_was_to_do(tmp_path: Path) -> None:
+    data = outdated(tmp_path / "scim.db", "acme", "ada", "bob")
+    ended = run("reindex", "--customer", "acme", "--data", str(data))
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout == "Rewrote 2 of 3 resources of acme.\n"
+    assert run("reindex", "--customer", "acme", SCIM_DATA=str(data)).stdout == "Rewrote 0 of 3 resources of acme.\n"
+    store = SqliteStore(data)
+    found = asyncio.run(store.search("acme", "User", Search(None, 0, 10, sort="userName", descending=True)))
+    assert [item.resource["userName"] for item in found.items] == ["bob", "ada"]
+    asyncio.run(store.close())
+
+
+def test_a_reindex_of_all_goes_through_every_customer_and_default(tmp_path: Path) -> None:
+    data = outdated(tmp_path / "scim.db", "acme", "ada", "bob")
+    outdated(data, "contoso", *(f"user-{number}" for number in range(230)))
+    outdated(data, "default", "eve")
+    ended = run("reindex", "--all", "--data", str(data))
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout.splitlines() == [
+        "Rewrote 1 of 2 resources of default.",
+        "Rewrote 2 of 3 resources of acme.",
+        "Rewrote 230 of 231 resources of contoso.",
+    ]
+    # The customers' own records are no resources.
+    shown = run("customer", "list", "--data", str(data)).stdout
+    assert [line.split()[0] for line in shown.splitlines()] == ["acme", "contoso"]
+
+
+def test_a_reindex_names_what_it_could_not_write_and_not_its_values(tmp_path: Path) -> None:
+    data = outdated(tmp_path / "scim.db", "acme", "ada", "bob")
+
+    async def take() -> None:
+        store = SqliteStore(data)
+        # Under older rules these two keys were apart.
+        new = replace(user("ADA", 7), key="User:another", rules="0.old")
+        await store.create("acme", new)
+        await store.close()
+
+    asyncio.run(take())
+    ended = run("reindex", "--all", "--data", str(data))
+    fails_with(ended, "1 resources are not up to date")
+    assert ended.stdout.splitlines() == [
+        "Rewrote 0 of 0 resources of default.",
+        f"User {resource_id(7)}: another User has this 'userName'",
+        "Rewrote 2 of 4 resources of acme.",
+    ]
+    assert "ADA" not in ended.output
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all", "--customer", "acme"]], ids=["nobody", "both"])
+def test_a_reindex_wants_to_know_whose(tmp_path: Path, arguments: list[str]) -> None:
+    data = outdated(tmp_path / "scim.db", "acme")
+    fails_with(run("reindex", *arguments, "--data", str(data)), "--customer", "--all")
+    fails_with(run("reindex", "--customer", "$system", "--data", str(data)), "1 to 64")
+    fails_with(run("reindex", "--all"), "--data")
+
+
+def test_a_reindex_on_cosmos_stops_at_a_fault_and_the_same_command_goes_on(
+    cosmos_server: CosmosServer, cosmos_client: PortClient
+) -> None:
+    emulator = cosmos_server.emulator
+    ids = [cosmos_client.user(f"user-{number}")["id"] for number in range(5)]
+    items = {item["id"]: item for item in emulator.items("default")}
+    own = {name: value for name, value in items[f"User:{ids[0]}"].items() if not name.startswith("_")}
+    partition = emulator.container().partition("default")
+    for id in ids[:3]:  # as the first version has written them
+        partition.delete(f"User:{id}", None)
+        resource = items[f"User:{id}"]["resource"]
+        old = {"id": f"User:{id}", "key": items[f"User:{id}"]["key"], "v": 1, "f": {"id": id}, "s": {}}
+        emulator.seed([{**own, **old, "resource": resource}])
+    environment = {
+        "SCIM_STORE": "cosmos",
+        "COSMOS_ENDPOINT": cosmos_server.endpoint,
+        "COSMOS_KEY": emulator.key,
+    }
+    fault = Fault("batch", CutBefore(), nth=2, times=None)
+    emulator.faults.append(fault)
+    fails_with(run("reindex", "--all", **environment), "same command again")
+    emulator.faults.remove(fault)
+    assert cosmos_client.get("/Users?filter=userName+pr").json["totalResults"] == 3
+    ended = run("reindex", "--all", **environment)
+    assert ended.stdout == "Rewrote 2 of 5 resources of default.\n", ended.output
+    assert cosmos_client.get("/Users?filter=userName+pr").json["totalResults"] == 5
 
 
 def test_a_server_on_cosmos_sweeps_by_itself(loop: Loop) -> None:

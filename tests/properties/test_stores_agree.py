@@ -88,7 +88,7 @@ def world() -> Iterator[World]:
 
 
 def draft(kind: ResourceType, body: JsonObject, number: int) -> Draft:
-    named = {**body, kind.unique: f"{body[kind.unique][:50]}-{number}"}
+    named = {**body, kind.unique: f"{body[kind.unique][:50]}-{number}"} if kind.unique else body
     new = resource(named, kind, id=resource_id(number))
     f = fold.folded(new, kind)
     return Draft(kind.name, new["id"], fold.key(new, kind), new, f, fold.sort_keys(new, f, kind))

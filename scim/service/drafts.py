@@ -1,0 +1,56 @@
+"""A resource as a store takes it, and writing one whose claims nobody knows: it was written by other rules."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from scim.protocol import fold
+from scim.protocol.described import described
+from scim.protocol.json import JsonObject
+from scim.protocol.schema import ResourceType
+from scim.storage.interface import Draft, MemberChanges, Store, Stored, Taken
+
+UNDESCRIBED: Final = "+"
+"""Behind the name of the rules: the resource holds values that its schemas don't describe any more."""
+
+
+def draft_of(resource: JsonObject, kind: ResourceType, *, whole: bool = False) -> Draft:
+    """The resource with all that follows from it by the present rules and schemas.
+
+    `whole` says that the schemas are known to describe all of it, which takes time to find out.
+    """
+    f = fold.folded(resource, kind)
+    rest = "" if whole or described(resource, kind) is resource else UNDESCRIBED
+    return Draft(
+        kind.name,
+        resource["id"],
+        fold.key(resource, kind),
+        resource,
+        f,
+        fold.sort_keys(resource, f, kind),
+        fold.claims(resource, kind),
+        fold.rules(kind) + rest,
+    )
+
+
+async def write_over_outdated(
+    store: Store, tenant: str, kind: ResourceType, stored: Stored, draft: Draft, members: MemberChanges
+) -> tuple[str, Sequence[str]]:
+    """Replace a resource that was written by other rules: its version, and the paths whose values are left unclaimed.
+
+    A value that it had before, and that another resource has claimed meanwhile, is no reason to refuse what has nothing to
+    do with it; the resource stays outdated then. Raises what `Store.replace` raises.
+    """
+    before, left = fold.claims(stored.resource, kind), list[str]()
+    while True:
+        try:
+            version = await store.replace(tenant, draft, expected=stored.version, members=members, held=None)
+        except Taken as taken:
+            path = taken.path
+            if path is None or before.get(path) != draft.claims[path]:
+                raise
+            left.append(path)
+            others = {other: value for other, value in draft.claims.items() if other != path}
+            draft = replace(draft, claims=others, rules="")
+        else:
+            return version, left

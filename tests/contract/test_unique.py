@@ -1,0 +1,409 @@
+"""Requests on types with unique attributes of their own, and reindexing them, through the service on every store."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import pytest
+
+from scim.ids import uuid7
+from scim.protocol import fold
+from scim.protocol.errors import InvalidValue, ScimError, Uniqueness
+from scim.protocol.limits import Limits
+from scim.protocol.registry import Registry, core
+from scim.service.caller import Asked, Caller, Conditions
+from scim.service.membership import Memberships
+from scim.service.passwords import Passwords, forget
+from scim.service.reindex import Reindex, Seen
+from scim.service.resources import Answer, Resources
+from scim.storage.interface import Search, Store
+from tests.contract.own_types import BADGE, CAMPUS, USER, attribute, body, described, registry
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PLAIN: Final = registry(attribute("badge", uniqueness="none"), attribute("tag", uniqueness="none"))
+UNIQUE: Final = registry(attribute("badge"), attribute("tag", uniqueness="none"))
+EXACT: Final = registry(attribute("badge", case_exact=True), attribute("tag"))
+LIMITS: Final = Limits()
+
+
+_seconds = count(1)
+
+
+def _clock() -> datetime:
+    """Time goes on with every look, so that ids are in the order in which they were made."""
+    return datetime(2026, 1, 31, tzinfo=UTC) + timedelta(seconds=next(_seconds))
+
+
+async def at_once(seconds: float) -> None:
+    """A sleep that doesn't."""
+
+
+class Service:
+    """The use cases on the types of a registry, for one tenant."""
+
+    def __init__(self, store: Store, tenant: str, types: Registry) -> None:
+        self.store, self.tenant, self.types = store, tenant, types
+        memberships = Memberships(store, types, LIMITS)
+        self._resources = Resources(
+            store, types, LIMITS, memberships, Passwords(forget), clock=_clock, new_id=uuid7(_clock), sleep=at_once
+        )
+        self._caller = Caller(tenant, "https://scim.example.com")
+
+    def under(self, types: Registry) -> "Service":
+        """The same tenant, served with other schemas."""
+        return Service(self.store, self.tenant, types)
+
+    async def post(self, sent: Any, kind: str = "User") -> str:
+        answer = await self._resources.create(self._caller, self.types.resource_types[kind], sent, Asked())
+        assert answer.resource is not None
+        return str(answer.resource["id"])
+
+    async def put(self, id: str, sent: Any) -> Answer:
+        kind = self.types.resource_types["User"]
+        return await self._resources.put(self._caller, kind, id, sent, Asked(), Conditions())
+
+    async def patch(self, id: str, path: str, value: Any, op: str = "replace", kind: str = "User") -> None:
+        operation = {"op": op, "path": path, **({} if op == "remove" else {"value": value})}
+        sent = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]}
+        type_ = self.types.resource_types[kind]
+        await self._resources.patch(self._caller, type_, id, sent, Asked(), Conditions())
+
+    async def get(self, id: str, kind: str = "User") -> Any:
+        type_ = self.types.resource_types[kind]
+        return (await self._resources.get(self._caller, type_, id, Asked(), Conditions())).resource
+
+    async def delete(self, id: str) -> None:
+        await self._resources.delete(self._caller, self.types.resource_types["User"], id, Conditions())
+
+    async def sorted(self, path: str) -> list[str]:
+        found = await self.store.search(self.tenant, "User", Search(None, 0, 100, sort=path))
+        return [item.resource["userName"] for item in found.items]
+
+    async def reindexed(self) -> list[Seen]:
+        """What a run finds, dealt with."""
+        return [seen async for seen in Reindex(self.store, self.types, at_once).run(self.tenant)]
+
+    async def outdated(self) -> set[str]:
+        found = set()
+        for kind in self.types.resource_types.values():
+            page = await self.store.outdated(self.tenant, kind.name, fold.rules(kind), limit=100)
+            found |= {item.id for item in page}
+        return found
+
+
+@pytest.fixture
+def service(store: Store, tenant: str) -> Service:
+    return Service(store, tenant, UNIQUE)
+
+
+async def refused(attempt: Any, path: str = BADGE) -> Uniqueness:
+    with pytest.raises(Uniqueness) as raised:
+        await attempt
+    assert (raised.value.status, raised.value.scim_type) == (409, "uniqueness")
+    assert f"'{path}'" in raised.value.detail
+    return raised.value
+
+
+# --- requests ---
+
+
+async def test_a_value_is_had_once_whatever_the_request_and_free_when_it_is_given_up(service: Service) -> None:
+    one = await service.post(body("ada", badge="A1"))
+    two = await service.post(body("bob", badge="B2"))
+    await refused(service.post(body("eve", badge="a1")))
+    await refused(service.put(two, body("bob", badge="A1")))
+    await refused(service.patch(two, BADGE, "a1"))
+    assert (await service.get(two))[CAMPUS] == {"badge": "B2"}
+    await service.patch(one, BADGE, "C3")
+    await service.patch(two, BADGE, "a1")
+    await service.patch(one, BADGE, None, "remove")
+    await service.post(body("eve", badge="c3"))
+    await service.put(two, body("bob"))
+    await service.post(body("joe", badge="A1"))
+    await service.delete(two)
+    assert await service.outdated() == set()
+
+
+async def test_a_change_of_anything_else_or_of_letter_case_keeps_the_value(service: Service) -> None:
+    one = await service.post(body("ada", badge="A1", tag="x"))
+    await service.patch(one, "title", "Countess")
+    await service.patch(one, f"{CAMPUS}:tag", "y")
+    await service.patch(one, BADGE, "a1")
+    await service.patch(one, BADGE, "A1")
+    await refused(service.post(body("eve", badge="a1")))
+
+
+async def test_the_error_says_whether_letter_case_counts(store: Store, tenant: str) -> None:
+    service = Service(store, tenant, EXACT)
+    await service.post(body("ada", badge="A1", tag="x"))
+    await service.post(body("bob", badge="a1"))
+    error = await refused(service.post(body("eve", badge="A1")))
+    assert "letter case" not in error.detail
+    error = await refused(service.post(body("eve", tag="X")), f"{CAMPUS}:tag")
+    assert "letter case doesn't count" in error.detail
+    error = await refused(service.post(body("ADA")), "userName")
+    assert "letter case doesn't count" in error.detail
+    assert "A1" not in error.detail
+
+
+async def test_what_is_unassigned_meets_nobody_and_types_are_apart(service: Service) -> None:
+    for name in ("ada", "bob"):
+        await service.post(body(name))
+        await service.post({**body(f"{name}2"), CAMPUS: {"badge": None, "tag": "same"}})
+        await service.post({**body(f"{name}3"), CAMPUS: {"badge": ""}})
+    await service.post(body("eve", badge="A1"))
+    await service.post({"displayName": "Guides", CAMPUS: {"badge": "A1"}}, "Group")
+    await refused(service.post({"displayName": "Others", CAMPUS: {"badge": "a1"}}, "Group"))
+
+
+async def test_a_value_of_more_than_512_bytes_is_refused(service: Service) -> None:
+    await service.post(body("ada", badge="é" * 256))
+    one = await service.post(body("bob", tag="x" * 2_000))
+    for attempt in (service.post(body("eve", badge="é" * 256 + "x")), service.patch(one, BADGE, "x" * 513)):
+        with pytest.raises(InvalidValue, match="512 bytes") as raised:
+            await attempt
+        assert f"'{BADGE}'" in raised.value.detail
+
+
+async def test_a_group_with_many_members_has_its_value_like_any_other(service: Service) -> None:
+    many = [{"value": f"m{number}"} for number in range(150)]
+    one = await service.post({"displayName": "One", "members": many, CAMPUS: {"badge": "1"}}, "Group")
+    await refused(service.post({"displayName": "Two", "members": many, CAMPUS: {"badge": "1"}}, "Group"))
+    await service.patch(one, "members", [{"value": f"n{number}"} for number in range(150)], "add", "Group")
+    await service.patch(one, BADGE, "2", kind="Group")
+    assert len((await service.get(one, "Group"))["members"]) == 300
+    await service.post({"displayName": "Two", "members": many, CAMPUS: {"badge": "1"}}, "Group")
+
+
+async def test_types_without_a_key_are_told_apart_by_their_ids(store: Store, tenant: str) -> None:
+    service = Service(store, tenant, registry(attribute("badge"), user=described(USER, "userName", required=False)))
+    one = await service.post(body("same", badge="1"))
+    await refused(service.post(body("same", badge="2")), "userName")  # it is unique all the same, only not the key
+    await service.patch(one, "userName", "other")
+    await service.post(body("same", badge="2"))
+
+
+async def test_of_requests_at_once_that_want_one_value_one_gets_it(service: Service) -> None:
+    ids = [await service.post(body(f"user-{number}", badge=str(number))) for number in range(4)]
+
+    async def attempt(work: Any) -> bool:
+        try:
+            await work
+        except Uniqueness:
+            return False
+        return True
+
+    patches = [attempt(service.patch(id, BADGE, "new")) for id in ids]
+    creates = [attempt(service.post(body(f"new-{number}", badge="NEW"))) for number in range(4)]
+    assert (await asyncio.gather(*patches, *creates)).count(True) == 1
+
+
+# --- reindexing ---
+
+
+async def test_a_newly_unique_attribute_is_claimed_by_a_reindex(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    one = await before.post(body("ada", badge="A1"))
+    group = await before.post({"displayName": "Guides", "members": [{"value": one}], CAMPUS: {"badge": "A1"}}, "Group")
+    none = await before.post(body("bob"))
+    was = [await before.get(one), await before.get(none), await before.get(group, "Group")]
+    service = before.under(UNIQUE)
+    assert await service.outdated() == {one, group, none}
+    assert await service.reindexed() == [Seen("User", one), Seen("User", none), Seen("Group", group)]
+    await refused(service.post(body("eve", badge="a1")))
+    await refused(service.post({"displayName": "Two", CAMPUS: {"badge": "a1"}}, "Group"))
+    assert await service.outdated() == set()
+    assert await service.reindexed() == []
+    now = [await service.get(one), await service.get(none), await service.get(group, "Group")]
+    for old, new in zip(was, now, strict=True):
+        assert old["meta"].pop("version") != new["meta"].pop("version")
+        assert old == new
+
+
+async def test_values_that_two_have_are_reported_and_left_and_the_oldest_has_them(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    ids = [await before.post(body(f"user-{number}", badge=badge)) for number, badge in enumerate(["1", "2", "1", "1"])]
+    service = before.under(UNIQUE)
+    found = await service.reindexed()
+    assert found == [Seen("User", id, () if number < 2 else (BADGE,)) for number, id in enumerate(ids)]
+    assert [bool(seen) for seen in found] == [True, True, False, False]
+    assert await service.outdated() == set(ids[2:])
+    assert [(await service.get(id))[CAMPUS]["badge"] for id in ids] == ["1", "2", "1", "1"]
+    # What has nothing to do with it can be changed, and takes nothing from the one that has the value.
+    await service.patch(ids[2], "active", False)
+    await refused(service.post(body("eve", badge="1")))
+    await refused(service.patch(ids[2], BADGE, "2"))
+    # Each leaves the value, and then it is had by one.
+    await service.patch(ids[2], BADGE, "3")
+    await service.delete(ids[3])
+    assert await service.outdated() == set()
+    for badge in "123":
+        await refused(service.post(body("eve", badge=badge)))
+    await service.delete(ids[0])
+    await service.post(body("eve", badge="1"))
+
+
+async def test_one_that_gives_its_value_up_leaves_it_to_the_next_reindex(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    ids = [await before.post(body(f"user-{number}", badge="1")) for number in range(2)]
+    service = before.under(UNIQUE)
+    await service.reindexed()
+    await service.patch(ids[0], BADGE, None, "remove")
+    assert await service.reindexed() == [Seen("User", ids[1])]
+    await refused(service.patch(ids[0], BADGE, "1"))
+
+
+async def test_what_nobody_has_reindexed_yet_can_be_changed_and_is_up_to_date_then(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    one, two, three = [
+        await before.post(body(name, badge=badge)) for name, badge in (("a", "1"), ("b", "1"), ("c", "3"))
+    ]
+    service = before.under(UNIQUE)
+    await service.patch(one, "title", "x")
+    await refused(service.post(body("eve", badge="1")))
+    await service.patch(two, "title", "x")
+    await service.patch(three, BADGE, "4")
+    assert await service.outdated() == {two}
+    await service.post(body("eve", badge="3"))
+    await refused(service.post(body("joe", badge="4")))
+
+
+async def test_an_attribute_that_is_no_longer_unique_lets_its_values_go(store: Store, tenant: str) -> None:
+    first = Service(store, tenant, UNIQUE)
+    one = await first.post(body("ada", badge="1"))
+    two = await first.post(body("bob", badge="2"))
+    between = first.under(PLAIN)
+    await between.post(body("eve", badge="1"))
+    await between.patch(two, BADGE, "3")
+    await between.reindexed()
+    again = between.under(UNIQUE)
+    found = await again.reindexed()
+    assert [seen.taken for seen in found] == [(), (), (BADGE,)]
+    await again.post(body("joe", badge="2"))
+    await refused(again.patch(one, BADGE, "3"))
+
+
+async def test_a_schema_that_changes_there_and_back_loses_no_claim_and_keeps_none(store: Store, tenant: str) -> None:
+    first = Service(store, tenant, UNIQUE)
+    one = await first.post(body("ada", badge="1"))
+    two = await first.post(body("bob", badge="2"))
+    between = first.under(PLAIN)
+    await between.patch(one, BADGE, "3")
+    again = between.under(UNIQUE)
+    assert two not in await again.outdated()
+    await again.reindexed()
+    await again.post(body("eve", badge="1"))
+    await refused(again.post(body("joe", badge="3")))
+    await refused(again.post(body("joe", badge="2")))
+
+
+async def test_a_letter_case_that_counts_no_longer_shows_who_has_the_same(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, registry(attribute("badge", case_exact=True)))
+    await before.post(body("ada", badge="a"))
+    two = await before.post(body("bob", badge="A"))
+    after = before.under(registry(attribute("badge")))
+    assert [seen for seen in await after.reindexed() if not seen] == [Seen("User", two, (BADGE,))]
+
+
+async def test_a_newly_sortable_attribute_orders_everybody_after_a_reindex(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, core())
+    for name, nick in (("ada", "z"), ("bob", "a"), ("eve", None)):
+        await before.post({"userName": name, **({"nickName": nick} if nick else {})})
+    user = described(USER, "nickName", sortable=True)
+    kinds = {**core().resource_types, "User": user}
+    service = before.under(Registry(core().schemas, kinds))
+    await service.reindexed()
+    assert await service.sorted("nickName") == ["bob", "ada", "eve"]
+
+
+async def test_a_run_that_stopped_is_gone_on_with_where_it_was(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    ids = [await before.post(body(f"user-{number}", badge=str(number))) for number in range(250)]
+    service = before.under(UNIQUE)
+    done = 0
+    async for _ in Reindex(store, UNIQUE, at_once).run(tenant):
+        done += 1
+        if done == 120:
+            break
+    assert [seen.id for seen in await service.reindexed()] == ids[120:]
+    assert await service.outdated() == set()
+
+
+async def test_what_others_change_under_a_run_is_not_lost_and_is_up_to_date(store: Store, tenant: str) -> None:
+    """A page has been read, and then one is patched, one gains a member and one is deleted."""
+    before = Service(store, tenant, PLAIN)
+    people = [await before.post(body(f"user-{number}", badge=str(number))) for number in range(3)]
+    group = await before.post({"displayName": "Guides"}, "Group")
+    other = await before.post({"displayName": "Others"}, "Group")
+    service = before.under(UNIQUE)
+    async for seen in Reindex(store, UNIQUE, at_once).run(tenant):
+        if seen.id == people[0]:
+            await service.patch(people[1], BADGE, "changed")
+            await service.delete(people[2])
+        if seen.id == group:
+            await before.patch(other, "members", [{"value": "m"}], "add", "Group")
+        assert seen
+    assert (await service.get(people[1]))[CAMPUS]["badge"] == "changed"
+    assert [one["value"] for one in (await service.get(other, "Group"))["members"]] == ["m"]
+    assert await service.outdated() == set()
+    await refused(service.post(body("eve", badge="CHANGED")))
+    await service.post(body("eve", badge="1"))
+    await service.post(body("joe", badge="2"))
+
+
+async def test_two_runs_and_requests_at_once_leave_every_value_with_one(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    ids = [await before.post(body(f"user-{number}", badge=str(number % 10))) for number in range(20)]
+    service = before.under(UNIQUE)
+
+    async def patch(id: str, badge: str) -> None:
+        try:
+            await service.patch(id, BADGE, badge)
+        except ScimError:
+            return
+
+    await asyncio.gather(
+        service.reindexed(),
+        service.reindexed(),
+        *(patch(id, str(number % 7 + 5)) for number, id in enumerate(ids)),
+    )
+    await service.reindexed()
+    left = await service.outdated()
+    has = [(await service.get(id))[CAMPUS]["badge"] for id in ids if id not in left]
+    assert len(has) == len(set(has))
+    for badge in has:
+        await refused(service.post(body("eve", badge=badge)))
+    for badge in {str(number) for number in range(12)} - set(has):
+        await service.post(body(f"new-{badge}", badge=badge))
+
+
+async def test_a_key_that_two_share_by_new_rules_is_reported_and_left(store: Store, tenant: str) -> None:
+    before = Service(store, tenant, PLAIN)
+    one = await before.post({"userName": "ada", "nickName": "same"})
+    two = await before.post({"userName": "bob", "nickName": "Same"})
+    user = described(USER, "userName", uniqueness="none")
+    user = described(user, "nickName", required=True, uniqueness="server")
+    service = before.under(registry(attribute("badge"), user=user))
+    assert await service.reindexed() == [Seen("User", one), Seen("User", two, ("nickName",))]
+    assert await service.outdated() == {two}
+
+
+async def test_what_does_not_fit_its_schema_any_more_is_reported_and_the_others_are_done(
+    store: Store, tenant: str
+) -> None:
+    before = Service(store, tenant, PLAIN)
+    one = await before.post(body("ada", tag="x"))
+    two = await before.post(body("bob"))
+    tag = attribute("tag", "complex", uniqueness="none", sub_attributes={"value": attribute("value")})
+    service = before.under(registry(attribute("badge"), tag))
+    assert await service.reindexed() == [Seen("User", one, fits=False), Seen("User", two)]
+    assert await service.outdated() == {one}
+
+
+async def test_a_run_knows_how_many_there_are(service: Service) -> None:
+    for name in ("ada", "bob"):
+        await service.post(body(name))
+    await service.post({"displayName": "Guides"}, "Group")
+    assert await Reindex(service.store, UNIQUE, at_once).count(service.tenant) == 3
