@@ -1,10 +1,10 @@
 """The triggers of the function app: Azure's request in, the handler's answer out. Nothing else knows Azure's library."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import azure.functions as func
 
@@ -58,7 +58,7 @@ async def answer(req: func.HttpRequest, route: str) -> func.HttpResponse:
         Request(
             method=req.method.upper(),
             path=path_of(req, route),
-            parameters=req.params,
+            parameters=parameters_of(req),
             headers={name.lower(): value for name, value in req.headers.items()},
             body=req.get_body(),
             origin=f"{scheme}://{host}" if host else "",
@@ -77,6 +77,14 @@ def path_of(req: func.HttpRequest, route: str) -> str:
     for name, value in req.route_params.items():
         route = route.replace(f"{{*{name}}}", quote(value))
     return urlsplit(req.url).path if "{" in route else f"/{route}"
+
+
+def parameters_of(req: func.HttpRequest) -> Mapping[str, str]:
+    """The query's parameters, those without a value too: the host leaves them out, but the URL still has them."""
+    query = req.url.partition("?")[2]
+    blank = {name: "" for name, value in parse_qsl(query, keep_blank_values=True) if not value} if query else {}
+    # The host's come last, because a name may be there in two letter cases.
+    return {**blank, **req.params} if blank else req.params
 
 
 def register(name: str, route: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from time import process_time
 from typing import Final
@@ -15,6 +16,10 @@ _USERS: Final = (1_000, 100_000)
 _MEMBERS: Final = (10, 200_000)
 _MEMBERS_AT_ONCE: Final = 1_000
 _TARGET: Final = 1.5
+_PAGE: Final = 100
+_BY_CURSOR: Final = "by cursor, last : second"
+_BY_CURSOR_FIRST: Final = "by cursor, last : first"
+_HELD: Final = {_BY_CURSOR, _BY_CURSOR_FIRST}
 # Steps through the users in an order that hits all of them and looks random to caches.
 _STRIDE: Final = 7_919
 
@@ -44,7 +49,10 @@ class Outcome:
 
 def run(rounds: int) -> Section:
     """Fill, measure; the section of the report."""
-    of_users, filling_users = _measured(_USERS, _with_users, _OF_USERS, rounds, 100)
+    pages: list[Outcome] = []
+    of_users, filling_users = _measured(
+        _USERS, _with_users, _OF_USERS, rounds, 100, lambda large: pages.extend(_paged(large, rounds))
+    )
     of_members, filling_members = _measured(_MEMBERS, _with_members, _OF_MEMBERS, rounds, 10)
     lines = [
         "The handler on stores in memory of two sizes, both alive in one process. Medians of CPU per request over",
@@ -53,6 +61,8 @@ def run(rounds: int) -> Section:
         *_ratios("users", _USERS, of_users),
         "",
         *_ratios("members of the group", _MEMBERS, of_members),
+        "",
+        *last_pages(pages),
         "",
         "Microseconds of CPU per request, with the middle half of the rounds in brackets:",
         "",
@@ -77,8 +87,29 @@ def _ratios(what: str, sizes: tuple[int, int], outcomes: Sequence[Outcome]) -> l
     ]
 
 
+def last_pages(outcomes: Sequence[Outcome]) -> list[str]:
+    """How the last page of a list compares with the one that the client got before it."""
+    return [
+        f"A page of {_PAGE} of {_USERS[1]:,} users, without `groups`. By index no page has a target: it walks to where it begins.",
+        "",
+        "| the last page : an earlier one | CPU | target | | µs, earlier | µs, last |",
+        "|---|--:|--:|---|--:|--:|",
+        *(
+            f"| {o.name} | {growth(o.small, o.large):.2f} | {f'≤ {_TARGET}' if o.name in _HELD else ''} | "
+            f"{verdict(growth(o.small, o.large) <= _TARGET) if o.name in _HELD else ''} "
+            f"| {microseconds(o.small)} | {microseconds(o.large)} |"
+            for o in outcomes
+        ),
+    ]
+
+
 def _measured(
-    sizes: tuple[int, int], fill: Callable[[int], Filled], loads: dict[str, Load], rounds: int, number: int
+    sizes: tuple[int, int],
+    fill: Callable[[int], Filled],
+    loads: dict[str, Load],
+    rounds: int,
+    number: int,
+    then: Callable[[Filled], None] = lambda large: None,  # noqa: ARG005 - nothing more to do
 ) -> tuple[list[Outcome], Filled]:
     small, large = (fill(size) for size in sizes)
 
@@ -88,6 +119,7 @@ def _measured(
             sides = {"small": Side(load(small), number), "large": Side(load(large), number)}
             figures = compare(sides, rounds)
             outcomes.append(Outcome(name, figures["small"], figures["large"]))
+        then(large)
     finally:
         small.server.close()
         large.server.close()
@@ -113,6 +145,37 @@ def _with_members(number: int) -> Filled:
         members = [people.member(n) for n in range(first, min(first + _MEMBERS_AT_ONCE, number))]
         server.spend([call("PATCH", f"/Groups/{group}", people.adding(*members))])
     return Filled(server, number, [group], process_time() - before)
+
+
+# --- the last page of a list ---
+
+
+def _paged(filled: Filled, rounds: int) -> list[Outcome]:
+    """What the last page costs beside the first, which counts them all, and beside the second, which doesn't."""
+
+    def listed(**parameters: str | int) -> Call:
+        return call("GET", "/Users", count=_PAGE, excludedAttributes="groups", **parameters)
+
+    cursor, full = "", list[str]()
+    while cursor is not None:
+        page = filled.server.send(listed(cursor=cursor)).json
+        full += [cursor] * (page["itemsPerPage"] == _PAGE)  # a shorter last page would cost less than it should
+        cursor = page.get("nextCursor")
+    pages = {
+        _BY_CURSOR: (listed(cursor=full[1]), listed(cursor=full[-1])),
+        _BY_CURSOR_FIRST: (listed(cursor=""), listed(cursor=full[-1])),
+        "by index, last : first": (listed(), listed(startIndex=(len(full) - 1) * _PAGE + 1)),
+    }
+    outcomes = []
+    for name, asked in pages.items():
+        earlier, last = (Side(partial(_repeated, filled, request), 10) for request in asked)
+        figures = compare({"earlier": earlier, "last": last}, rounds)
+        outcomes.append(Outcome(name, figures["earlier"], figures["last"]))
+    return outcomes
+
+
+def _repeated(filled: Filled, request: Call, number: int) -> float:
+    return filled.server.spend([request] * number)
 
 
 # --- the loads ---

@@ -38,8 +38,8 @@ async def serve(
         request = Request(
             method=incoming.method,
             path=incoming.rel_url.raw_path,
-            # As the Functions host has them: repeated ones joined, empty ones left out.
-            parameters={name: joined for name in incoming.query if (joined := ",".join(incoming.query.getall(name)))},
+            # As the Functions host has them, repeated ones joined; those without a value too, which `cursor` may be.
+            parameters={name: ",".join(filter(None, incoming.query.getall(name))) for name in incoming.query},
             headers={name.lower(): ",".join(incoming.headers.getall(name)) for name in incoming.headers},
             # One byte over the limit is enough for the handler to refuse the body.
             body=await _read(incoming, limit + 1),

@@ -5,7 +5,7 @@ Without this file the service would be a strict RFC client's server. Each functi
 log can name it beside the request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Set
 from contextvars import ContextVar
 from typing import Final
 
@@ -125,14 +125,12 @@ def operation(op: str) -> str:
     return lowered
 
 
-def envelope(message: JsonObject, names: Sequence[str]) -> JsonObject:
+def envelope(message: JsonObject, names: Set[str]) -> JsonObject:
     """The members of a message in any letter case and order; others are left out.
 
     RFC 7644 has attribute names case-insensitive, and clients send `operations` too. Recorded as
     `operations-before-schemas`.
     """
-    if message.keys() <= set(names):
-        return message
     by_name = {name.lower(): name for name in names}
     if any(key.lower() in by_name and key not in names for key in message):
         _note("envelope")

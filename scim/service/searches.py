@@ -1,4 +1,4 @@
-"""The use case of finding resources: lists and `.search`, over one resource type or several."""
+"""The use case of finding resources: lists and `.search`, over one resource type or several. `pages` reads the pages."""
 
 from collections.abc import Sequence
 
@@ -6,50 +6,35 @@ from scim.protocol import filter as syntax
 from scim.protocol.errors import InvalidFilter, InvalidPath
 from scim.protocol.json import JsonObject
 from scim.protocol.limits import Limits
-from scim.protocol.messages import SearchRequest, list_response
-from scim.protocol.projection import projection
+from scim.protocol.messages import SearchRequest
 from scim.protocol.query import Bound, bind, locate
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
+from scim.protocol.schema import ResourceType, sort_path
 from scim.service.caller import Caller
-from scim.service.membership import Memberships
-from scim.service.view import View
-from scim.storage.interface import Search, Store, Stored
+from scim.service.pages import Pages, Query
 
 
 class Searches:
     """Answers queries with a ListResponse."""
 
-    def __init__(self, store: Store, registry: Registry, limits: Limits, memberships: Memberships) -> None:
-        self._store = store
-        self._registry = registry
+    def __init__(self, pages: Pages, limits: Limits) -> None:
+        self._pages = pages
         self._limits = limits
-        self._memberships = memberships
 
     async def search(self, caller: Caller, kinds: Sequence[ResourceType], request: SearchRequest) -> JsonObject:
-        """One page (RFC 7644 §3.4.2). Raises `InvalidFilter`, `InvalidPath` or `TooMany`.
+        """One page (RFC 7644 §3.4.2, RFC 9865 §2). Raises `InvalidFilter`, `InvalidPath`, `TooMany`, and what `Pages` does.
 
         Several types follow one another in the order of their names, reversed if the order is descending.
         """
-        bounds = self._bound(kinds, request)
-        sorts = _sorts(kinds, request)
-        resources: list[JsonObject] = []
-        total = 0
-        room = request.count
         descending = request.descending and request.sort_by is not None
-        for kind in sorted(kinds, key=lambda kind: kind.name, reverse=descending):
-            bound = bounds[kind.name]
-            if bound is not None:
-                bound = await self._memberships.resolved(caller.tenant, bound, kind)
-            offset = max(0, request.start - 1 - total)
-            search = Search(bound, offset, room, sorts[kind.name], descending)
-            found = await self._store.search(caller.tenant, kind.name, search)
-            shown = await self._shown(caller, kind, found.items, request)
-            resources += shown
-            total += found.total
-            # A page that was cut short ends here: what follows comes with the next one.
-            room = room - len(shown) if len(shown) == len(found.items) else 0
-        return list_response(resources, total, request.start)
+        query = Query(
+            sorted(kinds, key=lambda kind: kind.name, reverse=descending),
+            self._bound(kinds, request),
+            _sorts(kinds, request),
+            descending,
+        )
+        if request.cursor is None:
+            return await self._pages.by_index(caller, query, request)
+        return await self._pages.by_cursor(caller, query, request, request.cursor)
 
     def _bound(self, kinds: Sequence[ResourceType], request: SearchRequest) -> dict[str, Bound | None]:
         if request.filter is None:
@@ -65,17 +50,6 @@ class Searches:
         if nowhere:
             raise InvalidFilter(f"No resource type has an attribute '{min(nowhere)}'.")
         return bounds
-
-    async def _shown(
-        self, caller: Caller, kind: ResourceType, items: Sequence[Stored], request: SearchRequest
-    ) -> list[JsonObject]:
-        """The representations of a page, as many from its beginning as can carry their members or groups."""
-        wanted = projection(request.attributes, request.excluded, kind)
-        view = View(self._registry, caller.base_url)
-        if not kind.relation or not wanted.carries(kind.relation):
-            return [wanted.apply(view.resource(item, kind)) for item in items]
-        related = await self._memberships.related(caller, kind, [item.id for item in items])
-        return [wanted.apply(view.resource(i, kind, related[i.id])) for i in items if i.id in related]
 
 
 def _sorts(kinds: Sequence[ResourceType], request: SearchRequest) -> dict[str, str | None]:
@@ -96,5 +70,5 @@ def _sort_path(sort_by: str | None, kind: ResourceType) -> str | None:
     attribute = place.attribute
     # The value of a multi-valued attribute is what it sorts by anyway.
     dotted = sub is not None and not (attribute.multi_valued and sub.name == "value")
-    name = f"{attribute.name}.{sub.name}" if dotted and sub is not None else attribute.name
-    return name if place.extension is None and name in kind.sortable else None
+    name = sort_path(place.extension, attribute.name, sub.name if dotted and sub is not None else None)
+    return name if name in kind.sort_paths else None

@@ -1,0 +1,113 @@
+"""The key of cursors: one for all instances, made once, kept beside the customers without being in their way."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from scim.app import utc_now
+from scim.security.customers import SYSTEM, Customers
+from scim.security.sealing_key import SealingKey
+from scim.storage.interface import Draft, Store, StoreUnavailable
+from scim.storage.sqlite import SqliteStore
+from tests.contract.cosmos import emulated, in_process
+from tests.security.instances import Timer
+
+KIND = "SealingKey"
+ID = "cursors"
+
+
+@asynccontextmanager
+async def in_memory() -> Any:
+    store = SqliteStore()
+    yield store, None
+    await store.close()
+
+
+type Opened = Callable[[], AbstractAsyncContextManager[tuple[Store, Any]]]
+on_each_store = pytest.mark.parametrize("opened", [in_memory, in_process], ids=["sqlite", "cosmos"])
+
+
+def key_of(store: Store, timer: Timer | None = None) -> SealingKey:
+    return SealingKey(store, clock=utc_now, timer=timer or Timer())
+
+
+def record(key: bytes | str) -> Draft:
+    kept = {
+        "id": ID,
+        "key": key if isinstance(key, str) else b64encode(key).decode(),
+        "created": "2026-01-31T09:30:00Z",
+    }
+    return Draft(KIND, ID, f"{KIND}:{ID}", kept, {"id": ID}, {})
+
+
+async def test_of_many_instances_that_begin_at_once_one_makes_the_key_and_all_have_it() -> None:
+    """Over a socket, so that all of them have read that there is none before the first has made one."""
+    async with emulated() as (store, _):
+        await store.read(SYSTEM, KIND, ID)
+        instances = [key_of(store) for _ in range(8)]
+        keys = await asyncio.gather(*(one() for one in instances for _ in range(3)))
+        assert len(set(keys)) == 1
+        assert len(keys[0]) == 32
+        assert await key_of(store)() == keys[0]
+
+
+@on_each_store
+async def test_a_key_that_is_there_is_used_and_another_deployment_has_another(opened: Opened) -> None:
+    async with opened() as (store, _), opened() as (other, _):
+        await store.create(SYSTEM, record(bytes(range(32))))
+        assert await key_of(store)() == bytes(range(32))
+        assert await key_of(other)() != bytes(range(32))
+
+
+@on_each_store
+async def test_a_key_is_kept_and_read_again_only_when_it_is_doubted_and_once_a_minute(opened: Opened) -> None:
+    async with opened() as (store, _):
+        timer = Timer()
+        key = key_of(store, timer)
+        first = await key()
+        await store.delete(SYSTEM, KIND, ID)
+        await store.create(SYSTEM, record(bytes(32)))
+        timer.now += 1_000_000
+        assert await key() == first
+        assert await key(b"the one before") == first
+        assert await key(first) == bytes(32)
+        stored = await store.read(SYSTEM, KIND, ID)
+        assert stored is not None
+        await store.replace(SYSTEM, record(bytes([1] * 32)), expected=stored.version)
+        timer.now += 59
+        assert await key(bytes(32)) == bytes(32)
+        timer.now += 2
+        assert await key(bytes(32)) == bytes([1] * 32)
+        assert await key() == bytes([1] * 32)
+
+
+@pytest.mark.parametrize("damaged", ["", "AAAA", "no Base64", b64encode(bytes(33)).decode()])
+async def test_a_record_that_is_no_key_stops_cursors_until_it_is_deleted(damaged: str) -> None:
+    async with in_memory() as (store, _):
+        await store.create(SYSTEM, record(damaged))
+        key = key_of(store)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="delete its record"):
+                await key()
+        await store.delete(SYSTEM, KIND, ID)
+        assert len(await key()) == 32
+
+
+@on_each_store
+async def test_customers_and_the_sweep_do_not_see_it(opened: Opened) -> None:
+    async with opened() as (store, _):
+        customers = Customers(store, utc_now)
+        key = await key_of(store)()
+        assert not await customers.exist()
+        assert [one async for one in customers.all()] == []
+        assert [one async for one in customers.tokens()] == []
+        await customers.create("contoso")
+        assert [one.name async for one in customers.all()] == ["contoso"]
+        assert await customers.forget_expired() == 0
+        assert await store.sweep(SYSTEM) == 0
+        assert await customers.remove("contoso")
+        assert await key_of(store)() == key
