@@ -72,6 +72,12 @@ def create(name: str, data: Path | None, store: str | None) -> None:
 )
 @click.option("--role", help="An application role that the token must have.")
 @click.option("--read-only", is_flag=True, help="The way leads to reading, not to changing.")
+@click.option(
+    "--people",
+    is_flag=True,
+    help="People who have signed in to one of the applications may read their own user at /Me, and nothing else. "
+    "Needs --audience and --application: your own API's, and that of the app that they sign in to.",
+)
 @store_options
 def allow(
     name: str,
@@ -81,10 +87,14 @@ def allow(
     applications: tuple[str, ...],
     role: str | None,
     read_only: bool,
+    people: bool,
     data: Path | None,
     store: str | None,
 ) -> None:
     """Let tokens of an Entra tenant in as a customer. The same tenant and audience again replaces what was allowed."""
+    if people and not (audience and applications):
+        # Without them the way would take the place of the provisioning service's, through which no person comes.
+        raise click.UsageError("--people needs --audience and --application: a way of its own, beside provisioning's.")
     access: Access = "read" if read_only else "write"
     way = EntraWay(
         customer=name,
@@ -92,11 +102,14 @@ def allow(
         applications=applications or (SYNC_FABRIC,),
         role=role or None,
         access=access,
+        people=people,
     )
 
     async def work(customers: Customers) -> None:
         await customers.allow(EntraTenant(id=entra_tenant, cloud=cloud, ways=(way,)))
         click.echo(f"Tokens of Entra tenant {entra_tenant} with audience {way.audience} now let in {name}.")
+        if people:
+            click.echo("People who have signed in to those applications may read their own user at /Me.")
 
     on_customers(data, store, work)
 
@@ -119,12 +132,14 @@ def deny(name: str, entra_tenant: str, audience: str | None, data: Path | None, 
 @customer.command("list")
 @store_options
 def list_all(data: Path | None, store: str | None) -> None:
-    """List the customers."""
+    """List the customers, and which of them people come in to as well."""
 
     async def work(customers: Customers) -> None:
         found = [one async for one in customers.all()]
+        ways = [way for tenant in await customers.entra_tenants() for way in tenant.ways]
+        of_people = {way.customer for way in ways if way.people}
         for one in found:
-            click.echo(f"{one.name:<64} {one.created:%Y-%m-%d}")
+            click.echo(f"{one.name:<64} {one.created:%Y-%m-%d}{' people' if one.name in of_people else ''}")
         if not found:
             click.echo("There is no customer yet; 'scim customer create NAME' makes one.", err=True)
 
@@ -148,6 +163,7 @@ def show(name: str, data: Path | None, store: str | None) -> None:
                     click.echo(f"  applications  {', '.join(way.applications)}")
                     click.echo(f"  role          {way.role or '-'}")
                     click.echo(f"  access        {way.access}")
+                    click.echo(f"  people        {'yes, for /Me' if way.people else 'no'}")
         click.echo(f"Secret tokens: {len([token async for token in customers.tokens(name)])}")
 
     on_customers(data, store, work)

@@ -27,6 +27,8 @@ class Claims(BaseModel):
     azp: str | None = None
     roles: tuple[str, ...] = ()
     idtyp: str | None = None
+    oid: str | None = None
+    sub: str | None = None
     # Claims that only a person's token has.
     scp: str | None = None
     upn: str | None = None
@@ -38,6 +40,17 @@ class Claims(BaseModel):
         """Whether a person signed in for this token, and not an application."""
         personal = (self.scp, self.upn, self.unique_name, self.preferred_username)
         return any(claim is not None for claim in personal) or self.idtyp not in {None, "app"}
+
+    @property
+    def is_of_an_application(self) -> bool:
+        """Whether the token shows that an application asked for it by itself: an application is its own subject."""
+        is_its_own = self.idtyp == "app" or (self.oid is not None and self.oid == self.sub)
+        return is_its_own and not self.is_of_a_person
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What the token calls its bearer: `oid`, then `sub` if it is another."""
+        return tuple(dict.fromkeys(name for name in (self.oid, self.sub) if name))
 
     def application(self, version: Version) -> str | None:
         """The application that the token was issued to."""

@@ -86,9 +86,9 @@ class Customers:
 
     # --- Entra tenants ---
 
-    async def entra_tenants(self, name: str) -> list[EntraTenant]:
-        """The Entra tenants whose tokens let somebody in as this customer."""
-        leads_here = Some(("ways",), Test(("customer",), "eq", name))
+    async def entra_tenants(self, name: str | None = None) -> list[EntraTenant]:
+        """The Entra tenants whose tokens let somebody in as this customer, or as any."""
+        leads_here = None if name is None else Some(("ways",), Test(("customer",), "eq", name))
         return [EntraTenant.of(found.resource) async for found in self._found("EntraTenant", leads_here)]
 
     async def allow(self, tenant: EntraTenant) -> None:

@@ -16,7 +16,7 @@ from scim.protocol.errors import Unauthorized
 from scim.security.bearer import insufficient, invalid
 from scim.security.clouds import SYNC_FABRIC, Cloud, CloudName, Version
 from scim.security.directory import Directory
-from scim.security.principal import Principal
+from scim.security.principal import Principal, Reach
 from scim.security.records import GUID, EntraTenant, EntraWay
 from scim.security.signing_keys import SigningKeys
 
@@ -64,6 +64,9 @@ class EntraTokens:
             way = _way(tenant, claims)
             if way is None or await self._directory.customer(way.customer) is None:
                 raise invalid("The token's audience doesn't lead to a customer of this service.")
+            is_person = _is_of_a_person(claims, way)
+            if is_person and not way.people:
+                raise invalid("The token is a person's; provisioning needs one that was issued to an application.")
             if claims.application(version) not in way.applications:
                 raise invalid("The application that the token was issued to isn't one that may provision.")
         except Unauthorized as refused:
@@ -72,7 +75,9 @@ class EntraTokens:
         if way.role is not None and way.role not in claims.roles:
             raise insufficient("The token lacks the application role that is required.")
         by_entra = claims.application(version) == SYNC_FABRIC
-        return Principal(way.customer, way.access, by_entra), claims.exp + _SKEW_SECONDS
+        access: Reach = "self" if is_person else way.access
+        principal = Principal(way.customer, access, is_entra=by_entra, subjects=claims.subjects)
+        return principal, claims.exp + _SKEW_SECONDS
 
     async def _verify(self, token: str) -> "tuple[Claims, Version, EntraTenant]":
         """The claims of a token that a configured tenant has signed, and that tenant. Raises `Unauthorized` without a reason."""
@@ -111,8 +116,11 @@ class EntraTokens:
             raise invalid("The token isn't valid yet.")
         if claims.ver not in {None, version}:
             raise invalid("The token's version isn't that of its issuer.")
-        if claims.is_of_a_person:
-            raise invalid("The token is a person's; provisioning needs one that was issued to an application.")
+
+
+def _is_of_a_person(claims: "Claims", way: EntraWay) -> bool:
+    # Where people come in, through the same application perhaps, what isn't plainly an application's is a person's.
+    return not claims.is_of_an_application if way.people else claims.is_of_a_person
 
 
 def _way(tenant: EntraTenant | None, claims: "Claims") -> EntraWay | None:

@@ -49,10 +49,14 @@ class EntraWay:
     role: str | None = None
     """An application role that the token must have besides."""
     access: Access = "write"
+    people: bool = False
+    """Whether people who have signed in to one of the applications may read what is their own; they never have `access`."""
 
     def __post_init__(self) -> None:
         _check_name(self.customer)
         _check_access(self.access)
+        if type(self.people) is not bool:
+            raise ValueError("either people come in or they don't")
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
@@ -67,6 +71,8 @@ class EntraWay:
             "applications": list(self.applications),
             "role": self.role,
             "access": self.access,
+            # Only where it says something, so that older versions of the service can read all other ways.
+            **({"people": True} if self.people else {}),
         }
 
 

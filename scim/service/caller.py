@@ -1,6 +1,6 @@
 """What the service knows of a request: whose resources, under which address, and what the answer should carry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scim.protocol import etag
 from scim.protocol.errors import PreconditionFailed
@@ -12,6 +12,8 @@ class Caller:
 
     tenant: str
     base_url: str
+    subjects: tuple[str, ...] = field(default=(), repr=False)
+    """What its token calls its bearer; any text at all."""
 
 
 @dataclass(frozen=True, slots=True)

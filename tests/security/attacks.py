@@ -27,7 +27,7 @@ from scim.security.clouds import CLOUDS, SYNC_FABRIC, Version
 from scim.security.customers import Customers
 from scim.storage.sqlite import SqliteStore
 from tests.security.conftest import scim, secret_token
-from tests.security.issuer import CONTOSO, FABRIKAM, STRANGER, Issuer, rsa_key, signed
+from tests.security.issuer import CONTOSO, FABRIKAM, PRODUCT, SIGN_IN, STRANGER, Issuer, rsa_key, signed
 
 OF_THE_ATTACKER: Final = rsa_key(9)
 """A key that no tenant publishes."""
@@ -380,8 +380,48 @@ _CLAIMS: Final[Mapping[str, tuple[Version, Mapping[str, Any]]]] = {
     "a person's preferred_username": (_V2, {"preferred_username": "megan.bowen@contoso.example"}),
     "idtyp user": (_V1, {"idtyp": "user"}),
     "idtyp device": (_V1, {"idtyp": "device"}),
+    "oid a list": (_V1, {"oid": ["3e9a1111-7c01-4a36-9a41-aaaaaaaaaaaa"]}),
+    "oid a number": (_V1, {"oid": 1234567}),
+    "oid true": (_V2, {"oid": True}),
+    "oid an object": (_V1, {"oid": {"eq": "3e9a1111-7c01-4a36-9a41-aaaaaaaaaaaa"}}),
+    "oid half a surrogate pair": (_V1, {"oid": "\ud8003e9a1111"}),
+    "sub a list": (_V1, {"sub": ["3e9a1111-7c01-4a36-9a41-aaaaaaaaaaaa"]}),
+    "sub a number": (_V2, {"sub": 1234567}),
     "an ID token": (_V2, {"azp": None, "nonce": "n-0S6_WzA2Mj", "name": "Megan Bowen", "at_hash": "77QmUPtjPfzWtF2A"}),
     "roles a text": (_V1, {"roles": "Directory.Provision"}),
+}
+
+
+# People of both customers; only the first has let its own in, to what is theirs and through one application.
+_PERSON: Final = "3e9a1111-7c01-4a36-9a41-aaaaaaaaaaaa"
+_OTHERS: Final = "5ca1ab1e-6666-4666-8666-666666666666"
+_PEOPLE: Final[Mapping[str, Callable[[Scene], str]]] = {
+    "a person of a customer that lets in none": lambda scene: scene.issuer.of_person(_PERSON, FABRIKAM),
+    "a person of version 2.0, of a customer that lets in none": lambda scene: scene.issuer.of_person(
+        _PERSON, FABRIKAM, "2.0"
+    ),
+    "a person of no customer": lambda scene: scene.issuer.of_person(_PERSON, STRANGER),
+    "a person of another customer with the first one's tid": lambda scene: scene.issuer.of_person(
+        _PERSON, FABRIKAM, tid=CONTOSO
+    ),
+    "a person with the audience of provisioning": lambda scene: scene.issuer.of_person(_PERSON, aud=_GLOBAL.audience),
+    "a person with the audience and application of provisioning": lambda scene: scene.issuer.of_person(
+        _PERSON, aud=_GLOBAL.audience, appid=SYNC_FABRIC
+    ),
+    "a person who has signed in elsewhere": lambda scene: scene.issuer.of_person(_PERSON, appid=_OTHERS),
+    "a person who has signed in elsewhere, in version 2.0": lambda scene: scene.issuer.of_person(
+        _PERSON, version="2.0", azp=_OTHERS
+    ),
+    "a person who has signed in nowhere": lambda scene: scene.issuer.of_person(_PERSON, appid=None),
+    "a person's ID token": lambda scene: scene.issuer.of_person(
+        _PERSON, version="2.0", azp=None, scp=None, nonce="n-0S6_WzA2Mj"
+    ),
+    "a person's token that has expired": lambda scene: scene.issuer.of_person(_PERSON, exp=int(time()) - 301),
+    "a person's token, signed by the attacker": lambda scene: signed(
+        scene.issuer.claims(aud=PRODUCT, appid=SIGN_IN, oid=_PERSON, scp="x"), scene.issuer.header(), OF_THE_ATTACKER
+    ),
+    "an application with the audience of people that isn't named": lambda scene: scene.issuer.token(aud=PRODUCT),
+    "the application of people with the audience of provisioning": lambda scene: scene.issuer.token(appid=SIGN_IN),
 }
 
 
@@ -586,6 +626,7 @@ def _of_roles(roles: Any) -> Callable[[Scene], Attempt]:
 ATTACKS: Final[Mapping[str, Callable[[Scene], Attempt]]] = {
     **{name: _FromToken(make) for name, make in _FORGED.items()},
     **{name: _of_claims(version, changes) for name, (version, changes) in _CLAIMS.items()},
+    **{name: _FromToken(make) for name, make in _PEOPLE.items()},
     **PLACES,
     **{name: _of_secret(make) for name, make in _SECRETS.items()},
     **{name: _of_roles(roles) for name, roles in _ROLES.items()},

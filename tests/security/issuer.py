@@ -25,6 +25,11 @@ FABRIKAM: Final = "fab41ca0-2222-4222-8222-222222222222"
 STRANGER: Final = "57a4e6e4-3333-4333-8333-333333333333"
 """An Entra tenant that is nobody's customer; it has keys and tokens like any other."""
 
+PRODUCT: Final = "api://product"
+"""The audience of the tokens that people have for the product that the service belongs to."""
+SIGN_IN: Final = "51619001-4444-4444-8444-444444444444"
+"""The application that people sign in to."""
+
 
 @cache
 def rsa_key(number: int) -> RSAKey:
@@ -107,6 +112,19 @@ class Issuer:
     ) -> str:
         """A token as Entra ID issues it, but for the claims that are changed."""
         return signed(self.claims(tenant, version, cloud, **changes), self.header(tenant), self.keys[tenant][-1])
+
+    def of_person(self, subject: str, tenant: str = CONTOSO, version: Version = "1.0", **changes: Any) -> str:
+        """A token that a person gets who signs in to `SIGN_IN`; `subject` is its `oid`, and `sub` is the application's own."""
+        personal: dict[str, Any] = {
+            "aud": PRODUCT,
+            "appid" if version == "1.0" else "azp": SIGN_IN,
+            "oid": subject,
+            "sub": "I1Yq0ZxvS3dRr6mPhcY9RVPTVIhwaBrZM4nBwPzzIgk",  # pragma: allowlist secret - a name, no key
+            "scp": "user_impersonation",
+            "name": "Megan Bowen",
+            **({"upn": "megan.bowen@contoso.example"} if version == "1.0" else {}),
+        }
+        return self.token(tenant, version, **{**personal, **changes})
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append(request.path)

@@ -18,7 +18,7 @@ from scim.protocol.errors import ERROR_SCHEMA
 from tests.conftest import TOKEN, Answer, Client, Loop, PortClient, Server
 from tests.security.attacks import ATTACKS, PLACES, REMOVED, WITH_ROLE, Attempt, Scene
 from tests.security.conftest import scim, secret_token
-from tests.security.issuer import CONTOSO, FABRIKAM, STRANGER, Issuer, rsa_key, signed
+from tests.security.issuer import CONTOSO, FABRIKAM, PRODUCT, SIGN_IN, STRANGER, Issuer, rsa_key, signed
 from tests.worker.host_client import HostClient
 
 _ID: Final = "01990000-0000-7000-8000-000000000000"
@@ -38,6 +38,7 @@ _CHALLENGES: Final = {
 # What depends on how a request comes in; the rest is decided by the token's text alone. HTTP has no blanks at an end.
 THROUGH_HOST: Final = (
     *(name for name in PLACES if name != "Bearer and blanks"),
+    *("a person who has signed in elsewhere", "a person of a customer that lets in none"),
     *("a blank inside", "a tab inside", "a comma behind", "in quotes", "17 KB of signed claims"),
 )
 # Where the keys of the two customers are; nobody else is ever asked.
@@ -59,13 +60,15 @@ def attacker(loop: Loop) -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data file with the two customers, a third that is gone, and a way in that needs a role."""
+    """A data file with the two customers, a third that is gone, a way in that needs a role, and one for people."""
     path = tmp_path_factory.mktemp("prepared") / "scim.db"
     with_role = ("--audience", WITH_ROLE, "--role", "Directory.Provision")
     for name, tenant in (("contoso", CONTOSO), ("fabrikam", FABRIKAM), ("removed", REMOVED)):
         scim("customer", "create", name, "--data", str(path))
         scim("customer", "allow", name, "--entra-tenant", tenant, "--data", str(path))
     scim("customer", "allow", "contoso", "--entra-tenant", CONTOSO, *with_role, "--data", str(path))
+    people = ("--people", "--audience", PRODUCT, "--application", SIGN_IN)
+    scim("customer", "allow", "contoso", "--entra-tenant", CONTOSO, *people, "--data", str(path))
     scim("customer", "remove", "removed", "--yes", "--data", str(path))
     return path
 

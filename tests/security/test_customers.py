@@ -141,6 +141,20 @@ def test_an_entra_tenant_may_change_its_customer_once_it_is_denied(two: Place) -
     assert f"{CONTOSO} (china)" in two.scim("customer", "show", "fabrikam")
 
 
+def test_people_are_let_in_by_a_way_of_their_own(two: Place) -> None:
+    allow(two, "contoso", CONTOSO)
+    people = ("--people", "--audience", GALLERY, "--application", OWN_APPLICATION)
+    said = allow(two, "contoso", CONTOSO, *people)
+    assert "/Me" in said
+    shown = two.scim("customer", "show", "contoso")
+    assert [line.split()[1:] for line in shown.splitlines() if line.split()[0] == "people"] == [["no"], ["yes,", "for", "/Me"]]  # fmt: skip
+    assert [line.split()[2:] for line in two.scim("customer", "list").splitlines()] == [["people"], []]
+    # The same way again without the option shuts them out.
+    allow(two, "contoso", CONTOSO, *people[1:])
+    assert "yes, for /Me" not in two.scim("customer", "show", "contoso")
+    assert "people" not in two.scim("customer", "list")
+
+
 # --- what they refuse: in one line that says what to do ---------------------------------------------------------
 
 
@@ -174,6 +188,16 @@ def test_an_audience_leads_to_one_customer(two: Place) -> None:
     assert "scim customer deny" in line
     assert CONTOSO in two.scim("customer", "show", "contoso")
     assert CONTOSO not in two.scim("customer", "show", "fabrikam")
+
+
+@pytest.mark.parametrize("given", [(), ("--audience", GALLERY), ("--application", OWN_APPLICATION)], ids=str)
+def test_people_need_an_audience_and_an_application_of_their_own(two: Place, given: tuple[str, ...]) -> None:
+    """Else they would take the way of the provisioning service away from it."""
+    allow(two, "contoso", CONTOSO)
+    before = two.scim("customer", "show", "contoso")
+    line = two.refused("customer", "allow", "contoso", "--entra-tenant", CONTOSO, "--people", *given)
+    assert "--audience and --application" in line
+    assert two.scim("customer", "show", "contoso") == before
 
 
 def test_an_entra_tenant_is_in_one_cloud(two: Place) -> None:
@@ -353,6 +377,50 @@ def status(place: Place, loop: Loop, token: str) -> int:
     answer = HandlerClient(app.handler, loop).get("/Users", token=token)
     loop.run(app.close())
     return answer.status
+
+
+# --- records ----------------------------------------------------------------------------------------------------
+
+
+RECORD = {
+    "customer": "contoso",
+    "audience": "an-audience",
+    "applications": [SYNC_FABRIC],
+    "role": None,
+    "access": "write",
+}
+"""A way as it was kept before people could come in, and still is where they don't."""
+
+
+def test_a_record_from_before_people_came_in_lets_none_in() -> None:
+    read = EntraWay.of(RECORD)
+    assert read == EntraWay(customer="contoso", audience="an-audience")
+    assert read.people is False
+    assert read.record() == RECORD
+
+
+def test_a_way_for_people_is_kept_and_read(place: Place, loop: Loop) -> None:
+    ways = (EntraWay(customer="contoso", audience="an-audience", people=True), EntraWay.of({**RECORD, "audience": "b"}))
+    assert ways[0].record() == {**RECORD, "people": True}
+
+    async def kept() -> list[EntraTenant]:
+        async with place.opened() as store:
+            customers = Customers(store, utc_now)
+            await customers.create("contoso")
+            await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=ways))
+            return await customers.entra_tenants()
+
+    assert loop.run(kept()) == [EntraTenant(id=CONTOSO, cloud="global", ways=ways)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"access": "self"}, {"access": "all"}, {"people": "true"}, {"people": 1}, {"people": None}, {"persons": True}],
+    ids=str,
+)
+def test_a_record_that_says_what_nobody_may_say_is_not_read(changes: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        EntraWay.of({**RECORD, **changes})
 
 
 # --- operators at once ------------------------------------------------------------------------------------------

@@ -249,7 +249,7 @@ def test_who_may_read_changes_nothing(place: Place, instances: Instances) -> Non
         ("PATCH", f"/Users/{user}", replace),
         ("PATCH", f"/Users/{NOBODY}", replace),
         ("DELETE", f"/Users/{user}", None),
-        ("POST", "/Bulk", {}),
+        ("POST", "/Bulk", {"Operations": [{"method": "DELETE", "path": f"/Users/{user}"}]}),
     ):
         answer = instance.send(read, method, path, body)
         is_error(answer, 403)

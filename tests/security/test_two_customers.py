@@ -47,6 +47,10 @@ NOWHERE = {
 }
 
 
+A_SUBJECT = "0b1ec700-4444-4444-8444-444444444444"
+"""What A's token calls its bearer; A's user has it as `externalId`, and so it is whom `/Me` finds."""
+
+
 class Bearer(Client):
     """A client with a token of its own."""
 
@@ -68,10 +72,18 @@ class World:
     """What is B's, by the names that requests use for it."""
     records: Callable[[], str]
     """What the command line tells of customers and tokens."""
+    linked: Callable[[str], str]
+    """A token of A's that calls its bearer this."""
     every_row: bool
     """Whether the whole walk goes to it, or what the store and the way there may change."""
     own: dict[str, str] = field(default_factory=dict)
     """A's user and group, by the names that requests use for them."""
+
+    @property
+    def nobodys(self) -> dict[str, str]:
+        """What requests name when it is nobody's; a cursor that nobody was given is one that was tampered with."""
+        cursor = self.things["cursor"]
+        return {**NOWHERE, "cursor": f"{cursor[:-9]}{'A' if cursor[-9] != 'A' else 'B'}{cursor[-8:]}"}
 
     @property
     def secrets(self) -> list[str]:
@@ -81,7 +93,7 @@ class World:
     def start_over(self) -> None:
         """Leave A with one user and one group, which the user is in."""
         empty(self.a)
-        user = self.a.user("amiller", title="Title of A")["id"]
+        user = self.a.user("amiller", title="Title of A", externalId=A_SUBJECT)["id"]
         self.own = {"own_user": user, "own_group": self.a.group("Own", user)["id"]}
 
 
@@ -92,6 +104,8 @@ def empty(client: Client) -> None:
 
 # --- the worlds ---
 
+type Made = tuple[Bearer, Bearer, Callable[[], str], Callable[[str], str]]
+
 
 @pytest.fixture
 def functions(door: Client, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> World:
@@ -99,11 +113,11 @@ def functions(door: Client, issuer: Issuer, data: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SCIM_REQUESTS_PER_SECOND", "100000")
     at = ("--data", str(data))
     a, b = Bearer(door, issuer.token()), Bearer(door, secret_token("fabrikam", data))
-    return _world(a, b, lambda: _records(*at), every_row=True)
+    return _world(a, b, lambda: _records(*at), _linking(issuer), every_row=True)
 
 
 @pytest.fixture(scope="module")
-def on_cosmos(loop: Loop) -> Iterator[tuple[Bearer, Bearer, Callable[[], str]]]:
+def on_cosmos(loop: Loop) -> Iterator[Made]:
     """`scim serve` on the emulator of Cosmos DB, and the command line on the same."""
     issuer = Issuer()
     loop.run(issuer.start())
@@ -117,23 +131,22 @@ def on_cosmos(loop: Loop) -> Iterator[tuple[Bearer, Bearer, Callable[[], str]]]:
                 scim("customer", "create", name, *at)
                 scim("customer", "allow", name, "--entra-tenant", tenant, *at)
             token = scim("token", "create", "fabrikam", *at).stdout.strip()
-            yield Bearer(running.client, issuer.token()), Bearer(running.client, token), lambda: _records(*at)
+            a, b = Bearer(running.client, issuer.token()), Bearer(running.client, token)
+            yield a, b, lambda: _records(*at), _linking(issuer)
     finally:
         running.stop()
         loop.run(issuer.stop())
 
 
 @pytest.fixture
-def cosmos(on_cosmos: tuple[Bearer, Bearer, Callable[[], str]]) -> World:
+def cosmos(on_cosmos: Made) -> World:
     """The same service and the same customers for every test, with nothing that the tests before have left."""
     empty(on_cosmos[1])
     return _world(*on_cosmos, every_row=False)
 
 
 @pytest.fixture(scope="module")
-def behind_host(
-    loop: Loop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Bearer, Bearer, Callable[[], str]]]:
+def behind_host(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """The function app in a real worker, over HTTP through the stand-in for the Functions host."""
     issuer, data = Issuer(), tmp_path_factory.mktemp("host") / "scim.db"
     loop.run(issuer.start())
@@ -144,14 +157,15 @@ def behind_host(
     settings = {"SCIM_DATA": str(data), "SCIM_DEV_KEYS": issuer.origin, "SCIM_REQUESTS_PER_SECOND": "100000"}
     client = HostClient(loop, settings)
     try:
-        yield Bearer(client, issuer.token()), Bearer(client, secret_token("fabrikam", data)), lambda: _records(*at)
+        a, b = Bearer(client, issuer.token()), Bearer(client, secret_token("fabrikam", data))
+        yield a, b, lambda: _records(*at), _linking(issuer)
     finally:
         client.close()
         loop.run(issuer.stop())
 
 
 @pytest.fixture
-def host(behind_host: tuple[Bearer, Bearer, Callable[[], str]]) -> World:
+def host(behind_host: Made) -> World:
     """The same service and the same customers for every test, with nothing that the tests before have left."""
     empty(behind_host[1])
     return _world(*behind_host, every_row=False)
@@ -168,7 +182,11 @@ def _records(*options: str) -> str:
     return "".join([*told, *(scim("customer", "show", name, *options).stdout for name in ("contoso", "fabrikam"))])
 
 
-def _world(a: Bearer, b: Bearer, records: Callable[[], str], *, every_row: bool) -> World:
+def _linking(issuer: Issuer) -> Callable[[str], str]:
+    return lambda subject: issuer.token(oid=subject, sub=subject)
+
+
+def _world(a: Bearer, b: Bearer, records: Callable[[], str], linked: Callable[[str], str], *, every_row: bool) -> World:
     user = b.user(
         "bjensen",
         title="Secret title",
@@ -192,9 +210,10 @@ def _world(a: Bearer, b: Bearer, records: Callable[[], str], *, every_row: bool)
         "entra": FABRIKAM,
         "token": str(UUID(b.token.split("_")[1])),
         "system": "$system",
+        "cursor": b.post("/.search", {"cursor": "", "count": 1}).json["nextCursor"],
     }
-    assert {name: len(value) for name, value in things.items()} == {name: len(value) for name, value in NOWHERE.items()}
-    world = World(a, b, things, records, every_row)
+    world = World(a, b, things, records, linked, every_row)
+    assert {name: len(value) for name, value in things.items()} == {n: len(value) for n, value in world.nobodys.items()}
     world.start_over()
     return world
 
@@ -214,6 +233,8 @@ class Row:
     headers: Mapping[str, str] = field(default_factory=dict)
     store_matters: bool = True
     """Whether it goes to every world. Where only what happens before the store differs, one is enough."""
+    subject: str = ""
+    """What A's token calls its bearer, where that isn't A's own user."""
 
     @property
     def part(self) -> str:
@@ -253,6 +274,18 @@ _QUERIES = ("", "?attributes=id", "?excludedAttributes=members,groups")
 
 def _operations(*operations: Mapping[str, Any]) -> Any:
     return {"schemas": [PATCH], "Operations": list(operations)}
+
+
+BULK_OPERATIONS: Sequence[tuple[str, str, Any]] = [
+    ("PUT", "/Users/<user>", {"userName": "<user_name>"}),
+    ("PUT", "/Groups/<group>", {"displayName": "<group_name>"}),
+    ("PATCH", "/Users/<user>", _operations({"op": "replace", "path": "title", "value": "changed"})),
+    ("PATCH", "/Groups/<group>", _operations({"op": "remove", "path": "members"})),
+    ("PATCH", "/Groups/<group>", _operations({"op": "add", "path": "members", "value": [{"value": "changed"}]})),
+    ("DELETE", "/Groups/<group>", None),
+    ("DELETE", "/Users/<user>", None),
+]
+"""Operations on what is B's; B could do each of them."""
 
 
 def _by_id() -> Iterator[Row]:
@@ -395,13 +428,53 @@ def _elsewhere() -> Iterator[Row]:
     for name in ("ResourceTypes", "Schemas"):
         yield Row(f"/{name}", "GET", f"/{name}?tenant=<customer>", 200)
         yield Row(f"/{name}", "GET", f'/{name}?filter=id eq "<customer>"', 403)
-    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        yield Row("/Me", method, "/Me?id=<user>", 501, {"userName": "<user_name>", "id": "<user>"})
-    operations = [
-        {"method": "PUT", "path": "/Users/<user>", "data": {"userName": "<user_name>"}},
-        {"method": "PATCH", "path": "/Groups/<group>", "data": _operations({"op": "remove", "path": "members"})},
-    ]
-    yield Row("/Bulk", "POST", "/Bulk", 501, {"Operations": operations})
+
+
+def _bulk() -> Iterator[Row]:
+    """B's things in the operations of a bulk: each by itself, and all in one."""
+    alone: list[dict[str, Any]] = [
+        *({"method": method, "path": path, "data": body} for method, path, body in BULK_OPERATIONS),
+        {"method": "POST", "path": "/Users", "bulkId": "<token>", "data": {"userName": "<user_name>", "id": "<user>"}},
+        {"method": "POST", "path": "/Groups", "bulkId": "<user>", "data": {"displayName": "x", "members": [{"value": "bulkId:<user>"}]}},
+        {"method": "POST", "path": "/Groups", "bulkId": "g", "data": {"displayName": "x", "members": [{"value": "<user>"}]}},
+        {"method": "PUT", "path": "/Groups/<own_group>", "data": {"displayName": "x", "members": [{"value": "<member>"}]}},
+        {"method": "PATCH", "path": "/Users/<own_user>", "data": _operations({"op": "add", "path": "manager", "value": "bulkId:<user>"})},
+        {"method": "DELETE", "path": "/SecretToken/<token>"},
+        {"method": "DELETE", "path": "/<system>/<customer>"},
+    ]  # fmt: skip
+    for operations in ([[operation] for operation in alone], [alone]):
+        for some in operations:
+            yield Row("/Bulk", "POST", "/Bulk?tenant=<customer>", 200, {"Operations": some, "tenant": "<customer>"})
+
+
+def _cursors() -> Iterator[Row]:
+    """A cursor that B was given, in the query that it was given for and in others."""
+    for text in ("", "id pr"):
+        filter = {"filter": text} if text else {}
+        yield Row("/.search", "POST", "/.search", 400, {"cursor": "<cursor>", "count": 1, **filter})
+        for endpoint in ("/Users", "/Groups"):
+            yield Row(
+                f"{endpoint}/.search", "POST", f"{endpoint}/.search", 400, {"cursor": "<cursor>", "count": 1, **filter}
+            )
+            yield Row(endpoint, "GET", f"{endpoint}?cursor=<cursor>&count=1&filter={text}", 400)
+
+
+def _me() -> Iterator[Row]:
+    """A's own user, whatever else is named; and tokens that call their bearer by what is B's."""
+    body = {"userName": "<user_name>", "externalId": "<user_external>", "id": "<user>"}
+    change = _operations({"op": "replace", "value": {"externalId": "<user_external>"}})
+    bodies = {"POST": body, "PUT": body, "PATCH": change}
+    for method, status in (("GET", 200), ("POST", 501), ("PUT", 200), ("PATCH", 204), ("DELETE", 204)):
+        for query, headers in (
+            ("", {}),
+            ("?id=<user>", {}),
+            ("?externalId=<user_external>", {"X-Customer": "<customer>"}),
+        ):
+            yield Row("/Me", method, f"/Me{query}", status, bodies.get(method), headers, store_matters=not query)
+        for subject in ("<user_external>", "<user>", "<user_name>", "<member>", "<customer>", "<token>", "<system>"):
+            nobody = status if method == "POST" else 404
+            external = subject == "<user_external>"
+            yield Row("/Me", method, "/Me", nobody, bodies.get(method), {}, external, subject)
 
 
 def routes() -> dict[str, Mapping[str, Action]]:
@@ -417,9 +490,12 @@ def routes() -> dict[str, Mapping[str, Action]]:
     return found
 
 
+PARTS = (_by_id, _own, _searches, _naming, _records_by_path, _elsewhere, _bulk, _cursors, _me)
+
+
 def rows() -> list[Row]:
     """Those above; a `HEAD` for every `GET`; and the methods that a route doesn't have."""
-    written = [row for rows in (_by_id, _own, _searches, _naming, _records_by_path, _elsewhere) for row in rows()]
+    written = [row for rows in PARTS for row in rows()]
     heads = [replace(row, method="HEAD", store_matters=False) for row in written if row.method == "GET" and row.route]
     wrong = [
         Row(
@@ -455,7 +531,7 @@ def test_what_is_bs_looks_like_what_is_nobodys(world: World, part: str) -> None:
     before = everything(world.b)
     for row in ROWS:
         if row.part == part and (row.store_matters or world.every_row):
-            assert sent(world, row, world.things) == sent(world, row, NOWHERE), row
+            assert sent(world, row, world.things) == sent(world, row, world.nobodys), row
     assert everything(world.b) == before
 
 
@@ -464,7 +540,8 @@ def sent(world: World, row: Row, things: Mapping[str, str]) -> tuple[int, Any, s
     known = {**things, **world.own}
     path, headers = filled(row.path, known), {name: filled(value, known) for name, value in row.headers.items()}
     body = json.loads(filled(json.dumps(row.body), known))
-    answer = world.a.request(row.method, path, body, headers)
+    token = world.linked(filled(row.subject, known)) if row.subject else None
+    answer = world.a.request(row.method, path, body, headers, token)
     assert answer.status == row.status, (row, answer.body)
     if row.status >= 400 and row.method != "HEAD":
         is_error(answer, row.status, answer.json.get("scimType"))
@@ -524,6 +601,18 @@ def test_filters_find_nothing_of_the_other_customer(world: World) -> None:
         assert names(world.b.post("/.search", {"filter": filter})) != []
 
 
+def test_a_bulk_finds_nothing_of_the_other_customer(world: World) -> None:
+    before = everything(world.b)
+    operations = [
+        {"method": method, "path": filled(path, world.things), "data": body, **version}
+        for method, path, body in BULK_OPERATIONS
+        for version in ({}, {"version": "*"}, {"version": 'W/"1"'})
+    ]
+    answers = world.a.post("/Bulk", {"Operations": operations}).json["Operations"]
+    assert [one["status"] for one in answers] == ["404"] * len(operations)
+    assert everything(world.b) == before
+
+
 def test_nothing_but_the_token_says_whose_resources_they_are(world: World) -> None:
     """Not even the address in an answer comes from a header other than `Host`."""
     plain = world.a.get("/Users")
@@ -548,6 +637,24 @@ def test_both_customers_may_have_the_same_names(world: World) -> None:
     assert world.a.delete(f"/Groups/{group['id']}").status == 204
     assert world.a.delete(f"/Users/{user['id']}").status == 204
     assert everything(world.b) == before
+
+
+def test_me_is_a_user_of_the_customers_own(world: World) -> None:
+    """B has one of the same `externalId`: it is neither found nor in the way, as long as A's is there and after that."""
+    theirs = world.b.user("theirs", externalId=A_SUBJECT)
+    before = everything(world.b)
+    me = world.a.get("/Me")
+    assert (me.status, me.json["id"], me.json["userName"]) == (200, world.own["own_user"], "amiller")
+    quiet(world, me)
+    assert world.a.patch("/Me", {"op": "replace", "path": "title", "value": "Changed"}).status == 204
+    assert world.a.put("/Me", {"userName": "changed", "externalId": A_SUBJECT}).status == 200
+    assert world.a.delete("/Me").status == 204
+    for method, body in (("GET", None), ("PUT", {"userName": "x"}), ("PATCH", _operations()), ("DELETE", None)):
+        gone = world.a.request(method, "/Me", body)
+        is_error(gone, 404)
+        quiet(world, gone)
+    assert everything(world.b) == before
+    assert world.b.delete(f"/Users/{theirs['id']}").status == 204
 
 
 def test_an_id_of_the_other_customer_as_a_member_leads_nowhere(world: World) -> None:
