@@ -6,12 +6,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from secrets import randbelow, token_hex
+from pathlib import Path
+from secrets import randbelow, token_bytes, token_hex
 from typing import Final
 
 from scim.edge.handler import Handler, Unconfigured
 from scim.ids import request_ids, uuid7
-from scim.protocol.registry import core
+from scim.protocol.documents import SchemaError
+from scim.protocol.registry import Registry, core, read as read_schemas
 from scim.security.budget import Budget
 from scim.security.clouds import CLOUDS
 from scim.security.customers import Customers
@@ -20,14 +22,20 @@ from scim.security.directory import Directory
 from scim.security.door import Door
 from scim.security.entra_tokens import EntraTokens
 from scim.security.fetch import Fetch
+from scim.security.sealing_key import SealingKey
 from scim.security.secret_tokens import SecretTokens
 from scim.security.signing_keys import SigningKeys
+from scim.service.bulk import Bulk
+from scim.service.cursors import Cursors
 from scim.service.discovery import Discovery
+from scim.service.me import Link, Me
 from scim.service.membership import Memberships
+from scim.service.pages import Pages
+from scim.service.passwords import Hash, Passwords, forget
 from scim.service.resources import Resources
 from scim.service.searches import Searches
 from scim.service.sweeps import Sweeps
-from scim.settings import Settings, SettingsError, from_environment as settings_from
+from scim.settings import Settings, SettingsError, from_environment as settings_from, variable
 from scim.storage.cosmos import CosmosStore
 from scim.storage.cosmos_calls import Calls
 from scim.storage.cosmos_client import CosmosConnection
@@ -43,6 +51,7 @@ _SWEEP_SECONDS: Final = 120.0
 """The tenant that a run is at when they are over has two minutes of its own, and the host stops a function after five."""
 _SWEEP_PAUSE_SECONDS: Final = 180.0
 _BURST_SECONDS: Final = 10
+_ROOT: Final = Path(__file__).parents[1]
 
 
 def utc_now() -> datetime:
@@ -107,14 +116,23 @@ def build(
 ) -> App:
     """The service that the settings describe. `tokens` lets in further tenants: bearer token -> tenant.
 
-    `store` takes the place of the one that the settings name.
+    `store` takes the place of the one that the settings name. Raises `SettingsError` or `StoreUnavailable`.
     """
     given = collaborators or Collaborators()
-    registry, limits = core(), settings.limits
+    registry, limits = registry_of(settings), settings.limits
+    link = _link(settings, registry)
     store = store or open_store(settings, given)
     memberships = Memberships(store, registry, limits)
+    new_id = uuid7(given.clock)
     resources = Resources(
-        store, registry, limits, memberships, clock=given.clock, new_id=uuid7(given.clock), sleep=given.sleep
+        store,
+        registry,
+        limits,
+        memberships,
+        Passwords(forget if settings.passwords == "drop" else Hash(lambda: token_bytes(16))),
+        clock=given.clock,
+        new_id=new_id,
+        sleep=given.sleep,
     )
     observers: list[Observe] = [line.observe]
     closers: list[Callable[[], Awaitable[None]]] = []
@@ -127,10 +145,14 @@ def build(
     customers = Customers(store, given.clock)
     fetch = Fetch()
     keys = SigningKeys(fetch, timer=given.timer)
+    sealing_key = SealingKey(store, clock=given.clock, timer=given.timer)
+    cursors = Cursors(sealing_key, given.clock, seconds=limits.cursor_seconds)
     handler = Handler(
         resources,
-        Searches(store, registry, limits, memberships),
-        Discovery(registry, limits),
+        Searches(Pages(store, registry, limits, memberships, cursors), limits),
+        Bulk(resources, registry, limits, new_id=new_id, timer=given.timer, sleep=given.sleep),
+        Discovery(registry, limits, change_password=settings.passwords == "hash"),
+        Me(store, link),
         registry,
         limits,
         _door(settings, given, customers, keys, tokens or {}),
@@ -149,6 +171,24 @@ def build(
 
     sweeps = Sweeps(store, tenants, customers.forget_expired, timer=given.timer, begin_at=randbelow)
     return App(handler, store, given.sleep, sweeps, (keys.close, fetch.close, *closers))
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The schemas and resource types: ours, and those of the folder that the settings name. Raises `SettingsError`."""
+    if settings.schemas is None:
+        return core()
+    try:
+        # A worker is started wherever its host likes, so a relative path counts from where function_app.py is.
+        return read_schemas(_ROOT / settings.schemas)
+    except SchemaError as error:
+        raise SettingsError(f"{variable('schemas')}: {error}") from None
+
+
+def _link(settings: Settings, registry: Registry) -> Link:
+    try:
+        return Link(settings.me_attribute, registry.resource_types["User"])
+    except ValueError as error:
+        raise SettingsError(f"{variable('me_attribute')}: {error}") from None
 
 
 def open_store(settings: Settings, given: Collaborators) -> Store:

@@ -13,10 +13,12 @@ from scim.commands.cosmos import cosmos
 from scim.commands.customer import customer
 from scim.commands.doctor import doctor
 from scim.commands.environment import configured, store_options, variables
+from scim.commands.reindex import reindex
 from scim.commands.tenant import tenant
 from scim.commands.token import token
 from scim.edge.routes import BASE_PATH
 from scim.edge.server import serve as serve_until_stopped
+from scim.settings import SettingsError
 from scim.storage.interface import StoreUnavailable
 
 
@@ -25,7 +27,7 @@ def main() -> None:
     """SCIM for Azure Functions."""
 
 
-for command in (cosmos, customer, doctor, tenant, token):
+for command in (cosmos, customer, doctor, reindex, tenant, token):
     main.add_command(command)
 
 
@@ -64,13 +66,16 @@ def serve(host: str, port: int, data: Path | None, store: str | None) -> None:
         service = app.build(settings)
         sweeping = asyncio.create_task(service.sweep_regularly())
         try:
-            await serve_until_stopped(service.handler, host, port, limit=settings.limits.body_bytes, ready=ready)
+            limit = max(settings.limits.body_bytes, settings.limits.bulk_bytes)
+            await serve_until_stopped(service.handler, host, port, limit=limit, ready=ready)
         finally:
             sweeping.cancel()
             await service.close()
 
     try:
         asyncio.run(run())
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
         raise click.ClickException(f"Can't open the data: {error}") from None
     except OSError as error:

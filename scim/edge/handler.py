@@ -6,12 +6,14 @@ The only place that turns errors into responses. Knows no HTTP server and no sto
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import orjson
 
 from scim.edge.headers import completed, request_id
 from scim.edge.http import Request, Response
+from scim.edge.permissions import allowed
 from scim.edge.routes import BASE_PATH, Action, Route, Routes
 from scim.edge.seen import Seen, known_method
 from scim.protocol import etag, tolerances
@@ -35,8 +37,10 @@ from scim.protocol.messages import SearchRequest, search_parameters, search_requ
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.security.principal import Authenticate
+from scim.service.bulk import Bulk
 from scim.service.caller import Asked, Caller, Conditions
 from scim.service.discovery import Discovery
+from scim.service.me import Me
 from scim.service.resources import Answer, Resources
 from scim.service.searches import Searches
 from scim.storage.interface import StoreUnavailable, Throttled, TooLarge
@@ -47,6 +51,8 @@ MEDIA_TYPE: Final = "application/scim+json"
 _JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
 _log: Final = logging.getLogger("scim.request")
 
+type _Act = Callable[[Request, Route, Caller], Awaitable[Response]]
+
 
 class Handler:
     """The SCIM endpoint."""
@@ -55,7 +61,9 @@ class Handler:
         self,
         resources: Resources,
         searches: Searches,
+        bulk: Bulk,
         discovery: Discovery,
+        me: Me,
         registry: Registry,
         limits: Limits,
         authenticate: Authenticate,
@@ -72,7 +80,9 @@ class Handler:
         """
         self._resources = resources
         self._searches = searches
+        self._bulk = bulk
         self._discovery = discovery
+        self._me = me
         self._registry = registry
         self._limits = limits
         self._authenticate = authenticate
@@ -82,7 +92,7 @@ class Handler:
         self._observe = observe
         self._spending = spending
         self._routes = Routes(registry)
-        self._actions: Mapping[Action, Callable[[Request, Route, Caller], Awaitable[Response]]] = {
+        self._actions: Mapping[Action, _Act] = {
             "list": self._list,
             "create": self._create,
             "search": self._search,
@@ -95,8 +105,11 @@ class Handler:
             "resourceType": self._discover,
             "schemas": self._discover,
             "schema": self._discover,
-            "bulk": self._missing_feature,
-            "me": self._missing_feature,
+            "me": self._on_me(self._get),
+            "createMe": self._create_me,
+            "putMe": self._on_me(self._put),
+            "patchMe": self._on_me(self._patch),
+            "deleteMe": self._on_me(self._delete),
         }
 
     async def handle(self, request: Request) -> Response:
@@ -109,11 +122,10 @@ class Handler:
         error: ScimError | None = None
         status = _CALLED_OFF
         try:
-            response = await self._answer(request, route, seen)
-            status = response.status
-        except Exception as raised:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
-            error = _explained(raised, seen.request_id)
-            response = _failed(error)
+            answered = await _attempted(self._answer(request, route, seen), seen.request_id)
+            if isinstance(answered, ScimError):
+                error = answered
+            response = answered if isinstance(answered, Response) else _failed(answered)
             status = response.status
         finally:
             milliseconds = (self._timer() - started) * 1000
@@ -132,10 +144,12 @@ class Handler:
         if route is None:
             raise NotFound("There is nothing at this address; the SCIM endpoints are below /scim/v2.")
         name = _method(request, route)
-        if name in _WRITES:
-            principal.need_write()
-        action = self._actions[name]
-        return await action(request, route, Caller(principal.tenant, self._base_url or request.origin + BASE_PATH))
+        principal.need(allowed(name))
+        base_url = self._base_url or request.origin + BASE_PATH
+        caller = Caller(principal.tenant, base_url, principal.subjects)
+        if name == "bulk":
+            return await self._many(request, caller, seen)
+        return await self._actions[name](request, route, caller)
 
     # --- one method for each action ---
 
@@ -173,8 +187,27 @@ class Handler:
         await self._resources.delete(caller, _kind(route), route.id, _conditions(request))
         return Response(204)
 
+    def _on_me(self, act: _Act) -> _Act:
+        """The same on the user that the token is linked to (RFC 7644 §3.11)."""
+
+        async def on_me(request: Request, route: Route, caller: Caller) -> Response:
+            return await act(request, replace(route, id=await self._me.id(caller)), caller)
+
+        return on_me
+
+    async def _create_me(self, request: Request, route: Route, caller: Caller) -> Response:  # noqa: ARG002 - one signature
+        raise NotImplementedYet("Nobody registers here; a user is made by POST to /Users.")
+
+    async def _many(self, request: Request, caller: Caller, seen: Seen) -> Response:
+        async def attempt[T](work: Awaitable[T]) -> T | ScimError:
+            return await _attempted(work, seen.request_id)
+
+        outcome = await self._bulk.run(caller, self._body(request, self._limits.bulk_bytes), attempt)
+        seen.bulk_operations, seen.bulk_failed = outcome.operations, outcome.failed
+        return _json(200, outcome.response)
+
     async def _discover(self, request: Request, route: Route, caller: Caller) -> Response:
-        if any(name.lower() == "filter" for name in request.parameters):
+        if any(name.lower() == "filter" and value for name, value in request.parameters.items()):
             raise Forbidden("Discovery endpoints can't be filtered (RFC 7644 §4).")
         discovery, base_url = self._discovery, caller.base_url
         match route.actions["GET"]:
@@ -201,9 +234,10 @@ class Handler:
         )
         return Asked(asked.attributes, asked.excluded)
 
-    def _body(self, request: Request) -> Json:
-        if len(request.body) > self._limits.body_bytes:
-            raise PayloadTooLarge(f"The body may have at most {self._limits.body_bytes} bytes.")
+    def _body(self, request: Request, most: int | None = None) -> Json:
+        most = most or self._limits.body_bytes
+        if len(request.body) > most:
+            raise PayloadTooLarge(f"The body may have at most {most} bytes.")
         media_type = (request.headers.get("content-type") or MEDIA_TYPE).partition(";")[0].strip().lower()
         if media_type not in _JSON_TYPES:
             raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")
@@ -214,6 +248,14 @@ class Handler:
             return orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
             raise InvalidSyntax(f"The body isn't JSON: line {error.lineno}, column {error.colno}.") from None
+
+
+async def _attempted[T](work: Awaitable[T], request_id: str) -> T | ScimError:
+    """What comes of some work: its result, or the error that explains what went wrong. Being called off goes through."""
+    try:
+        return await work
+    except Exception as raised:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
+        return _explained(raised, request_id)
 
 
 def _explained(raised: Exception, request_id: str) -> ScimError:
@@ -255,7 +297,6 @@ class Unconfigured:
 _CALLED_OFF: Final = 499
 """The status in the log of a request that was called off before it was answered."""
 _PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
-_WRITES: Final[frozenset[Action]] = frozenset({"create", "put", "patch", "delete", "bulk"})
 
 
 def _method(request: Request, route: Route) -> Action:

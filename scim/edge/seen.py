@@ -21,6 +21,7 @@ class Seen:
         self._route = route
         self.request_id = request_id
         self.principal: Principal | None = None
+        self.bulk_operations = self.bulk_failed = 0
         template = route.template if route is not None else "(no route)"
         self.begun: Final = Begun(known_method(request.method), template, request.origin.partition(":")[0])
         """The request as it came. Only words of our own: a client's don't get into a log line."""
@@ -46,6 +47,8 @@ class Seen:
             client=self._client(used),
             tolerances=tuple(sorted(used)),
             request_id=self.request_id,
+            bulk_operations=self.bulk_operations,
+            bulk_failed=self.bulk_failed,
         )
 
     def _client(self, used: set[str]) -> Client:

@@ -15,26 +15,33 @@ _CONFIG_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderCo
 class Discovery:
     """Answers from the registry and the limits; asks no store."""
 
-    def __init__(self, registry: Registry, limits: Limits) -> None:
+    def __init__(self, registry: Registry, limits: Limits, *, change_password: bool) -> None:
+        """`change_password`: whether a password that a client sends becomes the user's."""
         self._registry = registry
         self._limits = limits
+        self._change_password = change_password
 
     def service_provider_config(self, base_url: str) -> JsonObject:
         """Which features of the RFCs there are, with their limits (RFC 7643 §5, RFC 9865 §4)."""
         return {
             "schemas": [_CONFIG_SCHEMA],
             "patch": {"supported": True},
-            "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+            "bulk": {
+                "supported": True,
+                "maxOperations": self._limits.bulk_operations,
+                "maxPayloadSize": self._limits.bulk_bytes,
+            },
             "filter": {"supported": True, "maxResults": self._limits.page},
-            "changePassword": {"supported": False},
+            "changePassword": {"supported": self._change_password},
             "sort": {"supported": True},
             "etag": {"supported": True},
             "pagination": {
-                "cursor": False,
+                "cursor": True,
                 "index": True,
                 "defaultPaginationMethod": "index",
                 "defaultPageSize": self._limits.default_page,
                 "maxPageSize": self._limits.page,
+                "cursorTimeout": self._limits.cursor_seconds,
             },
             "authenticationSchemes": [
                 {

@@ -17,8 +17,8 @@ def _write(record: Record) -> None:
     level = logging.WARNING if record.status >= 500 else logging.INFO
     _log.log(
         level,
-        "request operation=%s resource_type=%s status=%d scim_type=%s ms=%.1f database_calls=%d ru=%.2f tenant=%s client=%s "
-        "tolerances=%s method=%s route=%s request_id=%s",
+        "request operation=%s resource_type=%s status=%d scim_type=%s ms=%.1f database_calls=%d ru=%.2f bulk_operations=%d "
+        "bulk_failed=%d tenant=%s client=%s tolerances=%s method=%s route=%s request_id=%s",
         record.operation,
         record.resource_type or "-",
         record.status,
@@ -26,6 +26,8 @@ def _write(record: Record) -> None:
         record.milliseconds,
         record.database_calls,
         record.request_units,
+        record.bulk_operations,
+        record.bulk_failed,
         record.tenant or "-",
         record.client,
         ",".join(record.tolerances) or "-",

@@ -167,4 +167,7 @@ def _details(record: Record) -> dict[str, str | int | float | tuple[str, ...]]:
         details["scim.tenant"] = record.tenant
     if record.tolerances:
         details["scim.tolerances"] = record.tolerances
+    if record.bulk_operations:
+        details["scim.bulk.operations"] = record.bulk_operations
+        details["scim.bulk.failed"] = record.bulk_failed
     return details

@@ -43,6 +43,10 @@ class Record(NamedTuple):
     tolerances: tuple[str, ...]
     """The functions of `scim/protocol/tolerances.py` that the request needed."""
     request_id: str
+    bulk_operations: int = 0
+    """The operations of a bulk request, however many of them were tried."""
+    bulk_failed: int = 0
+    """Those of them that ended in an error, which the status of a bulk request doesn't tell."""
 
 
 type Finish = Callable[[Record], None]

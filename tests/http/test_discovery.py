@@ -19,14 +19,14 @@ def test_the_service_provider_config_says_what_there_is(client: Client) -> None:
     }
     assert supported == {
         "patch": True,
-        "bulk": False,
+        "bulk": True,
         "filter": True,
         "changePassword": False,
         "sort": True,
         "etag": True,
     }
     assert config["filter"]["maxResults"] == 1000
-    assert config["bulk"].keys() == {"supported", "maxOperations", "maxPayloadSize"}
+    assert config["bulk"] == {"supported": True, "maxOperations": 1_000, "maxPayloadSize": 10 * 1024 * 1024}
     [scheme] = config["authenticationSchemes"]
     assert scheme["type"] == "oauthbearertoken"
     assert scheme["name"]
@@ -40,12 +40,13 @@ def test_the_service_provider_config_says_what_there_is(client: Client) -> None:
 def test_what_the_config_says_holds(client: Client) -> None:
     config = client.get("/ServiceProviderConfig").json
     page = config["pagination"]
-    assert (page["index"], page["cursor"], page["defaultPaginationMethod"]) == (True, False, "index")
+    assert (page["index"], page["cursor"], page["defaultPaginationMethod"]) == (True, True, "index")
+    assert page["cursorTimeout"] == 3600
     for number in range(page["defaultPageSize"] + 1):
         client.user(f"u{number}")
     assert len(resources(client.get("/Users"))) == page["defaultPageSize"]
+    assert len(resources(client.get("/Users?cursor"))) == page["defaultPageSize"]
     assert page["maxPageSize"] == config["filter"]["maxResults"]
-    is_error(client.post("/Bulk", {}), 501)
 
 
 def test_resource_types_are_a_list_and_one_by_one(client: Client) -> None:

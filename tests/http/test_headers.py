@@ -15,7 +15,7 @@ from scim.settings import Settings
 from scim.storage.interface import Stored, StoreUnavailable, Throttled, TooLarge
 from scim.storage.sqlite import SqliteStore
 from tests.conftest import TOKEN, Answer, Client, HandlerClient, Loop, PortClient
-from tests.http.checks import NOBODY, PATCH, USER
+from tests.http.checks import NOBODY, USER
 
 SECURITY = {
     "cache-control": "no-store",
@@ -77,7 +77,7 @@ ANSWERS: Final[list[tuple[str, int, Callable[[Client], Answer]]]] = [
     ),
     ("too-large", 413, lambda client: client.post("/Users", b" " * (1024 * 1024 + 1))),
     ("wrong-type", 415, lambda client: client.post("/Users", b"{}", headers={"Content-Type": "text/plain"})),
-    ("missing-feature", 501, lambda client: client.post("/Bulk", {"schemas": [PATCH]})),
+    ("missing-feature", 501, lambda client: client.get("/Me")),
 ]
 
 

@@ -115,12 +115,6 @@ def test_an_unknown_path_is_404(client: Client, path: str, method: str) -> None:
     assert answer.status == 404
 
 
-def test_what_does_not_exist_yet_is_501(client: Client) -> None:
-    is_error(client.post("/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"]}), 501)
-    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        is_error(client.request(method, "/Me", {}), 501)
-
-
 @pytest.mark.parametrize(
     "path", ["/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas", f"/Schemas/{USER}"]
 )

@@ -14,6 +14,8 @@ NAMES: Final = (
     "ms",
     "database_calls",
     "ru",
+    "bulk_operations",
+    "bulk_failed",
     "tenant",
     "client",
     "tolerances",
@@ -43,6 +45,11 @@ class Line:
     @property
     def spent(self) -> tuple[int, float]:
         return int(self["database_calls"]), float(self["ru"])
+
+    @property
+    def bulk(self) -> tuple[int, int]:
+        """The operations of a bulk request, and how many of them failed."""
+        return int(self["bulk_operations"]), int(self["bulk_failed"])
 
 
 def read(level: str, text: str) -> Line:

@@ -43,6 +43,7 @@ PATCH: Final = {
     "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
     "Operations": [{"op": "replace", "path": "externalId", "value": "changed"}],
 }
+BULK: Final = {"Operations": [{"method": "DELETE", "path": f"/Users/{NOBODY}"}]}
 GROUP_PATCH: Final = {**PATCH, "Operations": [{"op": "replace", "path": "displayName", "value": "Guides"}]}
 BAD_FILTER: Final = "/Users?filter=nonsense"
 
@@ -75,8 +76,10 @@ OPERATIONS: Final[dict[str, tuple[Sends, str]]] = {
         "schema - GET /Schemas/{id} 200 -",
     ),
     "health": (sends("GET", "~/healthz"), "health - GET /healthz 200 -"),
-    "bulk": (sends("POST", "/Bulk", {}), "bulk - POST /Bulk 501 -"),
-    "me": (sends("GET", "/Me"), "me - GET /Me 501 -"),
+    "bulk": (sends("POST", "/Bulk", BULK), "bulk - POST /Bulk 200 -"),
+    "bulk-bad": (sends("POST", "/Bulk", {}), "bulk - POST /Bulk 400 invalidSyntax"),
+    "me": (sends("GET", "/Me"), "me User GET /Me 501 -"),
+    "me-post": (sends("POST", "/Me", {}), "createMe User POST /Me 501 -"),
     "no-route": (sends("GET", "/Nowhere"), "none - GET (no route) 404 -"),
     "no-base": (sends("GET", "~/somewhere/else"), "none - GET (no route) 404 -"),
     "no-method": (sends("DELETE", "/Users"), "none User DELETE /Users 405 -"),
@@ -118,6 +121,7 @@ def test_the_line_says_what_was_asked_for_and_what_came_of_it(
     assert line["tenant"] == ("-" if told.startswith("health") else DEFAULT)
     assert (line["client"], line["tolerances"], line["request_id"]) == ("other", "-", "asked-for-it")
     assert line.spent == (0, 0.0)
+    assert line.bulk == ((1, 1) if (line["operation"], line["status"]) == ("bulk", "200") else (0, 0))
     assert float(line["ms"]) >= 0
     assert line.level == ("WARNING" if answer.status >= 500 else "INFO")
 
@@ -147,6 +151,17 @@ def test_who_was_not_let_in_is_nobody(client: Client, lines: Lines) -> None:
         assert client.get("/Users", token=token).status == 401
         line = lines.one()
         assert (line["tenant"], line["status"], line["operation"], line.level) == ("-", "401", "list", "INFO")
+
+
+def test_a_bulk_says_how_many_of_its_operations_failed(client: Client, lines: Lines) -> None:
+    """Its status is 200 all the same."""
+    made = [{"method": "POST", "path": "/Users", "bulkId": f"b{n}", "data": {"userName": f"bob{n}"}} for n in range(3)]
+    again = [{**each, "bulkId": f"again{n}"} for n, each in enumerate(made[:2])]
+    assert client.post("/Bulk", {"Operations": [*made, *again]}).status == 200
+    line = lines.one()
+    assert (line.bulk, line["status"], line.level) == ((5, 2), "200", "INFO")
+    assert client.post("/Bulk", {"failOnErrors": 1, "Operations": [*made, *again]}).status == 200
+    assert lines.one().bulk == (5, 1)
 
 
 # --- customers --------------------------------------------------------------------------------------------------

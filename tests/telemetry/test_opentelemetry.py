@@ -39,6 +39,8 @@ OF_SPANS: Final = OF_METRICS | {
     "scim.tolerances",
     "scim.database_calls",
     "azure.cosmosdb.operation.request_charge",
+    "scim.bulk.operations",
+    "scim.bulk.failed",
 }
 
 
@@ -99,6 +101,7 @@ def test_each_request_is_one_span_that_says_what_its_line_says(told: Told) -> No
         assert set(found.get("scim.tolerances", ())) == line.tolerances
         spent = found["scim.database_calls"], round(found["azure.cosmosdb.operation.request_charge"], 2)
         assert spent == line.spent
+        assert (found.get("scim.bulk.operations", 0), found.get("scim.bulk.failed", 0)) == line.bulk
         assert line.spent[0] or not line.spent[1]
     assert sum(line.spent[0] for line in told.lines) > len(OPERATIONS)
 

@@ -56,7 +56,8 @@ async def test_the_line_has_the_calls_and_charges_of_its_request(filled: Filled,
     filled.fill(row.id, row.given)
     answer, calls, charge = await filled.cost(row)
     assert answer.status == row.status
-    line = lines.one()
+    *before, line = lines.taken()
+    assert len(before) == row.pages_before
     assert line.spent == spent(filled.emulator)
     assert line.spent[0] == calls.total()
     assert line.spent[1] > 0 or not charge
