@@ -36,6 +36,18 @@ GALLERY: Final = "A running job isn't stopped; Microsoft's validator and the val
 SLOW: Final = (
     "Timeout or TooManyRequests: the requests are repeated, and an initial cycle may take days or end in quarantine."
 )
+BULK: Final = (
+    "Entra sends no bulk requests. A client that does, because ServiceProviderConfig offers them, fails or takes for done what "
+    "isn't."
+)
+CURSOR: Final = (
+    "Entra pages by startIndex. A client that pages by cursor, because ServiceProviderConfig offers it, misses people, sees "
+    "them twice or never ends."
+)
+ME: Final = (
+    "Entra doesn't ask for /Me. A client that asks who it is takes a page of HTML for a fault, or sends its token to where it is "
+    "redirected."
+)
 HARMLESS: Final = "No known effect on a job; strict clients and people who look for a cause are led astray."
 
 

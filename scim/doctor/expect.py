@@ -11,6 +11,7 @@ GROUP: Final = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTRA_GROUP: Final = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"
 LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 PATCH: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+BULK: Final = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 ERROR: Final = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
@@ -92,6 +93,40 @@ def error_body(exchange: Exchange) -> dict[str, Any]:
     if ERROR not in (body.get("schemas") or []):
         raise Fault(f"the body of a {exchange.status} is no SCIM error: {exchange.media_type or 'no content type'}")
     return body
+
+
+def operations(exchange: Exchange) -> list[dict[str, Any]]:
+    """The operations of a 200 with a BulkResponse."""
+    status(exchange, 200)
+    found = exchange.resource.get("Operations", [])
+    if BULK not in (exchange.resource.get("schemas") or []) or not isinstance(found, list):
+        raise Fault("the body is no BulkResponse with a list of Operations")
+    return [operation for operation in found if isinstance(operation, dict)]
+
+
+def answer_to(exchange: Exchange, id: str, place: int = 0) -> dict[str, Any]:
+    """What a BulkResponse says of an operation: by its bulkId, else what stands in its place without any."""
+    found = operations(exchange)
+    named = [operation for operation in found if operation.get("bulkId") == id]
+    named = named or [operation for operation in found[place : place + 1] if not operation.get("bulkId")]
+    if not named:
+        raise Fault(f"the answer has no operation with the bulkId {id}")
+    return named[0]
+
+
+def code(operation: dict[str, Any]) -> int:
+    """The status of an operation, as text, as a number or as drafts of RFC 7644 had it."""
+    said = operation.get("status")
+    said = said.get("code") if isinstance(said, dict) else said
+    if not str(said).isdecimal():
+        raise Fault(f"the status of an operation is {said!r}")
+    return int(str(said))
+
+
+def detail(operation: dict[str, Any]) -> str:
+    """What the error of an operation says, if anything."""
+    response = operation.get("response")
+    return str(response.get("detail") or "")[:200] if isinstance(response, dict) else ""
 
 
 def _member(value: Any, name: str) -> Any:

@@ -5,12 +5,14 @@ Knows how to make, find and delete them; knows no check.
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 from scim.doctor.client import Client, in_path
 from scim.doctor.exchange import Exchange
 
 PREFIX: Final = "scim-doctor"
 _NAMES: Final = {"Users": "userName", "Groups": "displayName"}
+_BULK: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 _GONE: Final = frozenset({200, 202, 204, 404, 410})
 
 
@@ -27,6 +29,7 @@ class Objects:
         self._made: dict[tuple[str, str], str] = {}
         self._there: dict[tuple[str, str], str] = {}
         self._unsure: dict[tuple[str, str], None] = {}
+        self._denied: dict[tuple[str, str], None] = {}
 
     def name(self, label: str) -> str:
         """A name that says whose it is: `scim-doctor-1a2b3c4d-label`."""
@@ -38,20 +41,50 @@ class Objects:
 
     def post(self, endpoint: str, body: dict[str, Any], *, paced: bool = True) -> Exchange:
         """POST; what is made by it becomes this run's own if it carries the run's name."""
-        name = str(body[_NAMES[endpoint]])
+        name = _named(endpoint, body)[1]
         self._unsure[endpoint, name] = None  # before the request: the answer may never come
         exchange = self._client.send("POST", f"/{endpoint}", body, paced=paced)
         id = exchange.resource.get("id")
         if 200 <= exchange.status < 300 and isinstance(id, str) and id:
-            # Looked at before it is believed: a wrong id would lead to somebody else's object.
-            known = self._client.send("GET", f"/{endpoint}/{in_path(id)}", paced=paced)
-            self._client.forget_last()
-            if self._is_ours(known.resource) or (known.status != 200 and self._is_ours(exchange.resource)):
-                self._keep(endpoint, id, name)
-                del self._unsure[endpoint, name]
+            self._believe(endpoint, id, name, exchange.resource, paced=paced)
         elif 400 <= exchange.status < 500 and (exchange.status != 409 or self._holds(endpoint, name)):
             del self._unsure[endpoint, name]
         return exchange
+
+    def bulk(self, operations: Sequence[dict[str, Any]], *, fail_on_errors: int | None = None) -> Exchange:
+        """A bulk request: POSTs, each with a bulkId and a name of this run's, and changes of what they make or of what this
+        run has made before. What is made by it becomes this run's own. Raises `NotOurs`."""
+        posts = [one for one in operations if one["method"] == "POST"]
+        references = {f"bulkId:{one['bulkId']}" for one in posts}
+        for one in operations:
+            if one["method"] != "POST":
+                _, endpoint, target = one["path"].split("/")
+                if target not in references:
+                    self._check(endpoint, target)
+        names = {one["bulkId"]: _named(one["path"][1:], one["data"]) for one in posts}
+        self._unsure |= dict.fromkeys(names.values())
+        stop = {} if fail_on_errors is None else {"failOnErrors": fail_on_errors}
+        body = {"schemas": [_BULK], **stop, "Operations": list(operations)}
+        exchange = self._client.send("POST", "/Bulk", body)
+        answers = exchange.resource.get("Operations")
+        found = (
+            {one.get("bulkId"): one for one in answers if isinstance(one, dict)} if isinstance(answers, list) else {}
+        )
+        for id, name in names.items():
+            untried = {"status": "400"} if stop and exchange.status == 200 else {}
+            self._settle(name, exchange.status, found.get(id, untried))
+        return exchange
+
+    def _settle(self, named: tuple[str, str], status: int, said: dict[str, Any]) -> None:
+        """What became of an operation, by the answer as a whole and by what it says of this one."""
+        endpoint, name = named
+        location = said.get("location")
+        if 400 <= status < 500 or str(said.get("status")).startswith("4"):
+            # Looked for all the same: it may have been carried out in spite of the answer.
+            del self._unsure[named]
+            self._denied[named] = None
+        elif status == 200 and isinstance(location, str) and location:
+            self._believe(endpoint, unquote(location.rstrip("/").rpartition("/")[2]), name, {})
 
     def owns(self, endpoint: str, id: object) -> bool:
         """Whether this run has made it."""
@@ -100,12 +133,12 @@ class Objects:
         return [*left.values(), *(f"/{endpoint} named {name}: perhaps made" for endpoint, name in self._unsure)]
 
     def _delete_lost(self, left: dict[tuple[str, str], str]) -> None:
-        """What was made by a POST whose answer didn't say so, by its name."""
-        for endpoint, name in list(self._unsure):
+        """What was made by a POST whose answer didn't say so, or by an operation that was refused, by its name."""
+        for endpoint, name in [*self._unsure, *self._denied]:
             literal = name.replace("\\", "\\\\").replace('"', '\\"')
             found = self._client.get(f"/{endpoint}", filter=f'{_NAMES[endpoint]} eq "{literal}"')
             if found.status == 200:
-                del self._unsure[endpoint, name]
+                self._unsure.pop((endpoint, name), None)
             for resource in found.resources:
                 id = resource.get("id")
                 if not isinstance(id, str) or self.owns(endpoint, id) or not self._is_ours(resource):
@@ -129,6 +162,14 @@ class Objects:
         there = self._client.send("GET", f"/{endpoint}/{in_path(id)}").status == 200
         return "it is still there after DELETE" if there else ""
 
+    def _believe(self, endpoint: str, id: str, name: str, said: dict[str, Any], *, paced: bool = True) -> None:
+        """Keep what a POST is said to have made, after a look at it: a wrong id would lead to somebody else's object."""
+        known = self._client.send("GET", f"/{endpoint}/{in_path(id)}", paced=paced)
+        self._client.forget_last()
+        if self._is_ours(known.resource) or (known.status != 200 and self._is_ours(said)):
+            self._keep(endpoint, id, name)
+            del self._unsure[endpoint, name]
+
     def _keep(self, endpoint: str, id: str, name: str) -> None:
         self._made[endpoint, id] = name
         self._there[endpoint, id] = name
@@ -145,3 +186,7 @@ class Objects:
     def _check(self, endpoint: str, id: str) -> None:
         if not self.owns(endpoint, id):
             raise NotOurs(f"/{endpoint}/{id} was not made by this run")
+
+
+def _named(endpoint: str, body: dict[str, Any]) -> tuple[str, str]:
+    return endpoint, str(body[_NAMES[endpoint]])

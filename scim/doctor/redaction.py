@@ -96,14 +96,16 @@ class Redaction:
         if isinstance(body.get("Resources"), list):
             kept = [self._own_or_masked(one) for one in body["Resources"][:10]]
             return json.dumps({**body, "Resources": kept}, ensure_ascii=False)
-        return json.dumps(self._own_or_masked(body), ensure_ascii=False) if "userName" in body else exchange.text
+        return json.dumps(self._own_or_masked(body), ensure_ascii=False) if "id" in body else exchange.text
 
     def _own_or_masked(self, resource: Any) -> Any:
         if not isinstance(resource, dict):
             return resource
         meta = resource.get("meta")
         kind = meta.get("resourceType") if isinstance(meta, dict) else None
-        if kind in _DISCOVERY or "attributes" in resource or "endpoint" in resource or "id" not in resource:
+        # Resources of a type of somebody's own may have attributes of any name.
+        described = {"name", "attributes"} <= resource.keys() or {"endpoint", "schema"} <= resource.keys()
+        if kind in _DISCOVERY or described or "id" not in resource:
             return resource
         own = any(self._run in str(resource.get(name)) for name in ("userName", "displayName", "externalId"))
         # Asked for `attributes=id` a resource of the doctor's own is an id and no more.

@@ -301,6 +301,88 @@ def throttled(sent: Sent, serve: Serve) -> Got:
     return serve(sent) if current_thread() is main_thread() or sent.path != "/Users" or sent.body else refused(429)
 
 
+def configured(name: str, **members: Any) -> Fault:
+    """ServiceProviderConfig says something else of a feature."""
+    return answer(
+        lambda s: s.path == "/ServiceProviderConfig", lambda g: g.having(**{name: {**g.body[name], **members}})
+    )
+
+
+def bulk_answers(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
+    """Changes what a BulkResponse says of each operation."""
+    return answer(
+        lambda s: s.path == "/Bulk",
+        lambda g: g.having(Operations=[change(one) for one in g.body["Operations"]]) if g.status == 200 else g,
+    )
+
+
+def bulk_reads(**members: Any) -> Fault:
+    """Reads a bulk request with other members; those of None are left out."""
+    gone = [name for name, value in members.items() if value is None]
+    return read(lambda s: s.path == "/Bulk", lambda s: s.but(body=without(*gone)({**s.body, **members})))
+
+
+def bulk_takes_text(reference: str) -> Fault:
+    """Takes a reference for text and stores it as it is."""
+
+    def plain(one: dict[str, Any]) -> dict[str, Any]:
+        return {**one, "value": "text"} if one.get("value") == reference else one
+
+    return read(lambda s: s.path == "/Bulk", lambda s: s.but(body=walked(s.body, plain)))
+
+
+def bulk_without_patches(sent: Sent, serve: Serve) -> Got:
+    """Doesn't find what a bulkId in a path means."""
+    if sent.path != "/Bulk":
+        return serve(sent)
+    kept = [one for one in sent.body["Operations"] if one["method"] != "PATCH"]
+    got = serve(sent.but(body={**sent.body, "Operations": kept}))
+    if len(kept) < len(sent.body["Operations"]):
+        return got.having(Operations=[*got.body["Operations"], {"method": "PATCH", "status": "404"}])
+    return got
+
+
+def bulk_pretended(sent: Sent, serve: Serve) -> Got:
+    """Says that it is done."""
+    if sent.path == "/Bulk" and "bulk-one" in str(sent.body):
+        answers = [
+            {"method": one["method"], "bulkId": one["bulkId"], "status": "201"} for one in sent.body["Operations"]
+        ]
+        return Got(200, {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkResponse"], "Operations": answers})
+    return serve(sent)
+
+
+def bulk_cut_short(sent: Sent, serve: Serve) -> Got:
+    """Takes as many operations as it can and forgets the rest."""
+    if sent.path == "/Bulk" and len(sent.body["Operations"]) > 1000:
+        return serve(sent.but(body={**sent.body, "Operations": sent.body["Operations"][:1000]}))
+    return serve(sent)
+
+
+def with_cursor(sent: Sent, cursor: str) -> Sent:
+    return sent.but(query=urlencode({**sent.parameters, "cursor": cursor}))
+
+
+def made_up(sent: Sent) -> bool:
+    return sent.parameters.get("cursor", "").startswith("scim-doctor-")
+
+
+def padded_cursors(sent: Sent, serve: Serve) -> Got:
+    """Cursors in base64 with its padding."""
+    got = serve(with_cursor(sent, sent.parameters["cursor"].rstrip("=")) if "cursor" in sent.parameters else sent)
+    return got.having(nextCursor=f"{got.body['nextCursor']}==") if "nextCursor" in (got.body or {}) else got
+
+
+def with_resource_type(**members: Any) -> Fault:
+    """/ResourceTypes lists one more."""
+    kind = {"id": "Role", "name": "Role", "endpoint": "/Roles", "schema": ENTERPRISE, **members}
+    return answer(lambda s: s.path == "/ResourceTypes", lambda g: g.having(Resources=[*g.body["Resources"], kind]))
+
+
+def me(got: Got) -> Fault:
+    return lambda sent, serve: got if sent.path == "/Me" and _authenticated(sent) else serve(sent)
+
+
 # --- the faults -------------------------------------------------------------------------------------------------
 _ANY_PATCH = ("Replace", "Add", "Remove")
 _MOBILE = 'phoneNumbers[type eq "mobile"].value'
@@ -314,6 +396,10 @@ def _manager(op: dict[str, Any]) -> bool:
 
 def _members(op: dict[str, Any]) -> bool:
     return path(op) == "members"
+
+
+def _bare(one: dict[str, Any]) -> dict[str, Any]:
+    return without("subAttributes")(one)
 
 
 def _small(op: dict[str, Any]) -> bool:
@@ -401,6 +487,19 @@ ROWS = [
         ),
     ),
     Row(
+        "schemas-attributes",
+        "attributes without multiValued",
+        answer(lambda s: s.path == "/Schemas", lambda g: g.but(body=walked(g.body, without("multiValued")))),
+    ),
+    Row(
+        "schemas-attributes",
+        "a complex attribute without sub-attributes",
+        answer(
+            lambda s: s.path == "/Schemas",
+            lambda g: g.but(body=walked(g.body, lambda one: _bare(one) if one.get("name") == "roles" else one)),
+        ),
+    ),
+    Row(
         "schemas-types",
         "no canonicalValues",
         answer(lambda s: s.path == "/Schemas", lambda g: g.but(body=walked(g.body, _TYPES))),
@@ -412,6 +511,7 @@ ROWS = [
             lambda s: s.path == "/Schemas",
             lambda g: g.having(Resources=[one for one in g.body["Resources"] if one["id"] != ENTERPRISE]),
         ),
+        also="resource-types-schemas",
     ),
     Row(
         "schemas-group",
@@ -420,11 +520,30 @@ ROWS = [
             lambda s: s.path == "/Schemas",
             lambda g: g.having(Resources=[one for one in g.body["Resources"] if not one["id"].endswith("Group")]),
         ),
+        also="resource-types-schemas",
     ),
     Row(
         "resource-types",
         "a bare array of resource types",
         answer(lambda s: s.path == "/ResourceTypes", lambda g: g.but(body=g.body["Resources"])),
+    ),
+    Row(
+        "resource-types-schemas",
+        "an extension without a schema",
+        answer(
+            lambda s: s.path == "/ResourceTypes",
+            lambda g: g.having(
+                Resources=[
+                    {**one, "schemaExtensions": [{"schema": "urn:example:2.0:Ours"}]} for one in g.body["Resources"]
+                ]
+            ),
+        ),
+    ),
+    Row("resource-types-served", "a resource type that isn't served", with_resource_type()),
+    Row(
+        "resource-types-served",
+        "a resource type at another host",
+        with_resource_type(endpoint="https://roles.example.com/Roles"),
     ),
     Row(
         "service-provider-config",
@@ -938,6 +1057,10 @@ ROWS = [
         "startIndex 0",
         answer(lambda s: s.parameters.get("startIndex") == "0", lambda g: g.having(startIndex=0)),
     ),
+    Row("me", "a page of HTML for what isn't there", me(Got(404, b"<html>404</html>", {"content-type": "text/html"}))),
+    Row("me", "500", me(refused(500))),
+    Row("me", "redirects to a portal", me(Got(302, None, {"location": "https://portal.example.com/me"}))),
+    Row("me-location", "no Location", me(Got(200, {"id": "1", "userName": "somebody"}))),
     Row("paging-walk", "totals of a page", page_totals),
     Row(
         "paging-start-index",
@@ -945,6 +1068,72 @@ ROWS = [
         answer(lambda s: listing("/Users")(s) and "externalId" in s.filter, lambda g: g.having(startIndex=1)),
     ),
     Row("paging-past-the-end", "the first page again", last_page_again),
+    Row("pagination-config", "cursors unless asked", configured("pagination", defaultPaginationMethod="cursor")),
+    Row("pagination-config", "no index", configured("pagination", index=False)),
+    Row("pagination-config", "a timeout of nothing", configured("pagination", cursorTimeout=0)),
+    Row(
+        "cursor-index",
+        "startIndex is ignored",
+        read(
+            lambda s: listing("/Users")(s) and s.parameters.get("startIndex") == "2" and s.parameters["count"] == "1",
+            lambda s: s.but(query="startIndex=1&count=1"),
+        ),
+    ),
+    Row("cursor-unknown", "the first page for any cursor", read(made_up, lambda s: with_cursor(s, ""))),
+    Row("cursor-unknown", "no scimType", answer(made_up, lambda g: g.but(body=without("scimType")(g.body)))),
+    Row(
+        "cursor-walk",
+        "the first page again",
+        read(
+            lambda s: bool(s.parameters.get("cursor")) and not made_up(s),
+            lambda s: with_cursor(s, ""),
+        ),
+    ),
+    Row(
+        "cursor-walk",
+        "no end",
+        answer(
+            lambda s: bool(s.parameters.get("cursor")) and not made_up(s),
+            lambda g: g if "nextCursor" in g.body else g.having(nextCursor=""),
+        ),
+    ),
+    Row(
+        "cursor-walk",
+        "no second page",
+        answer(lambda s: "cursor" in s.parameters, lambda g: g.but(body=without("nextCursor")(g.body))),
+    ),
+    Row("cursor-letters", "cursors with padding", padded_cursors),
+    Row(
+        "cursor-first-page",
+        "a way back from the first page",
+        answer(lambda s: s.parameters.get("cursor") == "", lambda g: g.having(previousCursor="first")),
+    ),
+    Row("bulk-config", "bulk without a limit", configured("bulk", maxOperations=0)),
+    Row("bulk-config", "nothing said", configured("bulk", supported=None)),
+    Row("bulk-endpoint", "offered and not there", refuse(lambda s: s.path == "/Bulk", 404)),
+    Row(
+        "bulk-endpoint",
+        "not offered and a fault",
+        lambda sent, serve: (
+            Got(500, b"<html>500</html>") if sent.path == "/Bulk" else configured("bulk", supported=False)(sent, serve)
+        ),
+    ),
+    Row(
+        "bulk-create",
+        "200 for a creation",
+        bulk_answers(lambda one: {**one, "status": "200"} if one["status"] == "201" else one),
+    ),
+    Row("bulk-create", "answered and not done", bulk_pretended),
+    Row("bulk-id", "no bulkId", bulk_answers(without("bulkId"))),
+    Row("bulk-status", "status as a number", bulk_answers(lambda one: {**one, "status": int(one["status"])})),
+    Row("bulk-location", "no location", bulk_answers(without("location"))),
+    Row("bulk-reference", "no references in paths", bulk_without_patches),
+    Row("bulk-member", "no references in data", bulk_takes_text("bulkId:member")),
+    Row("bulk-goes-on", "stops at the first error", bulk_reads(failOnErrors=1)),
+    Row("bulk-error", "no response", bulk_answers(without("response"))),
+    Row("bulk-stop", "ignores failOnErrors", bulk_reads(failOnErrors=None)),
+    Row("bulk-unknown-reference", "stores what it can't find", bulk_takes_text("bulkId:nobody")),
+    Row("bulk-too-many", "cut short", bulk_cut_short),
     Row(
         "user-delete",
         "200 for DELETE",

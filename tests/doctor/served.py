@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -105,7 +106,7 @@ class Bent(httpx.BaseTransport):
 
     def serve(self, sent: Sent) -> Got:
         content = b"" if sent.body is None else json.dumps(sent.body).encode()
-        parameters = dict(parse_qsl(sent.query, errors="replace"))
+        parameters = dict(parse_qsl(sent.query, keep_blank_values=True, errors="replace"))
         request = Request(sent.method, BASE + sent.path, parameters, sent.headers, content, ORIGIN)
         with self._lock:
             response = self._loop.run_until_complete(self._handler.handle(request))
@@ -124,14 +125,16 @@ class Bent(httpx.BaseTransport):
 
 
 @contextmanager
-def bent(fault: Fault = sound) -> Iterator[Bent]:
-    """Our service with an empty store in memory, behind a fault."""
+def bent(fault: Fault = sound, schemas: Path | None = None) -> Iterator[Bent]:
+    """Our service with an empty store in memory and perhaps a folder of own schemas, behind a fault."""
     loop = asyncio.new_event_loop()
-    service = build(Settings(dev_token=TOKEN))
+    service = build(Settings(dev_token=TOKEN, schemas=schemas))
     assert isinstance(service.handler, Handler)
-    yield Bent(service.handler, loop, fault)
-    loop.run_until_complete(service.close())
-    loop.close()
+    try:
+        yield Bent(service.handler, loop, fault)
+    finally:
+        loop.run_until_complete(service.close())
+        loop.close()
 
 
 class Outside:

@@ -49,13 +49,13 @@ def _examine(row: Row, checks: Sequence[Check]) -> None:
         assert {line.split()[0].rpartition("/")[2] for line in report.left_behind} == ids
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.check for row in ROWS])
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.check}: {row.name}" for row in ROWS])
 def test_a_planted_fault_is_named_by_the_check_for_it(row: Row) -> None:
     _examine(row, _around(row))
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("row", ROWS, ids=[row.check for row in ROWS])
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.check}: {row.name}" for row in ROWS])
 def test_a_planted_fault_is_named_by_no_other_check_of_the_whole_catalogue(row: Row) -> None:
     _examine(row, CHECKS)
 

@@ -13,6 +13,7 @@ from scim.doctor.report import as_json, as_text
 from tests.doctor.served import Bent, Got, Sent, Serve, bent, examined, refused
 
 TOKEN = 'sEcret/"tok<en&+4711.withPartsThatAreLong=='
+TESTS = "a-token-for-tests"
 _FORMS = (as_text, as_json, as_html)
 _HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=y>\x1b[2J\u202e</pre></details>"
 
@@ -125,9 +126,32 @@ def test_other_peoples_values_are_not_shown() -> None:
     assert not report.left_behind
 
 
+def test_whoever_the_token_belongs_to_and_resources_of_an_own_type_are_not_shown() -> None:
+    me = {"id": "1", "userName": "quentina@example.com", "displayName": "Quentina"}
+    device = {"id": "2", "endpoint": "https://quentina.example.com", "attributes": ["quentina"]}
+    devices = {"id": "Device", "name": "Device", "endpoint": "/Devices", "schema": "urn:example:2.0:Device"}
+
+    def personal(sent: Sent, serve: Serve) -> Got:
+        if sent.path == "/Me":
+            return Got(200, me)
+        got = serve(sent)
+        if sent.path == "/Devices":
+            return serve(sent.but(path="/Users")).having(Resources=[device], totalResults=1)
+        return got.having(Resources=[*got.body["Resources"], devices]) if sent.path == "/ResourceTypes" else got
+
+    report = _report(personal, token=TESTS)
+    shown = [result.evidence[-1] for result in report.results if result.check.id in {"me", "resource-types-served"}]
+    assert [(one.status, one.url.rpartition("/")[2].partition("?")[0]) for one in shown] == [
+        (200, "Devices"),
+        (200, "Me"),
+    ]
+    for form in _FORMS:
+        assert "quentina" not in form(report).lower()
+
+
 def test_long_bodies_are_cut() -> None:
     long = lambda sent, serve: refused(500, "x" * 100_000)  # noqa: E731
-    assert len(as_text(_report(long))) < 60_000
+    assert len(as_text(_report(long))) < 80_000
 
 
 def _person(server: Bent) -> None:

@@ -226,7 +226,100 @@ def test_objects_carry_the_run_in_their_names() -> None:
         report = examined(server)
         for sent in server.seen:
             if sent.method == "POST":
-                assert f"scim-doctor-{report.run}-" in json.dumps(sent.body).lower()
+                for made in _made_by(sent):
+                    assert f"scim-doctor-{report.run}-" in json.dumps(made).lower()
+
+
+def _made_by(sent: Sent) -> list[Any]:
+    """The bodies of what a POST may make; nothing is at the endpoint of the operations that are too many."""
+    if sent.path != "/Bulk":
+        return [sent.body]
+    made = [one for one in sent.body["Operations"] if one["method"] == "POST"]
+    return [one["data"] for one in made if one["path"] != "/ScimDoctorNoSuch" or one["data"]]
+
+
+def test_an_endpoint_of_another_host_gets_no_request() -> None:
+    """The token would go with it."""
+    listed = [
+        "https://other.example.com/Roles",
+        "@other.example.com/Roles",
+        "//other.example.com",
+        "/../Roles",
+        "/Roles?a",
+    ]
+
+    def elsewhere(sent: Sent, serve: Serve) -> Got:
+        got = serve(sent)
+        if sent.path != "/ResourceTypes":
+            return got
+        return got.having(Resources=[*got.body["Resources"], {"name": "Role", "endpoint": listed[0]}])
+
+    while listed:
+        with bent(elsewhere) as server:
+            report = examined(server, write=False)
+            assert not [sent for sent in server.seen if "Roles" in sent.path or "other" in sent.path]
+        found = next(one for one in report.results if one.check.id == "resource-types-served")
+        assert found.verdict == "fail"
+        listed.pop(0)
+
+
+def test_what_a_bulk_is_to_make_is_deleted_whatever_its_answer_says() -> None:
+    """An operation carried out in spite of failOnErrors, or answered with an error."""
+
+    def contrary(sent: Sent, serve: Serve) -> Got:
+        if sent.path != "/Bulk":
+            return serve(sent)
+        got = serve(sent.but(body={name: value for name, value in sent.body.items() if name != "failOnErrors"}))
+        if got.status != 200:
+            return got
+        told = [{"method": "POST", "status": "400", "bulkId": one.get("bulkId")} for one in got.body["Operations"]]
+        return got.having(Operations=told)
+
+    made = 0
+
+    def counted(sent: Sent, serve: Serve) -> Got:
+        nonlocal made
+        got = contrary(sent, serve)
+        if sent.path == "/Bulk":
+            made += len(server.everything()["/Users"])
+        return got
+
+    with bent(counted) as server:
+        report = examined(server)
+        assert server.everything() == {"/Users": [], "/Groups": []}
+    assert made
+    assert report.left_behind == ()
+
+
+def test_a_bulk_changes_nobody_else() -> None:
+    with bent() as server:
+        foreign = _people(server)
+        client = _client(server)
+        patch = {"method": "PATCH", "path": f"/Users/{foreign}", "bulkId": "a", "data": {}}
+        with pytest.raises(NotOurs):
+            Objects(client, "0badcafe").bulk([patch])
+        with pytest.raises(NotOurs):
+            Objects(client, "0badcafe").bulk([{**patch, "path": "/Users/bulkId:b"}])
+        assert server.seen == []
+        client.close()
+
+
+def test_a_bulk_whose_answer_leads_to_somebody_else_gets_nobody_deleted() -> None:
+    foreign = ""
+
+    def wrong_location(sent: Sent, serve: Serve) -> Got:
+        got = serve(sent)
+        if sent.path != "/Bulk" or got.status != 200:
+            return got
+        return got.having(Operations=[{**one, "location": f"/Users/{foreign}"} for one in got.body["Operations"]])
+
+    with bent(wrong_location) as server:
+        foreign = _people(server)
+        before = server.everything()
+        report = examined(server)
+        assert server.everything() == before
+    assert report.left_behind == ()
+    assert next(one for one in report.results if one.check.id == "bulk-location").verdict == "fail"
 
 
 def test_cookies_are_not_kept() -> None:

@@ -1,18 +1,22 @@
 """The doctor at whole servers: nothing to find at ours, what a strict server gets wrong, nobody else's object touched."""
 
 import logging
+from pathlib import Path
 
 import httpx
 import pytest
+from scim2_models import Pagination
 from scim2_server.memory import InMemoryStorage
+from scim2_server.service import ScimService
 from scim2_server.testserver.application import BearerTokenApplication
 from scim2_server.utils import load_default_provider
 
 from scim.doctor.catalogue import Report
-from tests.conftest import BASE, TOKEN, CosmosServer, PortClient, Server
-from tests.doctor.served import Outside, bent, examined, named
+from scim.doctor.checks import CHECKS, me
+from tests.conftest import BASE, ORIGIN, TOKEN, CosmosServer, PortClient, Server
+from tests.doctor.served import Got, Outside, bent, examined, named
 
-# What scim2-server, which keeps to the RFCs by the letter, does to a job of Entra's.
+# Bulk it has, and the doctor finds nothing wrong with it. What scim2-server, which keeps to the RFCs by the letter, does to a job of Entra's.
 STRICT = {
     "www-authenticate": "warning",
     "service-provider-config": "warning",
@@ -62,6 +66,7 @@ def _finds_nothing(client: PortClient) -> None:
         "https: a server on this machine; Entra needs https",
         "certificate: the Tenant URL isn't https",
         "tls-1.2: the Tenant URL isn't https",
+        "me-location: /Me was answered 501",
     ]
     assert not report.stopped
     assert report.left_behind == ()
@@ -82,18 +87,49 @@ def test_finds_nothing_on_cosmos_db_and_leaves_nothing_behind(
     _finds_nothing(cosmos_client)
 
 
-@pytest.fixture
-def strict() -> httpx.WSGITransport:
+@pytest.mark.parametrize(
+    ("got", "found"),
+    [
+        (Got(200, {"id": "1", "userName": "x"}, {"location": f"{ORIGIN}{BASE}/Users/1"}), []),
+        (Got(308, None, {"location": f"{ORIGIN}{BASE}/Users/1"}), []),
+        (Got(308, None, {"location": f"{BASE}/Users/1"}), []),
+        (Got(308, None, {"location": f"{ORIGIN}.example.com{BASE}/Users/1"}), ["me"]),
+        (Got(308, None, {"location": "//example.com/Users/1"}), ["me"]),
+        (Got(308, None, {}), ["me"]),
+    ],
+)
+def test_me_may_be_a_resource_or_a_redirect_to_one_and_to_nothing_else(got: Got, found: list[str]) -> None:
+    checks = [check for check in CHECKS if check.id in {"reachable", "token-accepted"} or check in me.CHECKS]
+    with bent(lambda sent, serve: got if sent.path == "/Me" else serve(sent)) as server:
+        assert named(examined(server, checks=checks)) == found
+
+
+def test_finds_nothing_on_a_service_with_resource_types_of_its_own() -> None:
+    with bent(schemas=Path("examples/schemas")) as server:
+        report = examined(server)
+    assert named(report) == []
+    found = {one.check.id: one.found for one in report.results}
+    assert found["resource-types-served"] == "Device, Entitlement"
+
+
+def _strict(*, cursors: bool) -> httpx.WSGITransport:
     logging.getLogger("scim2_server").setLevel(logging.CRITICAL)
-    application = BearerTokenApplication(InMemoryStorage(), load_default_provider(), bearer_tokens=[TOKEN])
-    return httpx.WSGITransport(application)
+    provider = load_default_provider()
+    if cursors and provider.config is not None:
+        provider.config.pagination = Pagination(cursor=True, index=True, default_pagination_method="index")
+    service = ScimService(provider, secret=TOKEN)
+    return httpx.WSGITransport(BearerTokenApplication(InMemoryStorage(), provider, service, bearer_tokens=[TOKEN]))
 
 
-def test_finds_the_faults_of_a_strict_server(strict: httpx.WSGITransport) -> None:
-    report = examined(strict, "https://scim.example.com/v2")
+@pytest.mark.parametrize("cursors", [False, True], ids=["by index", "by index and cursor"])
+def test_finds_the_faults_of_a_strict_server(cursors: bool) -> None:
+    report = examined(_strict(cursors=cursors), "https://scim.example.com/v2")
     assert {one.check.id: one.verdict for one in report.results if one.verdict in {"fail", "warning"}} == STRICT
     assert report.left_behind == ()
     assert not report.stopped
+    verdicts = {one.check.id: one.verdict for one in report.results}
+    assert verdicts["bulk-too-many"] == "pass"
+    assert verdicts["cursor-first-page"] == ("pass" if cursors else "skipped")
 
 
 def test_only_reads_unless_told_to_write() -> None:

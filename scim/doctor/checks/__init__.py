@@ -5,14 +5,17 @@ from typing import Final
 from scim.doctor.catalogue import Check
 from scim.doctor.checks import (
     active,
+    bulk,
     connection,
     creation,
+    cursors,
     deletion,
     discovery,
     groups,
     load,
     managers,
     matching,
+    me,
     members,
     paging,
     patches,
@@ -32,7 +35,10 @@ SUBJECTS: Final[tuple[tuple[Check, ...], ...]] = (
     groups.CHECKS,
     members.CHECKS,
     queries.CHECKS,
+    me.CHECKS,
     paging.CHECKS,
+    cursors.CHECKS,
+    bulk.CHECKS,
     deletion.CHECKS,
     load.CHECKS,
 )

@@ -1,5 +1,6 @@
 """Schemas, ResourceTypes and ServiceProviderConfig, as the portal and Microsoft's validators read them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ _WORDS: Final = {
     "returned": {"always", "never", "default", "request"},
     "uniqueness": {"none", "server", "global"},
 }
+_REQUIRED: Final[dict[str, type]] = {"name": str, "type": str, "multiValued": bool, "required": bool}
+_ENDPOINT: Final = re.compile(r"/?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 # Entra's default mapping of users, but for what RFC 7643 §3.1 leaves out of schemas.
 _MAPPED: Final = {
     CORE: "active addresses displayName emails name.familyName name.givenName phoneNumbers preferredLanguage title userName",
@@ -58,6 +61,15 @@ def canonical_values(visit: Visit) -> None:
             raise Fault(f"{path} has no canonicalValues")
 
 
+def characteristics(visit: Visit) -> None:
+    for path, attribute in _attributes(visit):
+        for name, form in _REQUIRED.items():
+            if not isinstance(attribute.get(name), form):
+                raise Fault(f"{name} of {path} is {attribute.get(name)!r}", warning=form is bool)
+        if attribute["type"] == "complex" and not _objects(attribute.get("subAttributes")):
+            raise Fault(f"{path} is complex and has no subAttributes")
+
+
 def mapped(visit: Visit) -> None:
     known = _schemas(visit)
     for urn, names in _MAPPED.items():
@@ -75,14 +87,48 @@ def group_schema(visit: Visit) -> None:
 
 
 def resource_types(visit: Visit) -> None:
-    found = {str(one.get("name")): one for one in listed(visit.client.get("/ResourceTypes"))}
-    visit.kept["resource types"] = set(found)
+    answer = visit.client.get("/ResourceTypes")
+    found = {str(one.get("name")): one for one in listed(answer)}
+    visit.kept["resource types"], visit.kept["resource types answer"] = found, answer
     if found.get("User", {}).get("endpoint") not in {"/Users", "Users"}:
         raise Fault("/ResourceTypes has no User with the endpoint /Users")
 
 
+def _resource_types(visit: Visit) -> dict[str, dict[str, Any]]:
+    """The resource types by name, as they were read already."""
+    visit.client.exchanges.append(visit.kept["resource types answer"])
+    found: dict[str, dict[str, Any]] = visit.kept["resource types"]
+    return found
+
+
+def described(visit: Visit) -> None:
+    known = {urn.lower() for urn in _schemas(visit)}
+    for name, kind in _resource_types(visit).items():
+        extensions = [one.get("schema") for one in _objects(kind.get("schemaExtensions"))]
+        for urn in (kind.get("schema"), *extensions):
+            if not isinstance(urn, str) or urn.lower() not in known:
+                raise Fault(f"{name} has the schema {urn!r}, which /Schemas doesn't list")
+
+
+def served(visit: Visit) -> str:
+    # Users and groups have checks of their own.
+    kinds = {name: kind for name, kind in _resource_types(visit).items() if name not in {"User", "Group"}}
+    for name, kind in kinds.items():
+        endpoint = kind.get("endpoint")
+        # A path and nothing else: an address of another host would get the token.
+        if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
+            raise Fault(f"the endpoint of {name} is {endpoint!r} instead of a path as /Users")
+        try:
+            listed(visit.client.get(f"/{endpoint.lstrip('/')}", startIndex=1, count=1))
+        except Fault as fault:
+            raise Fault(f"{name} at {endpoint}: {fault}") from None
+    return ", ".join(kinds) or "none but users and groups"
+
+
 def service_provider_config(visit: Visit) -> None:
-    found = status(visit.client.get("/ServiceProviderConfig"), 200).resource
+    answer = visit.client.get("/ServiceProviderConfig")
+    found = status(answer, 200).resource
+    visit.kept["config"], visit.kept["config answer"] = found, answer
     for name in ("patch", "filter"):
         feature = found.get(name)
         if not isinstance(feature, dict) or feature.get("supported") is not True:
@@ -154,6 +200,14 @@ CHECKS: Final = (
         ("schemas",),
     ),
     Check(
+        "schemas-attributes",
+        "Every attribute in /Schemas has name, type, multiValued and required, and sub-attributes if it is complex",
+        INCOMPATIBLE,
+        "Give every attribute its characteristics (RFC 7643 §7), also those of your own schemas.",
+        characteristics,
+        ("schemas",),
+    ),
+    Check(
         "schemas-types",
         "Every type that mappings select by has canonicalValues",
         GALLERY,
@@ -185,6 +239,23 @@ CHECKS: Final = (
         GALLERY,
         "Answer GET /ResourceTypes with a ListResponse; each resource type has name, endpoint and schema.",
         resource_types,
+    ),
+    Check(
+        "resource-types-schemas",
+        "/Schemas lists the schema and the extensions of every resource type",
+        GALLERY,
+        "List every schema that a resource type names; the portal finds an application's own attributes nowhere else.",
+        described,
+        ("schemas", "resource-types"),
+        warning=True,
+    ),
+    Check(
+        "resource-types-served",
+        "Every resource type's endpoint answers with a list",
+        GALLERY,
+        "Serve what /ResourceTypes lists, with 200 and a ListResponse also if it is empty, or take it out.",
+        served,
+        ("resource-types",),
     ),
     Check(
         "service-provider-config",

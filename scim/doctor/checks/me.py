@@ -1,0 +1,66 @@
+"""GET /Me, the alias of whoever holds the token (RFC 7644 §3.11). Entra never asks for it; other clients try it."""
+
+from typing import Final
+
+from scim.doctor.catalogue import HARMLESS, ME, Check
+from scim.doctor.exchange import Exchange
+from scim.doctor.expect import error_body
+from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.visit import Visit
+
+_REFUSED: Final = frozenset({403, 404, 501})
+
+
+def answered(visit: Visit) -> str:
+    answer = visit.client.get("/Me")
+    visit.kept["me"] = answer
+    if answer.error is not None:
+        raise Fault(f"no response: {answer.error}")
+    if answer.status == 308 and _below(visit, answer):
+        return "redirects to a resource"
+    if 300 <= answer.status < 400:
+        raise Fault(f"redirects ({answer.status}) to somewhere else than a resource of this endpoint")
+    if answer.status in _REFUSED:
+        error_body(answer)
+    elif answer.status != 200:
+        raise Fault(f"GET was answered {answer.status} instead of 200, 404, 501 or 403")
+    elif not isinstance(answer.resource.get("id"), str):
+        raise Fault("a 200 without a resource that has an id")
+    return f"answered {answer.status}"
+
+
+def _below(visit: Visit, answer: Exchange) -> bool:
+    """Whether Location leads to a resource of this endpoint."""
+    base = visit.client.endpoint
+    target = answer.headers.get("location", "").removeprefix(base.origin)
+    return target.startswith(f"{base.path}/") and not target.startswith("//")
+
+
+def location(visit: Visit) -> None:
+    answer: Exchange = visit.kept["me"]
+    visit.client.exchanges.append(answer)
+    if answer.status != 200:
+        raise Skip(f"/Me was answered {answer.status}")
+    if not answer.headers.get("location", "").rstrip("/").endswith(f"/{answer.resource['id']}"):
+        raise Fault("the header Location is missing or isn't the address of the resource itself")
+
+
+CHECKS: Final = (
+    Check(
+        "me",
+        "GET /Me is answered 200, 404, 501 or 403, in SCIM form",
+        ME,
+        "Answer 501 with a SCIM error if there is no /Me, 404 if nobody belongs to the token, else the resource. Redirect by "
+        "308 to the resource itself or not at all.",
+        answered,
+    ),
+    Check(
+        "me-location",
+        "The Location of /Me is the resource's own",
+        HARMLESS,
+        "Send the resource's permanent address in Location (RFC 7644 §3.11).",
+        location,
+        ("me",),
+        warning=True,
+    ),
+)
