@@ -8,11 +8,12 @@ READY  := .venv/ready
 # uv makes the environment; any release will do. Requirements are compiled by the pinned one inside it.
 UV     := $(or $(shell command -v uv 2>/dev/null),.tools/uv/bin/uv)
 
-COMPILE := .venv/bin/uv pip compile pyproject.toml --quiet --universal --generate-hashes --annotation-style line \
+COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --annotation-style line \
            --custom-compile-command "make requirements"
 # Developers run the very pins that Azure installs, hence the constraint.
-COMPILE_RUNTIME := $(COMPILE)
-COMPILE_DEV     := $(COMPILE) --extra serve --group dev --constraint requirements.txt
+COMPILE_RUNTIME := $(COMPILE) pyproject.toml
+COMPILE_DEV     := $(COMPILE) pyproject.toml --extra serve --group dev --constraint requirements.txt
+COMPILE_FUZZ    := $(COMPILE) --group fuzz
 
 .PHONY: help setup serve test soak bench check check-format check-requirements doctor lint types imports secrets format \
         requirements clean
@@ -39,7 +40,8 @@ serve: $(READY) ## Serve SCIM on this machine; ARGS="--port 8080 --data scim.db"
 test: $(READY) ## Run the test suite, several files at once; ARGS="-k filter" passes options
 	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-soak: $(READY) ## Run the long tests
+soak: $(READY) ## Run the long tests; on Linux on x86-64, where atheris can be installed
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes --requirement requirements-fuzz.txt
 	@.venv/bin/pytest -m soak -o faulthandler_timeout=0 $(ARGS)
 
 bench: $(READY) ## Run the benchmarks; ARGS passes options
@@ -63,11 +65,12 @@ secrets: $(READY) ## Is a key, a token or a password in any file?
 	@$(PYTHON) .ci/find_secrets.py
 
 check-requirements: $(READY) ## Do the pinned requirements follow from pyproject.toml? A newer release alone is no failure
-	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && cp requirements.txt requirements-dev.txt "$$new" && \
+	@new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && cp requirements*.txt "$$new" && \
 	$(COMPILE_RUNTIME) --output-file "$$new/requirements.txt" && \
 	$(COMPILE_DEV) --output-file "$$new/requirements-dev.txt" && \
-	diff -u requirements.txt "$$new/requirements.txt" && diff -u requirements-dev.txt "$$new/requirements-dev.txt" && \
-	{ ! grep -nE '://|^-' requirements.txt requirements-dev.txt; } && \
+	$(COMPILE_FUZZ) --output-file "$$new/requirements-fuzz.txt" && \
+	( for file in requirements*.txt; do diff -u "$$file" "$$new/$$file" || exit 1; done ) && \
+	{ ! grep -nE '://|^-' requirements*.txt; } && \
 	echo "requirements follow from pyproject.toml" || \
 	{ echo "requirements don't follow from pyproject.toml, or name an address: run make requirements" >&2; exit 1; }
 
@@ -82,9 +85,10 @@ format: $(READY) ## Format and sort imports
 	@.venv/bin/ruff check --quiet --fix --select I .
 	@.venv/bin/ruff format .
 
-requirements: $(READY) ## Compile both requirements files anew, with the newest releases
+requirements: $(READY) ## Compile the requirements files anew, with the newest releases
 	@$(COMPILE_RUNTIME) --upgrade --output-file requirements.txt
 	@$(COMPILE_DEV) --upgrade --output-file requirements-dev.txt
+	@$(COMPILE_FUZZ) --upgrade --output-file requirements-fuzz.txt
 
 clean: ## Remove everything that make has made
 	rm -rf .venv .tools .python_packages .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

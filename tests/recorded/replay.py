@@ -351,6 +351,10 @@ def departures(answer: Answer) -> Iterator[str]:
         yield "a password is answered"
     if body.get("schemas") == [LIST_RESPONSE]:
         numbers = [body.get(name) for name in ("totalResults", "startIndex", "itemsPerPage")]
+        if "nextCursor" in body or "previousCursor" in body:
+            if "startIndex" in body:
+                yield "startIndex is answered beside a cursor"
+            del numbers[1]
         if any(type(number) is not int for number in numbers):
             yield f"totalResults, startIndex and itemsPerPage are {numbers}"
         elif body["itemsPerPage"] != len(body.get("Resources", [])) or body["totalResults"] < body["itemsPerPage"]:

@@ -9,6 +9,7 @@ USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 _ATTRIBUTES = (
     "userName", "externalId", "id", "active", "name.givenName", "name", "emails", "emails.value", "emails.type",
@@ -162,6 +163,48 @@ def search(random: Random) -> dict[str, Any]:
     return {"schemas": [SEARCH], **parameters(random)}
 
 
+def bulk(random: Random, *ids: str) -> dict[str, Any]:
+    """The body of a bulk request, of operations on new resources, on these ones and on each other's."""
+    names = [
+        name if random.random() < 0.9 else text(random) for name in random.sample("abcdef", random.randrange(1, 6))
+    ]
+    listed = [_bulk_operation(random, name if random.random() < 0.95 else "a", names, ids) for name in names]
+    body: dict[str, Any] = {"schemas": [BULK], "Operations": listed}
+    if random.random() < 0.3:
+        body["failOnErrors"] = random.choice((1, 2, 0, -1, "1", 1.5, None, 2**70))
+    if random.random() < 0.05:
+        body["Operations"] = value(random)
+    return body
+
+
+def _bulk_operation(random: Random, name: str, names: Sequence[str], ids: tuple[str, ...]) -> dict[str, Any]:
+    # One that isn't a method at all has the whole request refused.
+    methods = ("POST", "POST", "PUT", "PATCH", "DELETE", "patch") if random.random() < 0.97 else ("GET", "", None)
+    method = random.choice(methods)
+    reference = f"bulkId:{random.choice(names)}"
+    # Who is there is needed for the requests that follow.
+    id = random.choice(
+        (*(2 * ids if method != "DELETE" else ()), reference, "01890a5d-ac96-774b-bcce-000000000001", text(random))
+    )
+    kinds = (
+        ("/Users", "/Groups") if random.random() < 0.8 else ("/users/", "Groups", "/Me", "/Bulk", "", "/Users/.search")
+    )
+    kind = random.choice(kinds)
+    data = random.choice((resource, resource, operations, value))(random)
+    if isinstance(data, dict) and random.random() < 0.7:
+        data["displayName"] = text(random)
+        data["members"] = [{"value": reference}, {"value": random.choice((*names, *ids))}]
+        data["manager"] = random.choice((reference, {"value": reference}, [{"value": [reference]}]))
+    operation = {"method": method, "path": kind if method == "POST" else f"{kind}/{id}", "data": data}
+    if method == "POST" or random.random() < 0.3:
+        operation["bulkId"] = name
+    if random.random() < 0.2:
+        operation["version"] = random.choice(('W/"1"', "*", '"', text(random)))
+    if random.random() < 0.05:
+        operation.pop(random.choice(list(operation)))
+    return operation
+
+
 def parameters(random: Random) -> dict[str, str]:
     """Query parameters of a list."""
     found = {"filter": filter_text(random)} if random.random() < 0.8 else {}
@@ -183,6 +226,87 @@ def body_bytes(random: Random, body: Any) -> bytes:
         at = random.randrange(len(broken) + 1)
         broken[at : at + random.randrange(3)] = random.randbytes(random.randrange(3))
     return bytes(broken)
+
+
+def any_body(random: Random) -> bytes:
+    """The body of some request."""
+    return body_bytes(random, random.choice((resource, operations, search, bulk, value))(random))
+
+
+def hostile_bytes(random: Random) -> bytes:
+    """A body that isn't so much wrong as it is too much: too deep, too long, in another encoding, with everything twice."""
+    sound = json.dumps(random.choice((resource, operations, search, bulk))(random)).encode("utf-8", "surrogatepass")
+    size = random.choice((10, 250, 1_000, 1_024, 5_000, 100_000))
+    match random.randrange(10):
+        case 0:
+            return b"\xef\xbb\xbf" * random.randrange(1, 3) + sound
+        case 1:
+            return sound.decode(errors="replace").encode(random.choice(("utf-16", "utf-32", "utf-7", "cp037")))
+        case 2:
+            opening, closing = random.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"value":', b"}]")))
+            return opening * size + b"1" * random.randrange(2) + closing * (size - random.randrange(2))
+        case 3:
+            number = random.choice((b"9", b"-9", b"0.", b"1e", b"-1e-", b"1e+")) + b"9" * size
+            return b'{"userName":"x","count":' + number + b',"startIndex":' + number + b"}"
+        case 4:
+            return b'{"userName":"' + random.choice((b"x", b"\\u0000", b"\\ud800", b"\xc3\xa9", b"\xff")) * size + b'"}'
+        case 5:
+            return b"{" + b",".join([b'"userName":"x"'] * size) + b"}"
+        case 6:
+            return b'{"Operations":[' + b",".join([b'{"op":"remove","path":"title"}'] * min(size, 2_000)) + b"]}"
+        case 7:
+            return b'{"emails":[' + b",".join([b'{"value":"x","primary":true}'] * min(size, 2_000)) + b"]}"
+        case 8:
+            return random.choice(
+                (b"", b" " * size, b"\x00", b"nul", b"NaN", b"[1,]", b"{'a':1}", b"\x1f\x8b\x08\x00", b"--x")
+            )
+        case _:
+            return sound[: random.randrange(len(sound))]
+
+
+def spoiled_bytes(random: Random, sound: bytes) -> bytes:
+    """The bytes with a few gone, doubled, moved or made into others."""
+    broken = bytearray(sound)
+    for _ in range(random.randrange(1, 5)):
+        at = random.randrange(len(broken) + 1)
+        match random.randrange(4):
+            case 0:
+                del broken[at : at + random.randrange(1, 4)]
+            case 1:
+                broken[at:at] = broken[at : at + random.randrange(1, 30)]
+            case 2:
+                broken[at:at] = random.choice(words()).encode("utf-8", "surrogatepass")
+            case _:
+                broken[at : at + 1] = random.randbytes(1)
+    return bytes(broken)
+
+
+def words() -> Sequence[str]:
+    """What filters, paths and bodies are made of."""
+    return (*_ATTRIBUTES, *_OPERATORS[:-1], "and", "or", "not", *'()[]{}",:.', PATCH, SEARCH, *_MEMBERS, *_LITERALS)
+
+
+_MEMBERS = (
+    "bulkId",
+    "bulkId:a",
+    "method",
+    "data",
+    "POST",
+    "failOnErrors",
+    "cursor",
+    "Operations",
+    "op",
+    "path",
+    "value",
+    "add",
+    "remove",
+    "replace",
+    "filter",
+    "sortBy",
+    "attributes",
+    "count",
+)
+_LITERALS = ("true", "false", "null", "1", "-0", "1e400", "2011-05-13T04:42:34Z", "\\u0000", "\ufeff", "ß", "İ")
 
 
 def _name(random: Random) -> str:

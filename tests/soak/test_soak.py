@@ -10,6 +10,7 @@ import pytest
 
 from scim.protocol import filter as syntax
 from scim.protocol.errors import ScimError
+from tests.conftest import BASE, Answer
 from tests.soak import fuzz
 from tests.soak.conftest import Log, Service
 
@@ -125,7 +126,7 @@ def test_a_user_in_many_groups_sees_them_all_and_leaves_them_all(
 def test_paging_through_all_users_misses_none_and_doubles_none(
     scale: int, service: Service, log: Log, request: pytest.FixtureRequest
 ) -> None:
-    """A client that follows `startIndex` to the end sees every user once, in the order of creation and sorted."""
+    """A client that follows `startIndex`, or cursors, to the end sees every user once, in the order of creation and sorted."""
     ids = [
         service.change("POST", "/Users", {"userName": f"user{number}", "externalId": f"e{number}"}).json["id"]
         for number in range(scale)
@@ -150,8 +151,33 @@ def test_paging_through_all_users_misses_none_and_doubles_none(
         assert sorted(seen) == sorted(ids)
         assert seen == ids if not parameters else names == sorted(names, reverse=True)
         told.append(f"| all pages of {most:,}, {what} | {pages} | {service.lap():.1f} |")
+    random = Random(seed_of(request))
+    for what, parameters in {
+        "in the order of creation": {},
+        "by `userName`, descending": {"sortBy": "userName", "sortOrder": "descending"},
+    }.items():
+        pages = paged_by_cursor(service, ids, most, random, parameters)
+        told.append(f"| by cursor, {what}, while one comes and one goes per page | {pages} | {service.lap():.1f} |")
     if is_soak(request):
         log.write(f"Paging through {scale:,} users", "| what | requests | seconds |", "|---|--:|--:|", *told)
+
+
+def paged_by_cursor(service: Service, ids: list[str], most: int, random: Random, parameters: dict[str, str]) -> int:
+    """Follow `nextCursor` to the end while others come and go; how many pages. Takes those who go out of `ids`."""
+    seen: list[str] = []
+    cursor, pages = "", 0
+    while cursor is not None:
+        page = service.get("/Users", cursor=cursor, count=most, **parameters)
+        seen += [user["id"] for user in page["Resources"]]
+        cursor, pages = page.get("nextCursor"), pages + 1
+        service.change("DELETE", f"/Users/{ids.pop(random.randrange(len(ids)))}")
+        service.change("POST", "/Users", {"userName": f"user{random.random()}"})
+    assert len(seen) == len(set(seen))
+    stayed = set(ids)
+    there = [id for id in seen if id in stayed]
+    assert len(there) == len(ids)
+    assert parameters or there == ids
+    return pages
 
 
 @scales(sample=2, long=600)
@@ -212,6 +238,8 @@ def tried_requests(service: Service, random: Random, users: list[str], group: st
             fuzz.search(random),
             {},
         ),
+        ("POST /Bulk", "POST", "/Bulk", fuzz.bulk(random, user, group), {}),
+        ("GET by cursor", "GET", "/Users", None, {**fuzz.parameters(random), "cursor": "", "count": "1"}),
     ]
     for what, method, path, body, parameters in tries:
         content = None if body is None else fuzz.body_bytes(random, body)
@@ -223,7 +251,24 @@ def tried_requests(service: Service, random: Random, users: list[str], group: st
         if what == "POST" and answer.status == 201 and random.random() < 0.9:
             # Most go again, so that searching stays quick and the seconds serve variety.
             service.change("DELETE", f"{path}/{answer.json['id']}")
+        if what == "POST /Bulk" and answer.status == 200:
+            yield from tried_operations(service, answer)
+        if what == "GET by cursor" and answer.status == 200 and "nextCursor" in answer.json:
+            following = {**parameters, "cursor": answer.json["nextCursor"]}
+            assert service.send(method, path, None, following).status == 200, shown
+            spoiled = {**following, "cursor": fuzz.spoiled(random, following["cursor"])}
+            yield f"GET by a spoiled cursor, {service.send(method, path, None, spoiled).status}"
         yield f"{what}, {answer.status}"
+
+
+def tried_operations(service: Service, answer: Answer) -> Iterator[str]:
+    """What became of each operation of a bulk request; what it created goes again."""
+    for operation in answer.json["Operations"]:
+        assert int(operation["status"]) < 500, operation
+        if operation["status"] == "201":
+            left = service.send("DELETE", operation["location"].partition(BASE)[2])
+            assert left.status in {204, 404}, left.body  # a later operation may have deleted it
+        yield f"{operation['method']} in a bulk, {operation['status']}"
 
 
 def everybody(service: Service) -> Iterator[dict[str, Any]]:
