@@ -7,12 +7,14 @@ billed.
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any, Final
 
 from benchmarks import costs, people
 from benchmarks.report import Section
+from tests.contract.cosmos import in_process
+from tests.contract.drafts import draft
 from tests.cosmos.costs import GROUP, ROWS, USER, Given, Service, service, user_id
 
 _TITLE: Final = "On Cosmos DB"
@@ -49,6 +51,7 @@ async def _text() -> str:
         growth = await _growth(running)
         sizes = _sizes(running)
         sample = await _sample(running, units)
+    units = {**units, **await _claim()}
     costs.write(units, {name: size.both for name, size in sizes.items()})
     stored = "\n".join(f"| {name} | {size.item:,} | {size.indexed:,} |" for name, size in sizes.items())
     return f"""The service through the real SDK on the emulator of the tests, an account with Strong consistency. Request units (RU)
@@ -93,21 +96,53 @@ def _written(calls: Mapping[str, int]) -> str:
     return ", ".join(named) or "none"
 
 
+async def _claim() -> Mapping[str, float]:
+    """What one unique value adds to the request that makes, changes or releases it."""
+    path = "urn:example:params:scim:schemas:extension:campus:2.0:User:badge"
+    found: list[list[float]] = []
+    async with in_process() as (store, emulator):
+        for number, values in enumerate(((None, None), ("1", "2"))):
+            plain = draft("User", people.user(number), id=user_id(number))
+            before, after = ({} if value is None else {path: value} for value in values)
+            emulator.requests.clear()
+            version = await store.create("t", replace(plain, claims=before))
+            charges = [emulator.charge()]
+            emulator.requests.clear()
+            await store.replace("t", replace(plain, claims=after), expected=version, held=before)
+            charges.append(emulator.charge())
+            emulator.requests.clear()
+            await store.delete("t", "User", plain.id)
+            found.append([*charges, emulator.charge()])
+    without, with_one = found
+    names = ("claim-made", "claim-changed", "claim-released")
+    return {name: one - other for name, one, other in zip(names, with_one, without, strict=True)}
+
+
 async def _growth(running: Service) -> str:
     sizes = {"small": _SMALL, "large": _LARGE}
     for tenant, size in sizes.items():
         running.fill(tenant, Given(users=size, groups=20, members=size, memberships=_JOINED))
+    cursors = {tenant: await _last_cursor(running, tenant) for tenant in sizes}
     lines = []
     for name, method, path, body, query in _requests():
-        # What a size decides is told by the tenant; `{last}` is behind all users but a hundred.
-        found = [
-            await _charge(running, tenant, method, path, body, {k: v.format(last=size - 99) for k, v in query.items()})
-            for tenant, size in sizes.items()
-        ]
+        # What a size decides is told by the tenant; `{last}` and `{cursor}` are behind all users but a hundred.
+        found = []
+        for tenant, size in sizes.items():
+            asked = {k: v.format(last=size - 99, cursor=cursors[tenant]) for k, v in query.items()}
+            found.append(await _charge(running, tenant, method, path, body, asked))
         slope = (found[1] - found[0]) / (_LARGE - _SMALL)
         found.append(found[1] + slope * (_VERY_LARGE - _LARGE))
         lines.append(f"| {name} | {' | '.join(f'{one:,.1f}' for one in found)} |")
     return "\n".join(lines)
+
+
+async def _last_cursor(running: Service, tenant: str) -> str:
+    """What leads to the last page of 100 users."""
+    last, cursor = "", ""
+    while cursor is not None:
+        page = await running.send(tenant, "GET", "/Users", query={**_NO_GROUPS, "cursor": cursor})
+        last, cursor = cursor, json.loads(page.body).get("nextCursor")
+    return last
 
 
 def _requests() -> Iterable[tuple[str, str, str, Any, Mapping[str, str]]]:
@@ -126,6 +161,8 @@ def _requests() -> Iterable[tuple[str, str, str, Any, Mapping[str, str]]]:
     yield "POST a user", "POST", "/Users", people.user(10**9), {}
     yield "list, first page of 100, without `groups`", "GET", "/Users", None, _NO_GROUPS
     yield "list, last page of 100, without `groups`", "GET", "/Users", None, {**_NO_GROUPS, "startIndex": "{last}"}
+    yield "by cursor, first page of 100, without `groups`", "GET", "/Users", None, {**_NO_GROUPS, "cursor": ""}
+    yield "by cursor, last page of 100, without `groups`", "GET", "/Users", None, {**_NO_GROUPS, "cursor": "{cursor}"}
     yield 'filter `userName co "…"`, no hit', "GET", "/Users", None, {"filter": 'userName co "nobody"', **_NO_GROUPS}
 
 

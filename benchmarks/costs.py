@@ -106,12 +106,19 @@ default attributes.
 | PATCH a group, one member (`member`) | {named.member:.1f} |
 | PATCH a group, n members | {touch:.1f} × ⌈n/98⌉ + {step:.2f} × n |
 | DELETE a user in 10 groups (`delete`) | {named.delete:.1f} |
+| a bulk: what its operations cost; 100 POSTs of users | {units["bulk-create-100"]:,.1f} |
+| list users by cursor, first page of 100 of 250, without `groups` | {units["cursor-first"]:.1f} |
+| the next page, and any that follows | {units["cursor-next"]:.1f} |
+| each further unique value of a resource: made, changed, released | {units["claim-made"]:.1f}, {units["claim-changed"]:.1f}, {units["claim-released"]:.1f} |
 | discovery, a refused token | 0 |
 
 No lookup by equality, read or write grows with the tenant or with the group. What does grow: the `totalResults` of a page
-that is full (about 0.2 RU more for each 100 resources that match), a page far from the start (each resource before it is
-gone through), and filters with `co`, `sw`, `ew`, `ne`, `gt` and the like. Entra ID sends none of these; a client that pages
-through a million users does, and should filter instead ([benchmarks/report.md](../benchmarks/report.md) has the figures).
+that is full (about 0.2 RU more for each 100 resources that match), a page by `startIndex` far from the start (each resource
+before it is gone through), and filters with `co`, `sw`, `ew`, `ne`, `gt` and the like. Entra ID sends none of these. A client
+that goes through a million users should page by cursor: the first page counts them all, each one after it is one query that
+begins where the last one ended, and costs the same wherever that is ([benchmarks/report.md](../benchmarks/report.md) has the
+figures). An instance that gives out or opens its first cursor reads the key that they are sealed with, 1 point read; the first
+of the whole deployment writes it as well.
 
 ## Storage
 

@@ -108,7 +108,7 @@ class Ours:
             Request(
                 request.method,
                 f"/scim/v2{request.path}",
-                dict(parse_qsl(request.query)),
+                dict(parse_qsl(request.query, keep_blank_values=True)),
                 headers,
                 request.body,
                 f"https://{_HOST}",

@@ -189,7 +189,8 @@ class HandlerClient(Client):
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         raw_path, _, query = path.partition("?")
         lowered = {name.lower(): value for name, value in headers.items()}
-        request = Request(method, raw_path, dict(parse_qsl(query)), lowered, body, ORIGIN)
+        parameters = dict(parse_qsl(query, keep_blank_values=True))
+        request = Request(method, raw_path, parameters, lowered, body, ORIGIN)
         response: Any = self._loop.run(self._handler.handle(request))
         return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.body)
 

@@ -41,6 +41,10 @@ def test_passes_with_a_log_line():
 def test_passes_after_another_planted_it():
     log.info("bjensen is of no interest here")
 
+def test_leaks_the_hash_of_a_password():
+    plant()
+    log.info("kept $argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA")
+
 def test_leaks_in_a_message():
     plant()
     log.debug("made %s", "bjensen")
@@ -95,6 +99,7 @@ def test_a_leak_fails_the_test_that_it_happens_in_and_no_other(tmp_path: Path) -
         if outcome.isupper() and "test_suite.py::" in name:
             names.setdefault(outcome, set()).add(name.partition("::")[2].split()[0])
     assert names["FAILED"] == {
+        "test_leaks_the_hash_of_a_password",
         "test_leaks_in_a_message",
         "test_leaks_in_an_exception",
         "test_leaks_in_the_cause_of_an_exception",

@@ -5,21 +5,24 @@ One row is one request on a tenant that was filled past the wire. Knows no SDK; 
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
 from benchmarks import people
-from scim.app import App, build
+from scim.app import App, Collaborators, build, utc_now
 from scim.edge.http import Request, Response
+from scim.security.customers import Customers
+from scim.security.records import EntraTenant, EntraWay
 from scim.settings import Settings
 from scim.storage.container import CONTAINER
 from scim.storage.cosmos_items import member_item, resource_item
 from scim.storage.interface import Member
 from tests.contract.drafts import draft
 from tests.cosmos_emulator import Emulator
+from tests.security.issuer import CONTOSO, Issuer
 
 _ORIGIN: Final = "https://scim.example.com"
 BATCH: Final = 98
@@ -88,6 +91,10 @@ class Row:
     given: Given = field(default_factory=Given)
     query: Mapping[str, str] = field(default_factory=dict)
     authorized: bool = True
+    pages_before: int = 0
+    """How often `nextCursor` was followed before the request that counts."""
+    linked: bool = False
+    """Whether the token is one of Entra ID's that is linked to user 0; it has been let in before."""
 
 
 def _group_patch(id: str, operation: str, formula: str, ceiling: Calls, given: Given, *operations: Any) -> Row:
@@ -187,9 +194,41 @@ def _listed(id: str, memberships: int, ceiling: Calls, formula: str, **query: st
     return Row(f"list-{id}", "list page of 100", formula, ceiling, "GET", "/Users", given=given, query=query)
 
 
+def _by_cursor(
+    id: str, what: str, users: int, ceiling: Calls, formula: str, pages_before: int = 0, **query: str
+) -> Row:
+    asked = {"excludedAttributes": "groups", **query, "cursor": ""}
+    given = Given(users=users, groups=1, memberships=1)
+    return Row(f"cursor-{id}", f"by cursor, {what}", formula, ceiling, "GET", "/Users", given=given, query=asked, pages_before=pages_before)  # fmt: skip
+
+
 def _patch_user(id: str, ceiling: Calls, formula: str, *operations: dict[str, Any]) -> Row:
     body = people.patch(*operations)
     return Row(f"patch-user-{id}", "PATCH user", formula, ceiling, "PATCH", f"/Users/{USER}", body, 204)
+
+
+def _bulk(id: str, operation: str, formula: str, ceiling: Calls, *operations: dict[str, Any]) -> Row:
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations}
+    return Row(f"bulk-{id}", operation, formula, ceiling, "POST", "/Bulk", body, given=Given(users=2))
+
+
+def _me() -> Iterator[Row]:
+    """Each costs one query more than the same on `/Users/{id}`."""
+    without = {"excludedAttributes": "groups"}
+    change = people.patch({"op": "replace", "path": "title", "value": "Guide"})
+    changed = {**people.user(0), "title": "Guide"}
+    read, write = Calls(reads=1, queries=1), Calls(reads=1, queries=1, batches=1)
+    more = "1 query more than by id:"
+    for id, operation, formula, ceiling, method, body, status, query, given in (
+        ("get", "GET /Me without `groups`", f"{more} + 1 read", read, "GET", None, 200, without, Given(users=20)),
+        ("get-groups", "GET /Me", f"{more} + 1 read + 1 query", Calls(reads=1, queries=2), "GET", None, 200, {}, Given()),
+        ("put", "PUT /Me", f"{more} + 1 read + 1 batch", write, "PUT", changed, 200, {}, Given()),
+        ("patch", "PATCH /Me", f"{more} + 1 read + 1 batch", write, "PATCH", change, 204, {}, Given()),
+        ("delete", "DELETE /Me", f"{more} + 1 query + 1 batch", Calls(queries=2, batches=1), "DELETE", None, 204, {}, Given()),
+        ("post", "POST /Me", "0", Calls(), "POST", people.user(1), 501, {}, Given()),
+        ("nobody", "GET /Me of nobody", "1 query", Calls(queries=1), "GET", None, 404, {}, Given(users=0)),
+    ):  # fmt: skip
+        yield Row(f"me-{id}", operation, formula, ceiling, method, "/Me", body, status, given, query, linked=True)
 
 
 def _discovery() -> Iterator[Row]:
@@ -203,6 +242,8 @@ _ONE_READ: Final = "1 read"
 _READ_AND_BATCH: Final = "1 read + 1 batch"
 _CREATED: Final = {"schemas": [people.GROUP], "displayName": "New"}
 _FULL: Final = 2_500
+_ADD_NEW: Final = {"op": "add", "path": "members", "value": [{"value": "bulkId:new"}]}
+_MANAGED_BY_NEW: Final = {"op": "replace", "path": "manager", "value": {"value": "bulkId:new"}}
 
 ROWS: Final[tuple[Row, ...]] = (
     # one resource
@@ -282,6 +323,39 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("put-user-no-op", "PUT user", "1 read, no write", Calls(reads=1), "PUT", f"/Users/{USER}", people.user(0)),
     *(_delete_user(memberships) for memberships in (0, 10, 96, 97, 150, PAGE + 1)),
     *(_delete_group(members) for members in (0, 150)),
+    # many at once
+    _bulk(
+        "create-100",
+        "bulk: 100 users created",
+        "what its operations cost: 100 batches",
+        Calls(batches=100),
+        *({"method": "POST", "path": "/Users", "bulkId": f"u{n}", "data": people.user(n)} for n in range(1_000, 1_100)),
+    ),
+    _bulk(
+        "mixed",
+        "bulk: a user created, made a member and its colleague's manager; another one deleted",
+        "what its operations cost: 4 batches, 1 read, 1 query",
+        Calls(reads=1, queries=1, batches=4),
+        {"method": "PATCH", "path": f"/Groups/{GROUP}", "data": people.patch(_ADD_NEW)},
+        {"method": "POST", "path": "/Users", "bulkId": "new", "data": people.user(1_000)},
+        {"method": "PATCH", "path": f"/Users/{USER}", "data": people.patch(_MANAGED_BY_NEW)},
+        {"method": "DELETE", "path": f"/Users/{user_id(1)}"},
+    ),
+    _bulk(
+        "circle",
+        "bulk: two groups that are members of each other",
+        "what its operations cost: 2 batches",
+        Calls(batches=2),
+        *(
+            {
+                "method": "POST",
+                "path": "/Groups",
+                "bulkId": one,
+                "data": {**_CREATED, "displayName": one, "members": [{"value": f"bulkId:{other}"}]},
+            }
+            for one, other in (("a", "b"), ("b", "a"))
+        ),
+    ),
     # members
     *(_members_only(f"add-{n}", n, _add(5_000, n), members=10) for n in (1, 98, 99, 300)),
     *(_members_only(f"remove-{n}", n, _remove(0, n), members=300) for n in (1, 98, 99, 300)),
@@ -362,6 +436,15 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     _listed("no-groups", 0, Calls(queries=2), "1 query + 1 COUNT", excludedAttributes="groups"),
     _listed("groups", 30, Calls(queries=4), "1 query + 1 COUNT + 2 queries for the `groups` of the page"),
+    _by_cursor("all", "all on one page of 100", 100, Calls(queries=1), "1 query, no COUNT"),
+    _by_cursor("first", "first page of 100", 250, Calls(queries=2), "1 query + 1 COUNT"),
+    _by_cursor("next", "next page of 100", 250, Calls(queries=1), "1 query", 1),
+    _by_cursor("last", "last page of 100", 250, Calls(queries=1), "1 query", 2),
+    _by_cursor("sorted", "next page of 100, sorted", 250, Calls(queries=1), "1 query", 1, sortBy="userName"),
+    _by_cursor(
+        "large", "next page of 1,000", 2_500, Calls(queries=2), "1 query, or 2: it asks for 1,001", 1, count="1000"
+    ),
+    *_me(),
     # none
     *_discovery(),
     Row(
@@ -373,8 +456,10 @@ ROWS: Final[tuple[Row, ...]] = (
 class Service:
     """The service on an emulator; each tenant is let in by its own name as the token."""
 
-    def __init__(self, app: App, emulator: Emulator) -> None:
+    def __init__(self, app: App, emulator: Emulator, linked: Mapping[str, str]) -> None:
+        """`linked` are the tokens of tenants that have another than their name."""
         self._app = app
+        self.linked = linked
         self.emulator = emulator
 
     async def send(
@@ -384,14 +469,19 @@ class Service:
         sent = "&".join(f"{name}={quote(value)}" for name, value in (query or {}).items())
         headers = {"content-type": "application/scim+json", "authorization": f"Bearer {tenant}"}
         content = b"" if body is None else json.dumps(body).encode()
-        request = Request(method, f"/scim/v2{path}", dict(parse_qsl(sent)), headers, content, _ORIGIN)
+        parameters = dict(parse_qsl(sent, keep_blank_values=True))
+        request = Request(method, f"/scim/v2{path}", parameters, headers, content, _ORIGIN)
         return await self._app.handler.handle(request)
 
     async def cost(self, row: Row) -> tuple[Response, Counter[str], float]:
         """The answer to a row's request on its tenant, the calls that it made, and their request units."""
+        token = self.linked.get(row.id, row.id) if row.authorized else "a-token-of-nobody"
+        query = dict(row.query)
+        for _ in range(row.pages_before):
+            page = await self.send(token, row.method, row.path, row.body, query)
+            query["cursor"] = json.loads(page.body)["nextCursor"]
         self.emulator.requests.clear()
-        token = row.id if row.authorized else "a-token-of-nobody"
-        answer = await self.send(token, row.method, row.path, row.body, row.query)
+        answer = await self.send(token, row.method, row.path, row.body, query)
         return answer, self.emulator.counts(), self.emulator.charge()
 
     def fill(self, tenant: str, given: Given) -> None:
@@ -409,17 +499,62 @@ class Service:
 
 
 @asynccontextmanager
-async def service(tenants: list[str]) -> AsyncIterator[Service]:
-    """The service as `scim.app` builds it, through the SDK and over a socket, its container opened already."""
+async def instance(
+    emulator: Emulator, endpoint: str, tenants: list[str], linked: Set[str] = frozenset()
+) -> AsyncIterator[Service]:
+    """The service as `scim.app` builds it, through the SDK and over a socket; without `linked` it has asked for nothing yet.
+
+    Those tenants can be entered with a token of Entra ID as well, which is linked to user 0.
+    """
+    issuer = Issuer()
+    settings = Settings(
+        store="cosmos", cosmos_endpoint=endpoint, cosmos_key=emulator.key, dev_keys=await issuer.start()
+    )
+    # Time stands still, so that whoever was let in once is remembered.
+    given = Collaborators(timer=lambda: 0.0)
+    app = build(settings, given, tokens={tenant: tenant for tenant in tenants})
+    subject = people.external_id(0)
+    try:
+        await _let_in(app, linked)
+        yield Service(app, emulator, {name: issuer.token(aud=name, oid=subject, sub=subject) for name in linked})
+    finally:
+        await app.close()
+        await issuer.stop()
+
+
+@asynccontextmanager
+async def running_emulator() -> AsyncIterator[tuple[Emulator, str]]:
+    """An emulator with the service's container, and its address."""
     emulator = Emulator()
     emulator.create("scim", {"id": "resources", **CONTAINER})
     endpoint = await emulator.start()
-    settings = Settings(store="cosmos", cosmos_endpoint=endpoint, cosmos_key=emulator.key)
-    app = build(settings, tokens={tenant: tenant for tenant in [*tenants, "opened"]})
     try:
-        opened = Service(app, emulator)
-        await opened.send("opened", "GET", f"/Users/{USER}")
-        yield opened
+        yield emulator, endpoint
     finally:
-        await app.close()
         await emulator.stop()
+
+
+@asynccontextmanager
+async def service(tenants: list[str]) -> AsyncIterator[Service]:
+    """An instance on an emulator, its container opened already, the key of its cursors read and linked tokens let in."""
+    linked = {row.id for row in ROWS if row.linked} & set(tenants)
+    async with (
+        running_emulator() as (emulator, endpoint),
+        instance(emulator, endpoint, [*tenants, "opened"], linked) as opened,
+    ):
+        opened.fill("opened", Given(users=2))
+        await opened.send("opened", "GET", "/Users", query={"cursor": "", "count": "1"})
+        for token in opened.linked.values():
+            await opened.send(token, "GET", f"/Users/{USER}")
+        yield opened
+
+
+async def _let_in(app: App, customers: Set[str]) -> None:
+    """Tokens of an Entra tenant let in each of these as a customer, by its name as their audience."""
+    if app.store is None or not customers:
+        return
+    records = Customers(app.store, utc_now)
+    for name in customers:
+        await records.create(name)
+    ways = tuple(EntraWay(customer=name, audience=name) for name in customers)
+    await records.allow(EntraTenant(id=CONTOSO, cloud="global", ways=ways))

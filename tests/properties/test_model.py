@@ -23,6 +23,7 @@ from tests.contract.cosmos import in_process
 ENDPOINTS: Final = {"u": "/Users", "g": "/Groups"}
 UNIQUE: Final = {"u": "userName", "g": "displayName"}
 PATCH: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+BULK: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 HANDLE: Final = re.compile(r"~[ug]\d~")
 
 type State = dict[str, Any]
@@ -84,7 +85,7 @@ _GROUP_FILTERS: Final = st.sampled_from(
     ["", 'displayName eq "ben"', 'members eq "~u0~"', 'members eq "nobody"', 'members eq "~g0~" or displayName sw "C"']
 )
 _PAGES: Final = st.tuples(st.sampled_from(["", "", "asc", "desc"]), st.integers(1, 3), st.sampled_from([0, 1, 2, 100]))
-STEPS: Final[st.SearchStrategy[Step]] = st.one_of(
+_WRITES: Final[st.SearchStrategy[Step]] = st.one_of(
     st.tuples(st.just("create"), st.just("u"), _NAMES, _ATTRIBUTES),
     st.tuples(st.just("create"), st.just("g"), _NAMES, st.builds(lambda m: {"members": m}, _MEMBERS)),
     st.tuples(st.just("put"), _USERS, _NAMES, _ATTRIBUTES),
@@ -93,8 +94,17 @@ STEPS: Final[st.SearchStrategy[Step]] = st.one_of(
     st.tuples(st.just("patch"), _GROUPS, st.lists(_GROUP_CHANGES, min_size=1, max_size=3)),
     st.tuples(st.just("patch"), _GROUPS, st.lists(_GROUP_CHANGES, min_size=1, max_size=3)),
     st.tuples(st.just("delete"), st.one_of(_USERS, _GROUPS)),
+)
+_ORDERS: Final = st.sampled_from(["", "asc", "desc"])
+STEPS: Final[st.SearchStrategy[Step]] = st.one_of(
+    _WRITES,
+    _WRITES,
+    _WRITES,
+    st.tuples(st.just("bulk"), st.lists(_WRITES, min_size=1, max_size=6)),
     st.tuples(st.just("search"), st.just("u"), _USER_FILTERS, _PAGES),
     st.tuples(st.just("search"), st.just("g"), _GROUP_FILTERS, _PAGES),
+    st.tuples(st.just("walk"), st.just("u"), _USER_FILTERS, _ORDERS, st.integers(1, 2)),
+    st.tuples(st.just("walk"), st.just("g"), _GROUP_FILTERS, _ORDERS, st.integers(1, 2)),
 )
 # Somebody to work on comes first.
 PROGRAMS: Final = st.lists(STEPS, min_size=5, max_size=20).map(
@@ -128,6 +138,19 @@ class Model:
             return found[0] if int(found[0][2]) < self._made[found[0][1]] else "nobody"
 
         return (*step[:2], *json.loads(HANDLE.sub(one, json.dumps(step[2:]))))
+
+    def take(self, step: Step) -> tuple[int, str | None]:
+        """What a step that changes something is answered with, and the handle of what it creates."""
+        match step:
+            case ("create", kind, name, attributes):
+                return self.create(kind, name, attributes)
+            case ("put", handle, name, attributes):
+                return self.put(handle, name, attributes), None
+            case ("patch", handle, changes):
+                return self.patch(handle, changes), None
+            case ("delete", handle):
+                return self.delete(handle), None
+        return 200, None
 
     def create(self, kind: str, name: str, attributes: State) -> tuple[int, str | None]:
         if self._taken(kind, name):
@@ -317,43 +340,93 @@ class Service:
         return state
 
 
+def request_of(step: Step) -> tuple[str, str, Any]:
+    """Method, path and body of a step that changes something."""
+    action, target, *rest = step
+    kind = target if action == "create" else target[1]
+    path = ENDPOINTS[kind] + ("" if action == "create" else f"/{target}")
+    match action:
+        case "create":
+            return "POST", path, body_of(kind, *rest)
+        case "put":
+            return "PUT", path, body_of(kind, *rest)
+        case "patch":
+            make = operation_on_user if kind == "u" else operation_on_group
+            return "PATCH", path, {"schemas": [PATCH], "Operations": [make(*change) for change in rest[0]]}
+    return "DELETE", path, None
+
+
 async def took(service: Service, model: Model, before: Model, step: Step, expected: tuple[int, str | None]) -> None:
     """Send one step, which the model has taken already, and compare."""
     status, handle = expected
-    action, target, *rest = step
-    kind = target if action in {"create", "search"} else target[1]
-    if action == "search":
-        await searched(service, model, kind, *rest)
-        return
-    path = ENDPOINTS[kind] + ("" if action == "create" else f"/{target}")
-    version = (await service.send("GET", path)).headers.get("etag") if action == "patch" else None
-    match action:
-        case "create":
-            answer = await service.send("POST", path, body_of(kind, *rest))
-        case "put":
-            answer = await service.send("PUT", path, body_of(kind, *rest))
-        case "patch":
-            make = operation_on_user if kind == "u" else operation_on_group
-            operations = [make(*change) for change in rest[0]]
-            answer = await service.send("PATCH", path, {"schemas": [PATCH], "Operations": operations})
-        case _:
-            answer = await service.send("DELETE", path)
+    method, path, body = request_of(step)
+    version = (await service.send("GET", path)).headers.get("etag") if method == "PATCH" else None
+    answer = await service.send(method, path, body)
     assert answer.status == status, answer.body
     if handle is not None:
         service.made(handle, answer.json["id"])
-    if action == "patch" and status == 204:
-        same = model.visible(target) == before.visible(target)
+    if method == "PATCH" and status == 204:
+        same = model.visible(step[1]) == before.visible(step[1])
         assert (answer.headers["etag"] == version) is same, "the version changes with the resource and only then"
+
+
+async def took_together(service: Service, steps: list[tuple[Step, int, str | None]]) -> None:
+    """Send steps as one bulk request: what it creates itself they name by `bulkId`, in paths, values and filters."""
+    fresh = [handle for _, _, handle in steps if handle is not None]
+    operations: list[State] = []
+    for number, (step, _, handle) in enumerate(steps):
+        method, path, body = request_of(step)
+        operation = {"method": method, "path": path, "data": body}
+        text = json.dumps({name: value for name, value in operation.items() if value is not None})
+        for other in fresh:
+            text = text.replace(other, f"bulkId:{other.strip('~')}")
+        made = {"bulkId": handle.strip("~") if handle else f"failed {number}"} if method == "POST" else {}
+        operations.append({**json.loads(text), **made})
+    answer = await service.send("POST", "/Bulk", {"schemas": [BULK], "Operations": operations})
+    assert answer.status == 200, answer.body
+    answers = answer.json["Operations"]
+    assert [one["status"] for one in answers] == [str(status) for _, status, _ in steps], answers
+    for (_, _, handle), one in zip(steps, answers, strict=True):
+        if handle is not None:
+            service.made(handle, one["location"].rpartition("/")[2])
+
+
+async def walked(service: Service, model: Model, kind: str, text: str, order: str, most: int) -> None:
+    """All pages of a search by cursor, to the end and back again."""
+    found = _ordered(model, kind, text, order)
+    asked = _asked(kind, text, order)
+    pages: list[list[State]] = []
+    cursor: str | None = ""
+    answer: Any = {}
+    while cursor is not None:
+        answer = (await service.send("GET", ENDPOINTS[kind], **asked, count=most, cursor=cursor)).json
+        assert answer["totalResults"] == len(found)
+        pages.append([service.shown(resource) for resource in answer.get("Resources", [])])
+        cursor = answer.get("nextCursor")
+    assert [shown for page in pages for shown in page] == [model.visible(handle) for handle in found]
+    assert all(len(page) == most for page in pages[:-1])
+    for page in reversed(pages[:-1]):
+        answer = (await service.send("GET", ENDPOINTS[kind], **asked, count=most, cursor=answer["previousCursor"])).json
+        assert [service.shown(resource) for resource in answer["Resources"]] == page
+    assert "previousCursor" not in answer
+
+
+def _ordered(model: Model, kind: str, text: str, order: str) -> list[str]:
+    found = model.search(kind, text)
+    if order:
+        found.sort(key=lambda handle: folded(model.there[handle][UNIQUE[kind]]), reverse=order == "desc")
+    return found
+
+
+def _asked(kind: str, text: str, order: str) -> dict[str, str]:
+    sorting = {"sortBy": UNIQUE[kind], "sortOrder": f"{order}ending"} if order else {}
+    return {**({"filter": text} if text else {}), **sorting}
 
 
 async def searched(service: Service, model: Model, kind: str, text: str, page: tuple[str, int, int]) -> None:
     order, start, most = page
-    found = model.search(kind, text)
-    sorting = {"sortBy": UNIQUE[kind], "sortOrder": f"{order}ending"} if order else {}
-    if order:
-        found.sort(key=lambda handle: folded(model.there[handle][UNIQUE[kind]]), reverse=order == "desc")
-    asked = {**({"filter": text} if text else {}), **sorting, "startIndex": start, "count": most}
-    answer = await service.send("GET", ENDPOINTS[kind], **asked)
+    found = _ordered(model, kind, text, order)
+    answer = await service.send("GET", ENDPOINTS[kind], **_asked(kind, text, order), startIndex=start, count=most)
     assert answer.status == 200, answer.body
     assert answer.json["totalResults"] == len(found)
     shown = [service.shown(resource) for resource in answer.json.get("Resources", [])]
@@ -365,21 +438,25 @@ async def run(services: list[Service], program: list[Step]) -> None:
     for raw in program:
         step = model.known(raw)
         before = deepcopy(model)
-        expected: tuple[int, str | None] = (200, None)
-        match step:
-            case ("create", kind, name, attributes):
-                expected = model.create(kind, name, attributes)
-            case ("put", handle, name, attributes):
-                expected = model.put(handle, name, attributes), None
-            case ("patch", handle, changes):
-                expected = model.patch(handle, changes), None
-            case ("delete", handle):
-                expected = model.delete(handle), None
-        event(f"{step[0]}: {expected[0]}")
+        taken: list[tuple[Step, int, str | None]] = []
+        for one in step[1] if step[0] == "bulk" else [step]:
+            known = model.known(one)  # as the steps before it in the same request have left things
+            taken.append((known, *model.take(known)))
+            event(f"{step[0]}, {known[0]}: {taken[-1][1]}")
         for service in services:
             try:
-                await took(service, model, before, step, expected)
-                for kind in ENDPOINTS if step[0] != "search" else ():
+                match step:
+                    case ("search", kind, text, page):
+                        await searched(service, model, kind, text, page)
+                        continue
+                    case ("walk", kind, text, order, most):
+                        await walked(service, model, kind, text, order, most)
+                        continue
+                    case ("bulk", _):
+                        await took_together(service, taken)
+                    case _:
+                        await took(service, model, before, taken[0][0], taken[0][1:])
+                for kind in ENDPOINTS:
                     await searched(service, model, kind, "", ("", 1, 100))
             except AssertionError as error:
                 error.add_note(f"on {service.name}, after {step}")

@@ -6,7 +6,9 @@ import pytest
 
 from tests.conformance.suite import check
 from tests.conftest import CosmosAccount, Loop
+from tests.http.supported import PROOFS
 from tests.recorded.replay import Case, Client, load, replay
+from tests.rfc.examples import Row, load as rows_of_the_rfcs
 from tests.worker.host_client import SETTINGS, HostClient
 
 
@@ -19,6 +21,7 @@ def without_null(case: Case) -> Case:
 CASES = [without_null(case) for case in load()]
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+each_row = pytest.mark.parametrize("row", rows_of_the_rfcs(), ids=lambda row: row.id)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +69,49 @@ def test_recorded_exchange_through_the_host_on_cosmos(case: Case, cosmos_client:
     replay(case, cosmos_client)
 
 
+@pytest.mark.parametrize("feature", PROOFS)
+def test_a_supported_feature_works_through_the_host(feature: str, memory_client: HostClient) -> None:
+    PROOFS[feature](memory_client)
+
+
+@pytest.mark.parametrize("feature", PROOFS)
+def test_a_supported_feature_works_through_the_host_on_cosmos(feature: str, cosmos_client: HostClient) -> None:
+    PROOFS[feature](cosmos_client)
+
+
+@each_row
+def test_example_of_an_rfc_through_the_host(row: Row, memory_client: Client) -> None:
+    replay(row.case, memory_client)
+
+
+@each_row
+def test_example_of_an_rfc_through_the_host_on_cosmos(row: Row, cosmos_client: Client) -> None:
+    replay(row.case, cosmos_client)
+
+
 def test_a_null_in_a_path_never_reaches_the_app(memory_client: HostClient) -> None:
     answer = memory_client.get("/Users/%00")
     assert (answer.status, answer.body) == (400, b"")
+
+
+@pytest.mark.parametrize("empty", ["cursor", "cursor=", "CURSOR=", "filter=&cursor"])
+@pytest.mark.parametrize("store", ["memory_client", "cosmos_client"])
+def test_pages_by_cursor_through_the_host_which_drops_a_parameter_without_a_value(
+    request: pytest.FixtureRequest, store: str, empty: str
+) -> None:
+    client: HostClient = request.getfixturevalue(store)
+    ids = [client.user(f"u{number}")["id"] for number in range(5)]
+    assert client.get("/Users?startIndex=&filter=&count").json["startIndex"] == 1
+    answer = client.get(f"/Users?{empty}&count=2").json
+    seen = [user["id"] for user in answer["Resources"]]
+    while "nextCursor" in answer:
+        answer = client.get(f"/Users?count=2&cursor={answer['nextCursor']}").json
+        seen += [user["id"] for user in answer["Resources"]]
+    assert seen == ids
+    before = client.get(f"/Users?cursor={answer['previousCursor']}").json
+    assert [user["id"] for user in before["Resources"]] == ids[2:4]
+    refused = client.get("/Users?cursor=made.up")
+    assert (refused.status, refused.json["scimType"]) == (400, "invalidCursor")
 
 
 def test_scim2_tester_finds_no_error_through_the_host(memory_client: HostClient) -> None:
@@ -77,3 +120,15 @@ def test_scim2_tester_finds_no_error_through_the_host(memory_client: HostClient)
 
 def test_scim2_tester_finds_no_error_through_the_host_on_cosmos(cosmos_client: HostClient) -> None:
     check(cosmos_client.origin)
+
+
+def test_scim2_tester_finds_no_error_in_own_schemas_through_the_host_on_cosmos(
+    loop: Loop, account: CosmosAccount
+) -> None:
+    account.empty()
+    settings = {**SETTINGS, "SCIM_STORE": "cosmos", "SCIM_SCHEMAS": "examples/schemas", **account.environment}
+    client = HostClient(loop, settings)
+    try:
+        check(client.origin, with_examples=True)
+    finally:
+        client.close()
