@@ -12,8 +12,8 @@ from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import DEFAULT, Limits
 from scim.protocol.match import matches
 from scim.protocol.messages import Op, Operation
-from scim.protocol.plural import added, merged, one_primary, with_sub, without
-from scim.protocol.query import Bound, elements, locate
+from scim.protocol.plural import added, merged, one_primary, shapes, with_sub, without
+from scim.protocol.query import Bound, elements, leaves, locate
 from scim.protocol.schema import Attribute, Place, ResourceType
 from scim.protocol.validate import entries, finished
 from scim.protocol.values import many, parts, value as canonical
@@ -24,6 +24,10 @@ class Pick(NamedTuple):
 
     tree: syntax.Filter
     bound: Bound
+
+    def work(self, values: int) -> int:
+        """How many values are looked at to find those that the filter picks: every term may look at each."""
+        return values * leaves(self.bound)
 
 
 class Change(NamedTuple):
@@ -46,10 +50,10 @@ def apply(resource: JsonObject, steps: Iterable[Change], kind: ResourceType, lim
     new = resource
     looked_through = 0
     for change in steps:
-        new, values = _apply(new, change)
-        looked_through += values
-        if looked_through > limits.patch_values:
+        looked_through += _work(new, change)
+        if looked_through > limits.patch_values:  # before it is done: one operation alone can be too much
             raise too_much_work(limits)
+        new = _apply(new, change)
     return resource if new is resource else finished(new, kind)
 
 
@@ -141,15 +145,26 @@ def too_much_work(limits: Limits) -> PayloadTooLarge:
     )
 
 
-def _apply(resource: JsonObject, change: Change) -> tuple[JsonObject, int]:
-    """The resource after one change, and how many values had to be looked through."""
+def _work(resource: JsonObject, change: Change) -> int:
+    """How many values have to be looked through for one change."""
+    attribute, urn = change.place.attribute, change.place.extension
+    old = (resource if urn is None else resource.get(urn, {})).get(attribute.name)
+    if not isinstance(old, list):
+        return 0
+    if change.pick is not None:
+        return change.pick.work(len(old))
+    if change.op == "remove" and isinstance(change.value, list):
+        return len(old) * shapes(change.value)
+    return len(old)
+
+
+def _apply(resource: JsonObject, change: Change) -> JsonObject:
     attribute, urn = change.place.attribute, change.place.extension
     container = resource if urn is None else resource.get(urn, {})
     old = container.get(attribute.name)
     new = _changed(old, change)
-    looked_through = len(old) if isinstance(old, list) else 0
     if new == old:
-        return resource, looked_through
+        return resource
     if new is None and attribute.required:
         raise Mutability(f"'{attribute.name}' is required and can't be removed.")
     if attribute.mutability == "immutable" and old is not None:
@@ -158,7 +173,7 @@ def _apply(resource: JsonObject, change: Change) -> tuple[JsonObject, int]:
     changed = {name: value for name, value in container.items() if name != attribute.name or new is not None}
     if new is not None:
         changed[attribute.name] = new
-    return (changed if urn is None else {**resource, urn: changed}), looked_through
+    return changed if urn is None else {**resource, urn: changed}
 
 
 def _check_required(new: Json, attribute: Attribute) -> None:

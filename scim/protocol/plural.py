@@ -38,13 +38,24 @@ def without(old: list[Json], listed: Json, attribute: Attribute) -> list[Json]:
     given = [one(item, attribute) for item in tolerances.list_from_single(listed)]
     wanted = [_compared(element, attribute) for element in given if element is not None]
     values = {fields["value"] for fields in wanted if "value" in fields}
-    others = [fields for fields in wanted if "value" not in fields]
+    # By the names that they give: an element is looked up once for each such set of names, however many are listed.
+    others: dict[tuple[str, ...], set[tuple[Json, ...]]] = {}
+    for fields in wanted:
+        if "value" not in fields:
+            names = tuple(sorted(fields))
+            others.setdefault(names, set()).add(tuple(fields[name] for name in names))
     kept = []
     for element in old:
         fields = _compared(element, attribute)
-        if fields.get("value") not in values and not any(other.items() <= fields.items() for other in others):
+        is_listed = any(tuple(map(fields.get, names)) in given for names, given in others.items())
+        if fields.get("value") not in values and not is_listed:
             kept.append(element)
     return kept
+
+
+def shapes(listed: list[Json]) -> int:
+    """How many different sets of names the listed elements have; at least one."""
+    return len({frozenset(item) for item in listed if isinstance(item, dict)}) or 1
 
 
 def one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list[Json]:

@@ -153,6 +153,16 @@ def elements(tree: syntax.Filter, attribute: Attribute) -> Bound:
     return _bind_inner(tree, _scope(attribute, ()), negated=False)
 
 
+def leaves(bound: Bound) -> int:
+    """How many comparisons the filter makes at most; at least one."""
+    match bound:
+        case All(terms) | AnyOf(terms):
+            return max(1, sum(map(leaves, terms)))
+        case Some(_, inner):
+            return leaves(inner)
+    return 1
+
+
 type _Scope = Mapping[str, tuple[Where, Attribute]]
 
 

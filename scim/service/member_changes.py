@@ -9,7 +9,6 @@ from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.match import matches
 from scim.protocol.patch import Change, Pick, described, too_much_work
-from scim.protocol.query import Bound
 from scim.protocol.schema import Attribute, ResourceType
 from scim.protocol.tolerances import list_from_single, unassigned
 from scim.protocol.values import one
@@ -117,12 +116,13 @@ class MemberSteps:
         self._after.update(dict.fromkeys(values))
 
     def _clear(self) -> None:
+        self._look_through(len(self._current or ()) + len(self._after))
         self._remove([*(self._current or ()), *self._after])
 
     def _picked(self, change: Change, pick: Pick) -> None:
         """`members[...]`: an add or a replace that finds nothing creates what the filter describes."""
         values = _listed_values(pick.tree)
-        hits = self._matching(pick.bound) if values is None else values
+        hits = self._matching(pick) if values is None else values
         if change.op == "remove" or (change.op == "replace" and unassigned(change.value)):
             self._remove(hits)
             return
@@ -135,12 +135,15 @@ class MemberSteps:
             self._remove(hits)
         self._add(given)
 
-    def _matching(self, bound: Bound) -> list[str]:
+    def _matching(self, pick: Pick) -> list[str]:
         present = {**(self._current or {}), **self._after}
-        self._looked_through += len(present)
+        self._look_through(pick.work(len(present)))
+        return [v for v, m in present.items() if m and matches(pick.bound, fold.element(_element(m), self._attribute))]
+
+    def _look_through(self, values: int) -> None:
+        self._looked_through += values
         if self._looked_through > self._limits.patch_values:
             raise too_much_work(self._limits)
-        return [v for v, m in present.items() if m and matches(bound, fold.element(_element(m), self._attribute))]
 
 
 def _needs_current(change: Change) -> bool:

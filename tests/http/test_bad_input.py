@@ -390,6 +390,25 @@ def test_operations_that_would_keep_everybody_waiting_are_refused(client: Client
     with unchanged(client):
         is_error(client.patch(f"/Users/{user}", *[many[0]] * 1_000), 413)
         is_error(client.patch(f"/Groups/{group}", *[many[1]] * 1_000), 413)
+        is_error(client.patch(f"/Groups/{group}", *[{"op": "replace", "path": "members", "value": []}] * 1_000), 413)
+
+
+def test_one_operation_that_would_keep_everybody_waiting_is_refused(client: Client) -> None:
+    """Every term of a filter, and every set of names that a `remove` lists, may look at every value."""
+    roles = [{"value": f"r{number}"} for number in range(2_000)]
+    user = client.user("long filter", roles=roles)["id"]
+    group = client.group("long filter", *(f"m{number}" for number in range(2_000)))["id"]
+    terms = " or ".join(["display eq 1"] * 600)
+    listed = [{"type": "x", f"unknown{number}": 1} for number in range(600)]
+    with unchanged(client):
+        is_error(client.patch(f"/Users/{user}", {"op": "remove", "path": f"roles[{terms}]"}), 413)
+        is_error(client.patch(f"/Groups/{group}", {"op": "remove", "path": f"members[{terms}]"}), 413)
+        is_error(client.patch(f"/Users/{user}", {"op": "remove", "path": "roles", "value": listed}), 413)
+    others = [{"type": f"t{number}"} for number in range(2_000)]
+    assert client.patch(f"/Users/{user}", {"op": "remove", "path": "roles", "value": others}).status == 204
+    assert len(client.get(f"/Users/{user}").json["roles"]) == 2_000
+    assert client.patch(f"/Users/{user}", {"op": "remove", "path": "roles", "value": roles[1:]}).status == 204
+    assert len(client.get(f"/Users/{user}").json["roles"]) == 1
 
 
 # --- ids --------------------------------------------------------------------------------------------------------
