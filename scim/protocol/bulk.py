@@ -238,9 +238,11 @@ def _refers(key: str, value: Json) -> bool:
 def _in_quotes(text: str) -> str | None:
     """The bulkId that a text in quotes refers to."""
     try:
-        return _reference(json.loads(text))
-    except ValueError:  # not JSON's string: the parser of paths refuses it
+        value = json.loads(text)
+        value.encode()
+    except ValueError:  # not JSON's string, or one with lone surrogates: the parser of paths refuses it
         return None
+    return _reference(value)
 
 
 # --- the order ---

@@ -624,6 +624,17 @@ def test_a_reference_in_a_path_of_a_patch_is_one_whatever_its_spelling(direct: C
     assert members_of(direct, group) == {"stays"}
 
 
+def test_a_reference_that_no_answer_could_quote_is_a_wrong_path(direct: Client) -> None:
+    """The one place where a client can write lone surrogates: the escapes of a text inside JSON's text."""
+    path = f"/Groups/{direct.group('g')['id']}"
+    for escaped in ("\\ud800", "\\udfff", "u\\udc80"):
+        wrong = {"op": "remove", "path": f'members[value eq "bulkId:{escaped}"]'}
+        entries = bulk(direct, made("u"), patched(path, wrong))
+        assert statuses(entries) == ["201", "400"]
+        assert entries[1]["response"]["scimType"] == "invalidFilter"
+        direct.delete(f"/Users/{ids(entries)[0]}")
+
+
 def test_nothing_that_was_sent_is_changed_by_a_reference(direct: Client) -> None:
     """The same object twice in a body is two values."""
     shared: JsonObject = {"value": "bulkId:u"}
