@@ -84,7 +84,8 @@ class _Compiler:
                 raise TypeError("a relation must be resolved to ids before a store sees it")
 
     def _joined(self, terms: Iterable[Bound], word: str, scope: str) -> str:
-        parts = [self.sql(term, scope) for term in terms]
+        # The deepest first: SQLite's parser has room for an opening bracket at each level, but not for a term before it too.
+        parts = [self.sql(term, scope) for term in sorted(terms, key=_depth, reverse=True)]
         while len(parts) > 1:
             # In groups of groups: SQLite bounds the depth of an expression, and a row of terms is as deep as it is long.
             parts = [f"({word.join(parts[at : at + _GROUP])})" for at in range(0, len(parts), _GROUP)]
@@ -121,3 +122,12 @@ class _Compiler:
                 return f"substr({value}, -length(?)) = ?"
         self.parameters.append(literal)
         return f"{value} {_ORDER[op]} ?"
+
+
+def _depth(bound: Bound) -> int:
+    match bound:
+        case All(terms) | AnyOf(terms):
+            return 1 + max(map(_depth, terms), default=0)
+        case Some(_, inner):
+            return 1 + _depth(inner)
+    return 0

@@ -411,6 +411,17 @@ def test_one_operation_that_would_keep_everybody_waiting_is_refused(client: Clie
     assert len(client.get(f"/Users/{user}").json["roles"]) == 1
 
 
+@pytest.mark.parametrize("inner", ["{}", "emails[{}]"], ids=["filter", "brackets"])
+@pytest.mark.parametrize("form", ["{0} and ({1})", "{0} or ({1})", "{0} or not ({1})"], ids=["and", "or", "not"])
+def test_a_filter_as_deep_as_may_be_is_answered(client: Client, form: str, inner: str) -> None:
+    """Whichever way it is nested, no store runs out of what it parses its own query with."""
+    leaf = nested = 'displayName eq "nobody"' if inner == "{}" else 'value eq "nobody"'
+    for _ in range(49 if inner == "{}" else 48):
+        nested = form.format(leaf, nested)
+    assert client.post("/Users/.search", {"filter": inner.format(nested)}).status == 200
+    is_error(client.post("/Users/.search", {"filter": inner.format(form.format(leaf, nested))}), 400, "invalidFilter")
+
+
 # --- ids --------------------------------------------------------------------------------------------------------
 
 IDS = [
