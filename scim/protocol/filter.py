@@ -134,12 +134,21 @@ def parse(text: str, limits: Limits = DEFAULT) -> Filter:
     return _Parser(text, limits).whole_filter()
 
 
-@lru_cache(maxsize=512)
 def parse_path(text: str, limits: Limits = DEFAULT) -> PatchPath:
     """The target of a PATCH operation. Raises `InvalidPath`, or `InvalidFilter` for what stands in the brackets.
 
-    Identity providers use the same few paths again and again, so the last ones are remembered.
+    Identity providers use the same few paths again and again, so the last ones are remembered, if they are short: the
+    trees of long ones would fill the memory.
     """
+    return _remembered_path(text, limits) if len(text) <= _REMEMBERED_CHARACTERS else _path(text, limits)
+
+
+@lru_cache(maxsize=512)
+def _remembered_path(text: str, limits: Limits) -> PatchPath:
+    return _path(text, limits)
+
+
+def _path(text: str, limits: Limits) -> PatchPath:
     if len(text) > limits.filter_characters:
         raise InvalidPath(f"The path is longer than {limits.filter_characters} characters.")
     if "[" not in text:
@@ -158,6 +167,7 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+
 _OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
 _WORDS: Final = {"true": True, "false": False, "null": None}
 _MAX_DIGITS: Final = 300
+_REMEMBERED_CHARACTERS: Final = 200
 
 
 def attribute_path(text: str) -> Path | None:

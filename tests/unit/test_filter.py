@@ -128,3 +128,11 @@ def test_and_binds_a_string_of_closing_quotes_to_its_own_value() -> None:
     """A value with an escaped quote ends where it ends, so that nothing can be smuggled into a filter."""
     tree = parse(r'userName eq "a\" or active pr or title eq \"b"')
     assert plain(tree) == ["eq", "userName", 'a" or active pr or title eq "b']
+
+
+def test_only_short_paths_are_remembered() -> None:
+    """Five hundred long ones, each of another value, would be a hundred megabytes of trees."""
+    short, long = 'emails[type eq "work"].value', f"emails[{' or '.join(['value pr'] * 800)}]"
+    assert parse_path(short) is parse_path(short)
+    assert parse_path(long) == parse_path(long)
+    assert parse_path(long) is not parse_path(long)
