@@ -63,16 +63,16 @@ def one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list[
     if "primary" not in attribute.sub_attributes:
         return new
     untouched = {id(element) for element in old}
-    fresh = [id(e) for e in new if e.get("primary") is True and id(e) not in untouched]
+    fresh = {id(e) for e in new if e.get("primary") is True and id(e) not in untouched}
     if len(fresh) > 1:
         # An element that was primary before, and was merely merged into, gives way.
         before = {at for at, element in enumerate(old) if element.get("primary") is True}
-        fresh = [id(e) for at, e in enumerate(new) if id(e) in fresh and at not in before]
+        fresh = {id(e) for at, e in enumerate(new) if id(e) in fresh and at not in before}
     if len(fresh) > 1:
         raise InvalidValue(f"'{attribute.name}' can have only one primary value.")
     if not fresh:
         return new
-    return [{**e, "primary": False} if e.get("primary") is True and id(e) != fresh[0] else e for e in new]
+    return [{**e, "primary": False} if e.get("primary") is True and id(e) not in fresh else e for e in new]
 
 
 def with_sub(old: JsonObject, sub: Attribute, value: Json | None) -> JsonObject:
