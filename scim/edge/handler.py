@@ -24,7 +24,7 @@ from scim.protocol.errors import (
     InvalidSyntax,
     MethodNotAllowed,
     NotFound,
-    NotImplementedYet,
+    NotImplementedHere,
     PayloadTooLarge,
     ScimError,
     TooManyRequests,
@@ -196,7 +196,7 @@ class Handler:
         return on_me
 
     async def _create_me(self, request: Request, route: Route, caller: Caller) -> Response:  # noqa: ARG002 - one signature
-        raise NotImplementedYet("Nobody registers here; a user is made by POST to /Users.")
+        raise NotImplementedHere("Nobody registers here; a user is made by POST to /Users.")
 
     async def _many(self, request: Request, caller: Caller, seen: Seen) -> Response:
         async def attempt[T](work: Awaitable[T]) -> T | ScimError:
@@ -220,9 +220,6 @@ class Handler:
             case "schemas":
                 return _json(200, discovery.schemas(base_url))
         return _json(200, discovery.schema(route.id, base_url))
-
-    async def _missing_feature(self, request: Request, route: Route, caller: Caller) -> Response:  # noqa: ARG002 - one signature
-        raise NotImplementedYet(f"This service has no {route.template}; see /ServiceProviderConfig for what it has.")
 
     # --- reading ---
 
@@ -302,8 +299,8 @@ _PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
 def _method(request: Request, route: Route) -> Action:
     action = route.actions.get("GET" if request.method == "HEAD" else request.method)
     if action is None:
-        allowed = (*route.actions, "HEAD") if "GET" in route.actions else tuple(route.actions)
-        raise MethodNotAllowed(known_method(request.method), allowed)
+        possible = (*route.actions, "HEAD") if "GET" in route.actions else tuple(route.actions)
+        raise MethodNotAllowed(known_method(request.method), possible)
     return action
 
 

@@ -169,8 +169,8 @@ class InternalError(ScimError):
     status = 500
 
 
-class NotImplementedYet(ScimError):
-    """501: a feature of the RFCs that this service doesn't have."""
+class NotImplementedHere(ScimError):
+    """501: what the RFCs have and this service doesn't, or doesn't have for this token."""
 
     status = 501
 

@@ -4,7 +4,7 @@ What a token calls its bearer is any text at all: it is a value of a comparison,
 """
 
 from scim.protocol import filter as syntax
-from scim.protocol.errors import InvalidFilter, NotFound, NotImplementedYet
+from scim.protocol.errors import InvalidFilter, NotFound, NotImplementedHere
 from scim.protocol.query import AnyOf, Bound, bind, locate
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Caller
@@ -51,10 +51,10 @@ class Me:
         self._link = link
 
     async def id(self, caller: Caller) -> str:
-        """The id of the caller's user. Raises `NotImplementedYet` if the token names nobody, or `NotFound`."""
+        """The id of the caller's user. Raises `NotImplementedHere` if the token names nobody, or `NotFound`."""
         name = self._link.name
         if not caller.subjects:
-            raise NotImplementedYet(
+            raise NotImplementedHere(
                 "This token isn't linked to a user. /Me needs a token of Entra ID, whose 'oid' or 'sub' is the "
                 f"'{name}' of a user; this is a token of the service's own, or names neither."
             )

@@ -122,7 +122,7 @@ def test_a_span_has_the_name_and_the_attributes_of_the_conventions(told: Told, n
     assert span.end_time_unix_nano > span.start_time_unix_nano
     failed = int(status) >= 500
     assert span.status.code == (Status.STATUS_CODE_ERROR if failed else Status.STATUS_CODE_UNSET)
-    assert found.get("error.type") == ("NotImplementedYet" if failed else None)
+    assert found.get("error.type") == ("NotImplementedHere" if failed else None)
 
 
 def test_a_fault_is_an_error(told: Told) -> None:
