@@ -10,7 +10,7 @@ _EVERYBODY: Final[Collection[Reach]] = frozenset({"self", "read", "write"})
 _READERS: Final[Collection[Reach]] = frozenset({"read", "write"})
 _WRITERS: Final[Collection[Reach]] = frozenset({"write"})
 
-# A person reads and never writes: who could change the own resource could change the own roles, or undo `active: false`.
+# A person reads and never writes: whoever could change their own resource could change their roles, or undo `active: false`.
 _ALLOWED: Final[Mapping[Action, Collection[Reach]]] = {
     "serviceProviderConfig": _EVERYBODY,
     "resourceTypes": _EVERYBODY,
