@@ -1,10 +1,9 @@
 """Claims on Cosmos DB: they come and go with their resource, whatever the database does, and cost no further call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from typing import Any, Final
 
 import pytest
@@ -12,15 +11,12 @@ import pytest
 from scim.protocol import fold
 from scim.protocol.registry import core
 from scim.service.reindex import Reindex
-from scim.storage.container import CONTAINER
 from scim.storage.cosmos import CosmosStore
-from scim.storage.cosmos_calls import Calls
-from scim.storage.cosmos_client import CosmosConnection
 from scim.storage.cosmos_items import claim_id, resource_item
 from scim.storage.interface import Draft, Member, MemberChanges, StoreError, StoreUnavailable, Taken
 from tests.contract.drafts import draft, group, resource_id, user
 from tests.contract.own_types import BADGE as BADGE_OF_CAMPUS, CAMPUS, attribute, registry
-from tests.cosmos.test_sweep import TENANT, Time, left
+from tests.cosmos.conftest import TENANT, Time, left
 from tests.cosmos.world import at_once
 from tests.cosmos_emulator import (
     CutAfter,
@@ -38,36 +34,6 @@ from tests.cosmos_emulator import (
 BADGE: Final = "urn:example:badge"
 MANY: Final = tuple(Member(f"m{number:03}") for number in range(300))
 TWENTY: Final = {f"{BADGE}:{n}": "old" for n in range(20)}
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def emulator(time: Time) -> Emulator:
-    made = Emulator(clock=lambda: time.seconds)
-    made.create("scim", {"id": "resources", **CONTAINER})
-    return made
-
-
-@pytest.fixture
-async def store(time: Time, emulator: Emulator) -> AsyncIterator[CosmosStore]:
-    connection = CosmosConnection(
-        emulator.in_process_endpoint, "scim", "resources", key=emulator.key, transport=emulator.transport()
-    )
-    tokens = count(1)
-    made = CosmosStore(
-        Calls(connection.container),
-        clock=time.clock,
-        timer=time.timer,
-        sleep=time.sleep,
-        new_token=lambda: f"token-{next(tokens)}",
-        close=connection.close,
-    )
-    yield made
-    await made.close()
 
 
 def person(number: int, **claims: str) -> Draft:

@@ -22,7 +22,7 @@ from scim.storage.cosmos_client import CosmosConnection
 from scim.storage.cosmos_items import gone_id, marker, member_item, pending_id
 from scim.storage.interface import Member, StoreUnavailable
 from tests.contract.drafts import resource_id
-from tests.cosmos.test_sweep import Time
+from tests.cosmos.conftest import Time
 from tests.cosmos_emulator import Call, CutBefore, Emulator, Fault, Slow, throttled
 
 CUSTOMERS: Final = ("contoso", "fabrikam", "adatum")

@@ -1,7 +1,8 @@
 """One target under atheris, in a process of its own: `python -m tests.fuzz.guided TARGET [libFuzzer's options] FOLDER`.
 
-Only `make soak` installs atheris (Linux on x86-64). libFuzzer mutates what has reached new lines of `scim/`, keeps it in the folder, and ends the process: with 0 when its time
-is over, otherwise with what broke written to stderr and the input beside `-artifact_prefix`.
+Only `make soak` installs atheris (Linux on x86-64). libFuzzer mutates what has reached new lines of `scim/`, keeps it in the
+folder, and ends the process: with 0 when its time is over, otherwise with what broke written to stderr and the input beside
+`-artifact_prefix`.
 """
 
 import sys
