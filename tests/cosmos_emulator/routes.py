@@ -8,7 +8,6 @@ from __future__ import annotations
 from tests.cosmos_emulator.faults import Call
 from tests.cosmos_emulator.wire import WireRequest, segments
 
-_FEEDS = ("dbs", "colls", "docs", "pkranges")
 _ITEM = {"GET": "item.read", "PUT": "item.replace", "DELETE": "item.delete", "PATCH": "item.patch"}
 
 

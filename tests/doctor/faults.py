@@ -384,7 +384,6 @@ def me(got: Got) -> Fault:
 
 
 # --- the faults -------------------------------------------------------------------------------------------------
-_ANY_PATCH = ("Replace", "Add", "Remove")
 _MOBILE = 'phoneNumbers[type eq "mobile"].value'
 _OTHER_ADDRESS = 'addresses[type eq "other"].Formatted'
 _TYPES = without("canonicalValues")
