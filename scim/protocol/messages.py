@@ -1,4 +1,4 @@
-"""The envelopes of RFC 7644: PatchOp, SearchRequest, ListResponse. Reads and writes them; knows no resource."""
+"""The envelopes of RFC 7644 and RFC 9865: PatchOp, SearchRequest, ListResponse. Reads and writes them; knows no resource."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ _SEARCH_PARAMETERS: Final = {name.lower(): name for name in _SEARCH_MEMBERS}
 
 
 def search_request(message: Json, limits: Limits) -> SearchRequest:
-    """A SearchRequest message. Raises `InvalidSyntax` or `InvalidValue`."""
+    """A SearchRequest message. Raises `InvalidSyntax` or `InvalidValue`; with a cursor `InvalidCount` or `InvalidCursor`."""
     return _search(envelope(message, _SEARCH_MEMBERS), limits)
 
 
