@@ -1,7 +1,8 @@
 """The pages of a query over one resource type or several: by index (RFC 7644 §3.4.2.4), or by cursor (RFC 9865).
 
 A page by cursor begins behind the last resource of the page before, wherever that stood: its store seeks there, so that the
-last page costs what the first does, and what is created or deleted meanwhile moves nobody else across a page's end.
+last page costs what the second does (with the first one all are counted), and what is created or deleted meanwhile moves
+nobody else across a page's end.
 """
 
 from collections.abc import Mapping, Sequence
