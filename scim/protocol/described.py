@@ -3,18 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
+from scim.protocol import datetimes
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.schema import SCHEMAS, Attribute, ResourceType
 
+_EMPTY: Final[tuple[Json, ...]] = (None, {}, [])
+_JSON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "boolean": (bool,),
+    "integer": (int,),
+    "decimal": (int, float),
+    "complex": (dict,),
+}
+"""How values stand in a resource (RFC 7643 §2.3); those of all other types are strings."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Level:
-    """The names of a level, and of the complex ones the level below."""
+class _Value:
+    """What the values of one name are, and of complex ones the names below."""
 
-    names: frozenset[str]
-    below: "Mapping[str, _Level]"
+    several: bool
+    types: tuple[type, ...]
+    below: "Mapping[str, _Value] | None" = None
+    is_date: bool = False
+
+    def holds(self, value: Json) -> bool:
+        """Whether it is of the type, whatever is in it."""
+        # Not `isinstance`: `True` is no number.
+        return type(value) in self.types and (not self.is_date or datetimes.normal(str(value)) is not None)
+
+
+type _Level = Mapping[str, _Value]
 
 
 def described(resource: JsonObject, kind: ResourceType) -> JsonObject:
@@ -28,41 +48,48 @@ def described(resource: JsonObject, kind: ResourceType) -> JsonObject:
 
 @cache
 def _of_kind(kind: ResourceType) -> _Level:
-    extensions = {urn: _level(schema.by_name) for urn, schema in kind.extensions.items()}
-    core = _level(kind.by_name)
-    return _Level(core.names | extensions.keys(), {**core.below, **extensions})
+    extensions = {urn: _Value(False, (dict,), _level(schema.by_name)) for urn, schema in kind.extensions.items()}
+    return {**_level(kind.by_name), **extensions}
 
 
 def _level(attributes: Mapping[str, Attribute]) -> _Level:
-    below = {name: _level(a.by_name) for name, a in attributes.items() if a.type == "complex"}
-    return _Level(frozenset(attributes), below)
+    return {
+        name: _Value(
+            a.multi_valued,
+            _JSON_TYPES.get(a.type, (str,)),
+            _level(a.by_name) if a.type == "complex" else None,
+            is_date=a.type == "dateTime",
+        )
+        for name, a in attributes.items()
+    }
 
 
 def _fits(values: dict[str, Any], level: _Level) -> bool:
-    """Every resource that is shown or written goes through this, so it takes the shortest way."""
-    if not values.keys() <= level.names:
-        return False
     for name, value in values.items():
-        inner = level.below.get(name)
-        if inner is None:
-            if type(value) is dict or (type(value) is list and value and type(value[0]) is dict):
+        known = level.get(name)
+        if known is None or (type(value) is list) is not known.several:
+            return False
+        for element in value if known.several else (value,):
+            if not known.holds(element) or (known.below is not None and not _fits(element, known.below)):
                 return False
-        else:
-            for element in value if type(value) is list else (value,):
-                if type(element) is not dict or not _fits(element, inner):
-                    return False
     return True
 
 
 def _cut(values: JsonObject, level: _Level) -> JsonObject:
-    known = {name: _cut_value(value, level.below.get(name)) for name, value in values.items() if name in level.names}
-    return {name: value for name, value in known.items() if value not in (None, {}, [])}
+    kept = {name: _cut_value(value, level[name]) for name, value in values.items() if name in level}
+    return {name: value for name, value in kept.items() if value not in _EMPTY}
 
 
-def _cut_value(value: Json, level: _Level | None) -> Json:
-    """A value, or several, without what isn't of the kind that its attribute is now: simple or complex."""
+def _cut_value(value: Json, known: _Value) -> Json:
+    """A value, or several, without what isn't of the type that its attribute has now; `None` if there is nothing else."""
+    if isinstance(value, list) is not known.several:
+        return None
     if isinstance(value, list):
-        return [cut for element in value if (cut := _cut_value(element, level)) not in (None, {}, [])]
-    if level is None or not isinstance(value, dict):
-        return value if level is None and not isinstance(value, dict) else None
-    return _cut(value, level)
+        return [cut for element in value if (cut := _cut_one(element, known)) not in _EMPTY]
+    return _cut_one(value, known)
+
+
+def _cut_one(value: Json, known: _Value) -> Json:
+    if not known.holds(value):
+        return None
+    return value if known.below is None else _cut(value, known.below)

@@ -19,17 +19,17 @@ def draft_of(resource: JsonObject, kind: ResourceType, *, whole: bool = False) -
 
     `whole` says that the schemas are known to describe all of it, which takes time to find out.
     """
-    f = fold.folded(resource, kind)
-    rest = "" if whole or described(resource, kind) is resource else UNDESCRIBED
+    seen = resource if whole else described(resource, kind)
+    f = fold.folded(seen, kind)
     return Draft(
         kind.name,
         resource["id"],
-        fold.key(resource, kind),
-        resource,
+        fold.key(seen, kind),
+        resource,  # what the schemas don't describe any more is kept, and plays no part
         f,
-        fold.sort_keys(resource, f, kind),
-        fold.claims(resource, kind),
-        fold.rules(kind) + rest,
+        fold.sort_keys(seen, f, kind),
+        fold.claims(seen, kind),
+        fold.rules(kind) + ("" if seen is resource else UNDESCRIBED),
     )
 
 
@@ -41,7 +41,7 @@ async def write_over_outdated(
     A value that it had before, and that another resource has claimed meanwhile, is no reason to refuse what has nothing to
     do with it; the resource stays outdated then. Raises what `Store.replace` raises.
     """
-    before, left = fold.claims(stored.resource, kind), list[str]()
+    before, left = fold.claims(described(stored.resource, kind), kind), list[str]()
     while True:
         try:
             version = await store.replace(tenant, draft, expected=stored.version, members=members, held=None)

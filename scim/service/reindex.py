@@ -71,6 +71,7 @@ class Reindex:
         seen = Seen(kind.name, stored.id)
         for _ in range(_ATTEMPTS):
             try:
+                fold.folded(stored.resource, kind)
                 draft = draft_of(stored.resource, kind)
             except (AttributeError, KeyError, TypeError):  # it was a text and is an object now, or was not required
                 return Seen(kind.name, stored.id, fits=False)

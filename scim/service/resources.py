@@ -1,7 +1,7 @@
 """The use cases on one resource: create, get, replace, patch, delete, the same for every resource type."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from random import random
 from typing import Final
@@ -9,7 +9,6 @@ from typing import Final
 import orjson
 
 from scim.protocol import datetimes, etag, fold, patch, validate
-from scim.protocol.described import described
 from scim.protocol.errors import InvalidValue, NotFound, PayloadTooLarge, Unavailable, Uniqueness
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
@@ -19,7 +18,7 @@ from scim.protocol.projection import NOTHING, Levels, everything, projection, wr
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Asked, Caller, Conditions, stale
-from scim.service.drafts import UNDESCRIBED, draft_of, write_over_outdated
+from scim.service.drafts import draft_of, write_over_outdated
 from scim.service.member_changes import MemberSteps, members_from, split
 from scim.service.membership import Memberships
 from scim.service.passwords import Passwords
@@ -254,10 +253,7 @@ class Resources:
     def _draft(self, resource: JsonObject, kind: ResourceType, *, whole: bool) -> Draft:
         if len(orjson.dumps(resource)) > self._limits.resource_bytes:
             raise PayloadTooLarge(f"A resource may have at most {self._limits.resource_bytes} bytes.")
-        seen = resource if whole else described(resource, kind)
-        draft = draft_of(seen, kind, whole=True)
-        if seen is not resource:  # what the schemas don't describe any more is kept, and plays no part
-            draft = replace(draft, resource=resource, rules=draft.rules + UNDESCRIBED)
+        draft = draft_of(resource, kind, whole=whole)
         if len(draft.key.encode()) > _KEY_BYTES:
             raise InvalidValue(f"'{kind.unique}' may have at most {_KEY_BYTES - len(kind.name) - 1} bytes.")
         for path, value in draft.claims.items():

@@ -8,9 +8,10 @@ from typing import Any, Final
 import pytest
 
 from scim.ids import uuid7
-from scim.protocol import fold
+from scim.protocol import filter as syntax, fold, query
 from scim.protocol.errors import InvalidValue, ScimError, Uniqueness
 from scim.protocol.limits import Limits
+from scim.protocol.query import Bound
 from scim.protocol.registry import Registry, core
 from scim.service.caller import Asked, Caller, Conditions
 from scim.service.membership import Memberships
@@ -96,6 +97,11 @@ class Service:
 @pytest.fixture
 def service(store: Store, tenant: str) -> Service:
     return Service(store, tenant, UNIQUE)
+
+
+def bound(text: str, service: Service) -> Bound:
+    """A filter on the users of these types."""
+    return query.bind(syntax.parse(text), service.types.resource_types["User"])
 
 
 async def refused(attempt: Any, path: str = BADGE) -> Uniqueness:
@@ -400,6 +406,37 @@ async def test_what_does_not_fit_its_schema_any_more_is_reported_and_the_others_
     service = before.under(registry(attribute("badge"), tag))
     assert await service.reindexed() == [Seen("User", one, fits=False), Seen("User", two)]
     assert await service.outdated() == {one}
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "now"),
+    [
+        ({"multi_valued": True}, ["x", "y"], {}),
+        ({"type": "integer"}, 5, {}),
+        ({}, "x", {"type": "integer", "uniqueness": "server"}),
+        ({}, "x", {"type": "dateTime", "uniqueness": "server"}),
+        ({}, "x", {"multi_valued": True}),
+        ({"type": "boolean"}, True, {"type": "integer", "uniqueness": "server"}),
+    ],
+)
+async def test_a_value_of_another_type_is_not_shown_and_stands_in_no_changes_way(
+    store: Store, tenant: str, before: dict[str, Any], value: Any, now: dict[str, Any]
+) -> None:
+    was, tag = ({"uniqueness": "none", **one} for one in (before, now))
+    earlier = Service(store, tenant, registry(attribute("badge"), attribute("tag", **was)))
+    id = await earlier.post(body("ada", badge="1", tag=value))
+    other = await earlier.post(body("bob", badge="2", tag=value))
+    service = earlier.under(registry(attribute("badge"), attribute("tag", **tag)))
+    assert (await service.get(id))[CAMPUS] == {"badge": "1"}
+    for each in (id, other):
+        await service.patch(each, "active", False)
+    shown = await service.get(id)
+    assert (shown["active"], shown[CAMPUS]) == (False, {"badge": "1"})
+    await service.reindexed()
+    assert (await service.get(id))[CAMPUS] == {"badge": "1"}
+    assert (await earlier.get(id))[CAMPUS] == {"badge": "1", "tag": value}
+    found = await store.search(tenant, "User", Search(bound(f"{CAMPUS}:tag pr", service), 0, 10))
+    assert found.items == []
 
 
 async def test_a_run_knows_how_many_there_are(service: Service) -> None:
