@@ -1,6 +1,6 @@
 """A resource as a store takes it, and writing one whose claims nobody knows: it was written by other rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -31,6 +31,14 @@ def draft_of(resource: JsonObject, kind: ResourceType, *, whole: bool = False) -
         fold.claims(seen, kind),
         fold.rules(kind) + ("" if seen is resource else UNDESCRIBED),
     )
+
+
+def held_by(stored: Stored, kind: ResourceType) -> Mapping[str, str] | None:
+    """The claims that go with a stored resource; `None` if it was written by other rules, so that nobody knows."""
+    present = fold.rules(kind)
+    if stored.rules == present:
+        return fold.claims(stored.resource, kind)
+    return fold.claims(described(stored.resource, kind), kind) if stored.rules == present + UNDESCRIBED else None
 
 
 async def write_over_outdated(

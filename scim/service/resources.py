@@ -18,7 +18,7 @@ from scim.protocol.projection import NOTHING, Levels, everything, projection, wr
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Asked, Caller, Conditions, stale
-from scim.service.drafts import draft_of, write_over_outdated
+from scim.service.drafts import draft_of, held_by, write_over_outdated
 from scim.service.member_changes import MemberSteps, members_from, split
 from scim.service.membership import Memberships
 from scim.service.passwords import Passwords
@@ -226,10 +226,9 @@ class Resources:
             return stored
         now = datetimes.written(self._clock())
         resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
-        is_current = stored.rules == fold.rules(kind)
-        draft = self._draft(resource, kind, whole=is_current)
-        if is_current:
-            held = fold.claims(stored.resource, kind)
+        draft = self._draft(resource, kind, whole=stored.rules == fold.rules(kind))
+        held = held_by(stored, kind)
+        if held is not None:
             version = await self._store.replace(tenant, draft, expected=stored.version, members=members, held=held)
         else:
             version, _ = await write_over_outdated(self._store, tenant, kind, stored, draft, members)

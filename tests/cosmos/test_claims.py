@@ -15,7 +15,8 @@ from scim.storage.cosmos import CosmosStore
 from scim.storage.cosmos_items import claim_id, resource_item
 from scim.storage.interface import Draft, Member, MemberChanges, StoreError, StoreUnavailable, Taken
 from tests.contract.drafts import draft, group, resource_id, user
-from tests.contract.own_types import BADGE as BADGE_OF_CAMPUS, CAMPUS, attribute, registry
+from tests.contract.own_types import BADGE as BADGE_OF_CAMPUS, CAMPUS, attribute, body, registry
+from tests.contract.test_unique import Service
 from tests.cosmos.conftest import TENANT, Time, left
 from tests.cosmos.world import at_once
 from tests.cosmos_emulator import (
@@ -102,6 +103,20 @@ async def test_claims_cost_no_call_of_their_own(store: CosmosStore, emulator: Em
     assert await cost(store.delete(TENANT, "User", resource_id(1))) == {"query": 1, "batch": 1}
     with_members = store.create(TENANT, replace(team(3), claims=TWENTY), MANY[:78])
     assert await cost(with_members) == one
+
+
+async def test_what_a_schema_lost_costs_a_change_no_query(store: CosmosStore, emulator: Emulator) -> None:
+    before = Service(store, TENANT, registry(attribute("badge"), attribute("tag")))
+    id = await before.post(body("ada", badge="1", tag="x"))
+    service = before.under(registry(attribute("badge")))
+    await service.patch(id, "title", "one")  # written by other rules: who holds what is looked for
+    for badge in ("2", "3"):
+        emulator.requests.clear()
+        await service.patch(id, BADGE_OF_CAMPUS, badge)
+        assert [call.kind for call in emulator.requests] == ["item.read", "batch"]
+    assert holders(emulator, path=BADGE_OF_CAMPUS, values="123") == [None, None, int(id[-12:], 16)]
+    await service.put(id, body("ada"))
+    assert claimed(emulator) == {}
 
 
 async def test_a_batch_has_room_for_claims_beside_members(store: CosmosStore, emulator: Emulator) -> None:
