@@ -161,7 +161,7 @@ def _work(resource: JsonObject, change: Change) -> int:
 def _apply(resource: JsonObject, change: Change) -> JsonObject:
     attribute, urn = change.place.attribute, change.place.extension
     container = resource if urn is None else resource.get(urn, {})
-    old = container.get(attribute.name)
+    old = _fitting(container.get(attribute.name), attribute)
     new = _changed(old, change)
     if new == old:
         return resource
@@ -174,6 +174,14 @@ def _apply(resource: JsonObject, change: Change) -> JsonObject:
     if new is not None:
         changed[attribute.name] = new
     return changed if urn is None else {**resource, urn: changed}
+
+
+def _fitting(old: Json, attribute: Attribute) -> Json | None:
+    """The value, unless it was written when the attribute was single-valued, multi-valued or complex and now isn't."""
+    one = old[0] if isinstance(old, list) and old else old
+    is_complex = attribute.type == "complex"
+    fits = isinstance(old, list) is attribute.multi_valued and isinstance(one, dict) is is_complex
+    return old if fits else None
 
 
 def _check_required(new: Json, attribute: Attribute) -> None:

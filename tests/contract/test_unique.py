@@ -439,6 +439,31 @@ async def test_a_value_of_another_type_is_not_shown_and_stands_in_no_changes_way
     assert found.items == []
 
 
+@pytest.mark.parametrize(
+    ("several", "path", "sent"),
+    [
+        (False, "tag", {"value": "new"}),
+        (False, "tag.value", "new"),
+        (True, "tag", [{"value": "new"}]),
+        (True, "tag.value", "new"),
+        (True, 'tag[value eq "q"].value', "new"),
+    ],
+)
+@pytest.mark.parametrize("before", ["x", ["x", "y"], {"value": "x"}, [{"value": "x"}]], ids=str)
+async def test_a_value_of_another_shape_gives_way_to_a_new_one(
+    store: Store, tenant: str, before: Any, several: bool, path: str, sent: Any
+) -> None:
+    subs = {"value": attribute("value", uniqueness="none")}
+    objects = attribute("tag", "complex", "none", multi_valued=isinstance(before, list), sub_attributes=subs)
+    texts = attribute("tag", uniqueness="none", multi_valued=isinstance(before, list))
+    earlier = Service(store, tenant, registry(objects if "value" in str(before) else texts))
+    id = await earlier.post(body("ada", tag=before))
+    service = earlier.under(registry(attribute("tag", "complex", "none", multi_valued=several, sub_attributes=subs)))
+    await service.patch(id, f"{CAMPUS}:{path}", sent)
+    shown = (await service.get(id))[CAMPUS]["tag"]
+    assert {"value": "new"} in (shown if several else [shown])
+
+
 async def test_a_run_knows_how_many_there_are(service: Service) -> None:
     for name in ("ada", "bob"):
         await service.post(body(name))
