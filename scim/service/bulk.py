@@ -3,13 +3,23 @@
 Catches no error itself: `Attempt` gives the one that explains what went wrong.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import orjson
+
 from scim.protocol import bulk, etag
 from scim.protocol.bulk import BulkOperation, BulkRequest, Target
-from scim.protocol.errors import Conflict, NotFound, ScimError, TooManyRequests, Unavailable
+from scim.protocol.errors import (
+    Conflict,
+    NotFound,
+    PayloadTooLarge,
+    ScimError,
+    TooManyRequests,
+    Unavailable,
+)
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.registry import Registry
@@ -74,7 +84,7 @@ class Bulk:
         """Every operation on its own; raises only what is wrong with the request as a whole, and then nothing is done."""
         until = self._timer() + _BUDGET_SECONDS
         request = bulk.bulk_request(body, self._limits)
-        work = _Work(self._resources, caller, attempt, self._steps(request), self._new_id)
+        work = _Work(self._resources, caller, attempt, self._steps(request), self._new_id, self._limits.body_bytes)
         for at in work.order:
             if request.fail_on_errors is not None and work.errors >= request.fail_on_errors:
                 break
@@ -106,11 +116,13 @@ class _Work:
         attempt: Attempt,
         steps: Sequence[_Step],
         new_id: Callable[[], str],
+        data_bytes: int,
     ) -> None:
         self._resources = resources
         self._caller = caller
         self._attempt = attempt
         self._steps = steps
+        self._data_bytes = data_bytes
         self._entries: dict[int, JsonObject] = {}
         self.errors = 0
         creations = {
@@ -166,6 +178,7 @@ class _Work:
         operation, resources, caller = step.operation, self._resources, self._caller
         kind = bulk.check(operation, step.target)
         data = operation.data
+        _check_size(data, self._data_bytes)
         if step.references:
             self._check_references(step.references)
             data = bulk.resolved(operation, self._ids)
@@ -226,6 +239,16 @@ class _Work:
                 else:
                     location = bulk.location(self._caller.base_url, self._steps[at].target, id)
                     self._note(at, _left(name), location)
+
+
+def _check_size(data: Json, most: int) -> None:
+    """An operation is as large as its single request may be: nobody else gets a turn while one is done."""
+    try:
+        size = len(orjson.dumps(data))
+    except orjson.JSONEncodeError:  # it writes fewer levels than it reads, and than `json` writes
+        size = len(json.dumps(data, ensure_ascii=False).encode())
+    if size > most:
+        raise PayloadTooLarge(f"The 'data' of an operation may have at most {most} bytes.")
 
 
 def _unmade(name: str) -> Conflict:

@@ -581,6 +581,19 @@ def test_a_body_nested_too_deeply_is_refused(direct: Client) -> None:
     is_error(direct.request("POST", "/Bulk", body), 400, "invalidSyntax")
 
 
+def test_an_operation_may_be_as_large_as_its_single_request(loop: Loop) -> None:
+    """Others wait while one operation is done, whatever the size of the bulk that it is part of."""
+    world = World(loop, max_body_bytes=2_000)
+    fits, large = {"userName": "fits", "x": "x" * 1_900}, {"userName": "large", "x": "x" * 2_000}
+    is_error(world.client.post("/Users", large), 413)
+    operations = [{**made(data["userName"]), "data": data} for data in (large, fits)]
+    deep = {**made("deep"), "data": {"userName": "deep", "x": json.loads('{"long name":' * 900 + "1" + "}" * 900)}}
+    entries = bulk(world.client, *operations, made("after"), deep)
+    assert statuses(entries) == ["413", "201", "201", "413"]
+    assert "2000 bytes" in entries[0]["response"]["detail"]
+    loop.run(world.app.close())
+
+
 def test_a_thousand_operations_of_many_members_each(direct: Client) -> None:
     """References to one creation among ids of nobody; a thousand members each are more than a body may hold."""
 
