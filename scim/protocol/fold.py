@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
+from itertools import groupby
 from math import inf
 from struct import pack, unpack
 from typing import Final
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from scim.protocol import datetimes
 from scim.protocol.json import Json, JsonObject
@@ -37,8 +38,32 @@ def text(value: str) -> str:
     """The string as it compares when letter case doesn't count: NFKC, then casefold."""
     if value.isascii():
         return value.lower()
+    if len(value) > MAX_BYTES:
+        value = _in_order_of_marks(value)
     # Casefolding can undo the normal form ("ΐ"), so it is taken again.
     return normalize("NFKC", normalize("NFKC", value).casefold())
+
+
+def _in_order_of_marks(value: str) -> str:
+    """The same text to NFKC, with the marks on each character in their canonical order.
+
+    `normalize` takes time with the square of the number of marks that it finds in another order.
+    """
+    sorted_marks = (
+        "".join(sorted(run, key=combining)) if is_mark else "".join(run)
+        for is_mark, run in groupby(value.translate(_MADE_OF_MARKS), key=lambda character: combining(character) > 0)
+    )
+    return "".join(sorted_marks)
+
+
+# The characters that count as no marks, but become some.
+_MADE_OF_MARKS: Final = {
+    0x0F73: "\u0f71\u0f72",
+    0x0F75: "\u0f71\u0f74",
+    0x0F81: "\u0f71\u0f80",
+    0xFF9E: "\u3099",
+    0xFF9F: "\u309a",
+}
 
 
 def number(value: float) -> int | float:
