@@ -27,6 +27,8 @@ from scim.protocol.schema import ResourceType
 
 BULK_RESPONSE: Final = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 _PREFIX: Final = "bulkId:"
+_MOST_CHARACTERS: Final = 2_048
+"""Of a path, a bulkId or a version: what a single request has in its URL and its headers."""
 _DEPTH: Final = 20
 """Levels of `data` that are looked through; a resource has fewer."""
 # A text in quotes, as in a filter. One that doesn't end is taken to the end, so that no text is gone through twice.
@@ -105,6 +107,9 @@ def _operation(message: Json, at: int) -> BulkOperation:
     for name in ("bulkId", "version"):
         if not isinstance(members.get(name), str | None):
             raise InvalidSyntax(f"The '{name}' of operation {at} must be a string.")
+    for name in ("path", "bulkId", "version"):
+        if len(members.get(name) or "") > _MOST_CHARACTERS:
+            raise InvalidValue(f"The '{name}' of operation {at} may have at most {_MOST_CHARACTERS} characters.")
     bulk_id, version = members.get("bulkId") or None, members.get("version")
     # A DELETE has no body, as little as its single request has.
     data = members.get("data") if method.upper() != "DELETE" else None

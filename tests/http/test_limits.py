@@ -101,6 +101,15 @@ ROWS: Final = [
         413,
     ),
     Row(
+        "bulkId of a bulk",
+        {},
+        lambda c, n: c.post("/Bulk", bulk({**creation("u"), "bulkId": "x" * n})),
+        2048,
+        200,
+        400,
+        "invalidValue",
+    ),
+    Row(
         "operations of a PATCH",
         {"SCIM_MAX_PATCH_OPERATIONS": "3"},
         lambda c, n: c.request("PATCH", f"/Users/{c.user('patched')['id']}", replacing(n)),
