@@ -84,7 +84,10 @@ def _page(named: Units, units: Mapping[str, float], stored: Mapping[str, int]) -
 Prices are assumptions that were not checked against a live price list, and no Azure account was used. Written by
 `make bench ARGS="cosmos"`: request units (RU) and bytes are computed by the emulator of the tests from documented formulas
 and a few assumed ones (`tests/cosmos_emulator/charges.py`), not billed. Put your own figures into the formulas; the shape is
-what can be relied on. Azure Functions, logs, traffic and backups are not in it.
+what can be relied on. Azure Functions, logs, traffic and backups are not in it. What Functions cost depends on the memory of an instance
+and on how many requests it takes at once, which follows from that memory and from the largest body ([limits](limits.md#azures-own));
+Flex Consumption may heed neither of the host's limits and start more instances than were asked for
+([azure-functions-host#11790](https://github.com/Azure/azure-functions-host/issues/11790)).
 
 All figures are for an account with Strong consistency, which doubles the price of every read, and for users with Entra's
 default attributes.

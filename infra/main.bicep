@@ -58,10 +58,20 @@ param instanceMemory int = 2048
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Requests that an instance works on before another one is started. The worker waits for the database most of the time; host.json refuses more than 100.')
+@description('The most requests that an instance works on at once. The stack lowers it to what the memory of an instance holds, see `requestsAtOnce`.')
 @minValue(1)
 @maxValue(100)
-param perInstanceConcurrency int = 32
+param perInstanceConcurrency int = 100
+
+@description('The largest body of a request, in bytes (SCIM_MAX_BODY_BYTES). An instance holds about 19 bytes of memory for each byte of a body: larger bodies mean fewer requests at once.')
+@minValue(1024)
+@maxValue(10485760)
+param maxBodyBytes int = 1048576
+
+@description('The largest body of a bulk request, in bytes (SCIM_MAX_BULK_BYTES). An instance holds about 19 bytes of memory for each byte of a body: at 10 MiB an instance of 2048 MB takes 8 requests at once, at 2 MiB 43.')
+@minValue(1024)
+@maxValue(10485760)
+param maxBulkBytes int = 2097152
 
 @description('Instances that are always warm; 0: the first request after a pause waits for a start. Use 2 or more with zones.')
 @minValue(0)
@@ -77,7 +87,7 @@ param baseUrl string = ''
 @maxValue(100000)
 param requestsPerSecond int = 100
 
-@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_BODY_BYTES, SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_BULK_BYTES, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
+@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
 param limits object = {}
 
 @description('A folder of the package, such as `schemas`, with files that describe own schemas and resource types; empty: there are none.')
@@ -122,6 +132,12 @@ var names = {
   network: 'vnet-${prefix}-${suffix}'
   alerts: 'alert-${prefix}-${suffix}'
 }
+// The host answers a body over its own limit with an empty 500, so its limit lies 64 KiB above the largest that the service
+// accepts: a body that is a little too large still gets the service's own 413, which names the limit.
+var requestBodyLimit = max(maxBodyBytes, maxBulkBytes) + 65536
+// Host and worker together hold about 19 bytes for each byte of a body (docs/adr/0028-request-body-limits.md); 250 MB are
+// theirs without any. The bounds of the parameters leave room for one request on the smallest instance.
+var requestsAtOnce = min(perInstanceConcurrency, (instanceMemory - 250) * 1000000 / (19 * requestBodyLimit))
 var database = 'scim'
 var container = 'resources'
 
@@ -224,7 +240,10 @@ module app 'modules/app.bicep' = {
     subnetId: network.?outputs.appSubnetId ?? ''
     instanceMemory: instanceMemory
     maximumInstances: maximumInstances
-    perInstanceConcurrency: perInstanceConcurrency
+    requestsAtOnce: requestsAtOnce
+    requestBodyLimit: requestBodyLimit
+    maxBodyBytes: maxBodyBytes
+    maxBulkBytes: maxBulkBytes
     alwaysReadyInstances: alwaysReadyInstances
     baseUrl: baseUrl
     requestsPerSecond: requestsPerSecond

@@ -67,7 +67,22 @@ param maximumInstances int
 @description('Requests that an instance works on at once.')
 @minValue(1)
 @maxValue(100)
-param perInstanceConcurrency int
+param requestsAtOnce int
+
+@description('The largest body that the host passes on, in bytes.')
+@minValue(1024)
+@maxValue(11534336)
+param requestBodyLimit int
+
+@description('The largest body of a request, in bytes.')
+@minValue(1024)
+@maxValue(10485760)
+param maxBodyBytes int
+
+@description('The largest body of a bulk request, in bytes.')
+@minValue(1024)
+@maxValue(10485760)
+param maxBulkBytes int
 
 @description('Instances that are always warm.')
 @minValue(0)
@@ -166,7 +181,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'http', instanceCount: alwaysReadyInstances }]
         triggers: {
           http: {
-            perInstanceConcurrency: perInstanceConcurrency
+            perInstanceConcurrency: requestsAtOnce
           }
         }
       }
@@ -185,6 +200,12 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     AzureWebJobsStorage__clientId: identityClientId
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    // The host refuses a larger body unread, before it costs memory. Flex Consumption may heed neither of the two values for
+    // requests (azure-functions-host#11790); then perInstanceConcurrency above is what spreads them over instances.
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(requestBodyLimit)
+    AzureFunctionsJobHost__extensions__http__maxConcurrentRequests: string(requestsAtOnce)
+    // One that waits costs little beside one that runs; three of them are within the memory that is counted for the one.
+    AzureFunctionsJobHost__extensions__http__maxOutstandingRequests: string(4 * requestsAtOnce)
     // Which identity DefaultAzureCredential takes, and that it tries no other way in.
     AZURE_CLIENT_ID: identityClientId
     AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
@@ -195,6 +216,8 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     // Empty counts as missing.
     SCIM_BASE_URL: baseUrl
     SCIM_REQUESTS_PER_SECOND: string(requestsPerSecond)
+    SCIM_MAX_BODY_BYTES: string(maxBodyBytes)
+    SCIM_MAX_BULK_BYTES: string(maxBulkBytes)
     SCIM_SCHEMAS: schemasFolder
     SCIM_ME_ATTRIBUTE: meAttribute
     SCIM_PASSWORDS: passwords

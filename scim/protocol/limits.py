@@ -9,7 +9,7 @@ class Limits:
     """Sizes in bytes, lengths in characters, the rest in pieces."""
 
     body_bytes: int = 1024 * 1024
-    bulk_bytes: int = 10 * 1024 * 1024
+    bulk_bytes: int = 2 * 1024 * 1024
     """The body of a bulk request."""
     bulk_operations: int = 1_000
     resource_bytes: int = 256 * 1024

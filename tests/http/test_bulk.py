@@ -204,10 +204,10 @@ def test_a_body_as_long_as_the_limit_and_no_longer(loop: Loop) -> None:
         loop.run(world.app.close())
 
 
-def test_a_body_of_ten_mebibytes_comes_through_the_port(port_client: Client) -> None:
+def test_a_body_of_two_mebibytes_comes_through_the_port(port_client: Client) -> None:
     body = json.dumps({"Operations": [made("a-large-one")]}).encode()
-    is_error(port_client.post("/Bulk", body.ljust(10 * 1024 * 1024 + 1)), 413)
-    assert port_client.post("/Bulk", body.ljust(10 * 1024 * 1024)).status == 200
+    is_error(port_client.post("/Bulk", body.ljust(2 * 1024 * 1024 + 1)), 413)
+    assert port_client.post("/Bulk", body.ljust(2 * 1024 * 1024)).status == 200
     is_error(port_client.post("/Users", b'{"userName": "x"}'.ljust(1024 * 1024 + 1)), 413)
 
 
@@ -614,7 +614,7 @@ def test_a_thousand_operations_of_many_members_each(direct: Client) -> None:
 
 def test_paths_full_of_quotes_are_gone_through_once(world: World, loop: Loop) -> None:
     """To look for an end from each quote on, where there is none, would take hours."""
-    hostile = 'members[value eq "bulkId:u' + '\\"' * 200_000
+    hostile = 'members[value eq "bulkId:u' + '\\"' * 80_000
     path = f"/Groups/{world.client.group('g')['id']}"
     operations = [patched(path, {"op": "remove", "path": hostile}) for _ in range(5)]
     body = json.dumps({"Operations": [*operations, made("u")]}).encode()

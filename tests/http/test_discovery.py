@@ -26,7 +26,7 @@ def test_the_service_provider_config_says_what_there_is(client: Client) -> None:
         "etag": True,
     }
     assert config["filter"]["maxResults"] == 1000
-    assert config["bulk"] == {"supported": True, "maxOperations": 1_000, "maxPayloadSize": 10 * 1024 * 1024}
+    assert config["bulk"] == {"supported": True, "maxOperations": 1_000, "maxPayloadSize": 2 * 1024 * 1024}
     [scheme] = config["authenticationSchemes"]
     assert scheme["type"] == "oauthbearertoken"
     assert scheme["name"]

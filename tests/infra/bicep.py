@@ -334,7 +334,24 @@ class Deployment:
             case "??":
                 value = self.value(left, scope)
                 return self.value(right, scope) if value is None else value
+            case "+" | "-" | "*" | "/" as sign:
+                return self._sum(sign, self.value(left, scope), self.value(right, scope))
         raise BicepError(f"{self.path}: this reader doesn't know {text_of(operator)}")
+
+    def _sum(self, sign: str, left: Json, right: Json) -> int:
+        if type(left) is not int or type(right) is not int:
+            raise BicepError(f"{self.path}: {left!r} {sign} {right!r} are no whole numbers")
+        match sign:
+            case "+":
+                return left + right
+            case "-":
+                return left - right
+            case "*":
+                return left * right
+        if right == 0:
+            raise BicepError(f"{self.path}: {left} is divided by 0")
+        quotient = abs(left) // abs(right)  # towards 0, as Azure Resource Manager divides
+        return quotient if (left < 0) == (right < 0) else -quotient
 
     def _member_expression(self, node: Node, scope: Scope) -> Json:
         left, name = node.named_children[0], text_of(node.named_children[-1])
@@ -420,6 +437,8 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Json]]] = {
     "int": int,
     "join": lambda values, by: by.join(values),
     "json": json.loads,
+    "max": max,
+    "min": min,
     "replace": lambda text, old, new: text.replace(old, new),
     "resourceGroup": lambda: {"id": GROUP, "name": "rg-scim", "location": "westeurope"},
     "skip": lambda values, count: values[count:],

@@ -16,6 +16,8 @@ BOOK: Final = "infra/workbook.json"
 AZD: Final = "infra/main.bicepparam"
 PROD: Final = "infra/prod.bicepparam"
 DEV: Final = "infra/dev.bicepparam"
+MEMORY: Final = "requests_at_once_fit_into_the_memory_of_an_instance"
+BODIES: Final = "body_limits_are_the_same_everywhere"
 
 MUTATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("every_file_parses", MAIN, "module app 'modules/app.bicep' = {", "module app 'modules/app.bicep' {"),
@@ -30,7 +32,7 @@ MUTATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("every_variant_deploys", MAIN, "storage.outputs.packageContainerUrl", "storage.outputs.containerUrl"),
     ("every_variant_deploys", MAIN, "'modules/workbook.bicep'", "'modules/workbooks.bicep'"),
     ("every_variant_deploys", MAIN, "network.?outputs.appSubnetId", "network.outputs.appSubnetId"),
-    ("every_variant_deploys", MAIN, "param perInstanceConcurrency int = 32", "param perInstanceConcurrency int = 132"),
+    ("every_variant_deploys", MAIN, "param perInstanceConcurrency int = 100", "param perInstanceConcurrency int = 132"),
     ("every_variant_deploys", MAIN, "param capacity string = 'serverless'", "param capacity string = 'free'"),
     ("every_variant_deploys", APP, "identityClientId\n    APPLICATION", "identityClient\n    APPLICATION"),
     ("every_variant_deploys", PROD, "param capacity = 'autoscale'", "param cosmosCapacity = 'autoscale'"),
@@ -217,6 +219,10 @@ MUTATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("app_settings_are_complete", APP, "    AZURE_CLIENT_ID: identityClientId\n", ""),
     ("app_settings_are_complete", APP, "    AzureWebJobsStorage__blobServiceUri: storageBlobEndpoint\n", ""),
     ("app_settings_are_complete", APP, "    SCIM_REQUESTS_PER_SECOND: string(requestsPerSecond)\n", ""),
+    ("app_settings_are_complete", APP, "    SCIM_MAX_BODY_BYTES: string(maxBodyBytes)\n", ""),
+    ("app_settings_are_complete", APP, "    SCIM_MAX_BULK_BYTES: string(maxBulkBytes)\n", ""),
+    ("app_settings_are_complete", MAIN, "param maxBodyBytes int = 1048576", "param maxBodyBytes int = 2097152"),
+    ("app_settings_are_complete", APP, "__maxOutstandingRequests:", "__maxOutstanding:"),
     ("app_settings_are_complete", APP, "    SCIM_SCHEMAS: schemasFolder\n", ""),
     ("app_settings_are_complete", APP, "    SCIM_PASSWORDS: passwords\n", ""),
     ("app_settings_are_complete", APP, "    SCIM_ME_ATTRIBUTE: meAttribute\n", ""),
@@ -234,13 +240,37 @@ MUTATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("the_plan_is_flex_consumption", APP, "version: '3.13'", "version: '3.12'"),
     ("the_plan_is_flex_consumption", APP, "'functionapp,linux'", "'functionapp'"),
     ("the_plan_is_flex_consumption", APP, "name: 'http', instanceCount", "name: 'durable', instanceCount"),
+    ("the_plan_is_flex_consumption", APP, "perInstanceConcurrency: requestsAtOnce", "perInstanceConcurrency: 1"),
+    # memory
+    (MEMORY, APP, "perInstanceConcurrency: requestsAtOnce", "perInstanceConcurrency: 32"),
+    (MEMORY, APP, "maxConcurrentRequests: string(requestsAtOnce)", "maxConcurrentRequests: '100'"),
+    (MEMORY, APP, "string(4 * requestsAtOnce)", "'200'"),
+    (MEMORY, APP, "string(requestBodyLimit)", "string(maxBulkBytes)"),
+    (MEMORY, APP, "string(maxBodyBytes)", "'10485760'"),
+    (MEMORY, APP, "string(maxBulkBytes)", "'10485760'"),
+    (MEMORY, APP, "    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(requestBodyLimit)\n", ""),
+    (MEMORY, APP, "@maxValue(11534336)", "@maxValue(10485760)"),
+    (MEMORY, MAIN, "max(maxBodyBytes, maxBulkBytes) + 65536", "maxBulkBytes + 65536"),
+    (MEMORY, MAIN, "max(maxBodyBytes, maxBulkBytes) + 65536", "maxBodyBytes + 65536"),
+    (MEMORY, MAIN, "max(maxBodyBytes, maxBulkBytes) + 65536", "max(maxBodyBytes, maxBulkBytes)"),
+    (MEMORY, MAIN, "max(maxBodyBytes, maxBulkBytes) + 65536", "104857600"),
+    (MEMORY, MAIN, "(instanceMemory - 250)", "instanceMemory"),
+    (MEMORY, MAIN, "(instanceMemory - 250)", "(2048 - 250)"),
+    (MEMORY, MAIN, "(19 * requestBodyLimit)", "(10 * requestBodyLimit)"),
+    (MEMORY, MAIN, "(19 * requestBodyLimit)", "(38 * requestBodyLimit)"),
+    (MEMORY, MAIN, "min(perInstanceConcurrency, (", "max(perInstanceConcurrency, ("),
+    (MEMORY, MAIN, "@allowed([512, 2048, 4096])", "@allowed([256, 512, 2048, 4096])"),
+    (BODIES, MAIN, "@maxValue(10485760)\nparam maxBodyBytes", "@maxValue(104857600)\nparam maxBodyBytes"),
+    (BODIES, MAIN, "@maxValue(10485760)\nparam maxBulkBytes", "@maxValue(5242880)\nparam maxBulkBytes"),
     (
-        "the_plan_is_flex_consumption",
-        APP,
-        "perInstanceConcurrency: perInstanceConcurrency",
-        "perInstanceConcurrency: 1",
+        BODIES,
+        MAIN,
+        "@minValue(1024)\n@maxValue(10485760)\nparam maxBulk",
+        "@minValue(1)\n@maxValue(10485760)\nparam maxBulk",
     ),
-    ("the_plan_is_flex_consumption", "host.json", '"maxConcurrentRequests": 100', '"maxConcurrentRequests": 50'),
+    (BODIES, MAIN, "param maxBulkBytes int = 2097152", "param maxBulkBytes int = 1048576"),
+    (BODIES, "local.settings.sample.json", '"2162688"', '"104857600"'),
+    (BODIES, "host.json", '"maxConcurrentRequests": 100', '"maxConcurrentRequests": 50'),
     # the network
     ("a_private_network_leaves_no_other_way", STORAGE, "privateNetwork ? 'Disabled' : 'Enabled'", "'Enabled'"),
     ("a_private_network_leaves_no_other_way", STORAGE, "privateNetwork ? 'Deny' : 'Allow'", "'Allow'"),

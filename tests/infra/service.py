@@ -2,14 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
 from unittest.mock import ANY
 
+from tree_sitter import Node
+
 from scim.settings import Settings, SettingsError, from_environment, variable
-from tests.infra.bicep import CLIENT, declarations, literal, text_of
+from tests.infra.bicep import CLIENT, Deployment, declarations, literal, text_of
 from tests.infra.stack import CONTAINER, COSMOS, INSIGHTS, MAIN, PLAN, SITE, STORAGE, VARIANTS, Stack
 
 # Settings that the platform, its host or Azure's libraries read, and no code of ours. FUNCTIONS_WORKER_RUNTIME and others
@@ -19,10 +22,13 @@ PLATFORM: Final = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "AZURE_CLIENT_ID",
     "AZURE_TOKEN_CREDENTIALS",
+    "AzureFunctionsJobHost__extensions__http__maxConcurrentRequests",
+    "AzureFunctionsJobHost__extensions__http__maxOutstandingRequests",
     "AzureFunctionsJobHost__telemetryMode",
     "AzureWebJobsStorage__blobServiceUri",
     "AzureWebJobsStorage__clientId",
     "AzureWebJobsStorage__credential",
+    "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
 }
 OURS: Final = {setting.name for setting in fields(Settings)}
 NOT_ON_AZURE: Final = {"store", "data", "dev_token", "dev_keys", "cosmos_key", "opentelemetry", "on_azure"}
@@ -85,7 +91,8 @@ def app_settings_are_known_to_the_code_or_the_platform(stack: Stack) -> Iterator
 
 def app_settings_are_complete(stack: Stack) -> Iterator[str]:
     """Every setting that the platform reads is there, and the service starts with the rest as it is meant to."""
-    limits = {variable(name) for name in OURS if name.startswith(("max_", "default_", "cursor_"))}
+    own_parameters = {"max_body_bytes", "max_bulk_bytes"}
+    limits = {variable(name) for name in OURS - own_parameters if name.startswith(("max_", "default_", "cursor_"))}
     (described,) = (each for each in declarations(stack.files[MAIN]) if each.name == "limits")
     named = set(re.findall(r"\bSCIM_[A-Z_]+", literal(described.decorators["description"][0])))
     if named != limits:
@@ -108,6 +115,8 @@ def app_settings_are_complete(stack: Stack) -> Iterator[str]:
             schemas=Path(given["schemasFolder"]) if "schemasFolder" in given else None,
             me_attribute=given.get("meAttribute", "externalId"),
             passwords=given.get("passwords", "drop"),
+            max_body_bytes=given.get("maxBodyBytes", Settings().max_body_bytes),
+            max_bulk_bytes=given.get("maxBulkBytes", Settings().max_bulk_bytes),
             max_members=int(given.get("limits", {}).get("SCIM_MAX_MEMBERS", Settings().max_members)),
             azure_monitor=traced,
             on_azure=True,
@@ -145,7 +154,6 @@ def the_app_is_its_identity(stack: Stack) -> Iterator[str]:
 
 
 def the_plan_is_flex_consumption(stack: Stack) -> Iterator[str]:
-    host = json.loads(stack.files["host.json"])
     version = stack.files[".python-version"].strip()
     for plan in stack.each(PLAN):
         if plan.body.get("sku") != {"name": "FC1", "tier": "FlexConsumption"} or not plan.properties.get("reserved"):
@@ -158,7 +166,7 @@ def the_plan_is_flex_consumption(stack: Stack) -> Iterator[str]:
     wanted = {
         "defaults": {"instanceMemoryMB": 2048, "maximumInstanceCount": 40, "alwaysReady": [], "triggers": ANY},
         "everything": {
-            "instanceMemoryMB": 2048,
+            "instanceMemoryMB": 4096,
             "maximumInstanceCount": 40,
             "alwaysReady": [{"name": "http", "instanceCount": 2}],
             "triggers": {"http": {"perInstanceConcurrency": 64}},
@@ -168,6 +176,73 @@ def the_plan_is_flex_consumption(stack: Stack) -> Iterator[str]:
         scale = stack.one(SITE, variant).properties["functionAppConfig"].get("scaleAndConcurrency")
         if scale != expected:
             yield f"{variant}: {scale}"
-    (concurrency,) = (each for each in declarations(stack.files[MAIN]) if each.name == "perInstanceConcurrency")
-    if int(text_of(concurrency.decorators["maxValue"][0])) > host["extensions"]["http"]["maxConcurrentRequests"]:
+
+
+# Memory that host and worker together hold: without a body, and for each byte of a body (docs/adr/0028).
+BASE_MEMORY: Final = 250_000_000
+BYTES_PER_BODY_BYTE: Final = 19
+JUST_ABOVE: Final = range(1, 128 * 1024)
+HTTP: Final = "AzureFunctionsJobHost__extensions__http__"
+
+
+def requests_at_once_fit_into_the_memory_of_an_instance(stack: Stack) -> Iterator[str]:
+    """For each size of an instance, and for the smallest and largest limits of bodies as well as the defaults."""
+    parameters = {each.name: each for each in declarations(stack.files[MAIN])}
+    body, bulk = parameters["maxBodyBytes"].decorators, parameters["maxBulkBytes"].decorators
+    least, most = (
+        {"maxBodyBytes": _int(body[end]), "maxBulkBytes": _int(bulk[end])} for end in ("minValue", "maxValue")
+    )
+    cap = _int(parameters["perInstanceConcurrency"].decorators["maxValue"])
+    for memory in (int(text_of(size)) for size in parameters["instanceMemory"].decorators["allowed"][0].named_children):
+        for given in ({}, least, most, {"maxBodyBytes": most["maxBodyBytes"]}, {"maxBulkBytes": most["maxBulkBytes"]}):
+            deployed = Deployment(stack.files, MAIN, {"instanceMemory": memory, **given})
+            for fault in _memory_faults(deployed, memory * 1_000_000, cap):
+                yield f"{memory} MB, {given}: {fault}"
+
+
+def _int(argument: Sequence[Node]) -> int:
+    return int(text_of(argument[0]))
+
+
+def _memory_faults(deployed: Deployment, memory: int, cap: int) -> Iterator[str]:
+    (site,) = (resource for resource in deployed.resources if resource.type == SITE)
+    (config,) = (resource for resource in deployed.resources if resource.type == f"{SITE}/config")
+    settings = Counter({name: int(value) for name, value in config.properties.items() if value.isdecimal()})
+    limit, at_once = settings["FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"], settings[f"{HTTP}maxConcurrentRequests"]
+    scale = site.properties["functionAppConfig"]["scaleAndConcurrency"]
+    if scale["triggers"] != {"http": {"perInstanceConcurrency": at_once}}:
+        yield f"the plan sends {scale['triggers']}, the host works on {at_once}"
+    if at_once < 1 or at_once * limit * BYTES_PER_BODY_BYTE + BASE_MEMORY > memory:
+        yield f"{at_once} requests at once, with bodies of {limit} bytes, don't fit"
+    if at_once < cap and (at_once + 1) * limit * BYTES_PER_BODY_BYTE + BASE_MEMORY <= memory:
+        yield f"more than {at_once} requests at once would fit"
+    accepted = max(settings["SCIM_MAX_BODY_BYTES"], settings["SCIM_MAX_BULK_BYTES"])
+    if limit - accepted not in JUST_ABOVE:
+        yield f"the host refuses bodies of more than {limit} bytes, the service more than {accepted}"
+    if settings[f"{HTTP}maxOutstandingRequests"] != 4 * at_once:
+        yield f"{settings[f'{HTTP}maxOutstandingRequests']} may run or wait"
+
+
+def body_limits_are_the_same_everywhere(stack: Stack) -> Iterator[str]:
+    """In the stack, in the sample of the settings for a local host, in host.json and in what the service accepts."""
+    sample = json.loads(stack.files["local.settings.sample.json"])["Values"]
+    name = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+    if sample.get(name) != stack.settings("defaults").get(name):
+        yield f"the sample has {name} {sample.get(name)}"
+    parameters = {each.name: each.decorators for each in declarations(stack.files[MAIN])}
+    host = json.loads(stack.files["host.json"])["extensions"]["http"]
+    if _int(parameters["perInstanceConcurrency"]["maxValue"]) > host["maxConcurrentRequests"]:
         yield "host.json refuses requests that the plan still sends to an instance"
+    for parameter, name in (("maxBodyBytes", "SCIM_MAX_BODY_BYTES"), ("maxBulkBytes", "SCIM_MAX_BULK_BYTES")):
+        for bound, beyond in (("minValue", -1), ("maxValue", 1)):
+            value = _int(parameters[parameter][bound])
+            if not _accepts(name, value) or _accepts(name, value + beyond):
+                yield f"{parameter}: the service has another {bound} than {value}"
+
+
+def _accepts(name: str, value: int) -> bool:
+    try:
+        from_environment({name: str(value)})
+    except SettingsError:
+        return False
+    return True

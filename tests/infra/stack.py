@@ -26,10 +26,13 @@ VARIANTS: Final[Mapping[str, Mapping[str, Json]]] = {
         "autoscaleThroughput": 4000,
         "backup": "Continuous30Days",
         "alwaysReadyInstances": 2,
+        "instanceMemory": 4096,
         "perInstanceConcurrency": 64,
+        "maxBodyBytes": 1500000,
+        "maxBulkBytes": 1250000,
         "baseUrl": "https://scim.example.com/scim/v2",
         "requestsPerSecond": 50,
-        "limits": {"SCIM_MAX_MEMBERS": "20000", "SCIM_STORE": "sqlite"},
+        "limits": {"SCIM_MAX_MEMBERS": "20000", "SCIM_MAX_BULK_BYTES": "10485760", "SCIM_STORE": "sqlite"},
         "schemasFolder": "schemas",
         "meAttribute": "userName",
         "passwords": "hash",
@@ -119,5 +122,5 @@ class Stack:
 def at_hand() -> Stack:
     """The stack of this repository."""
     paths = [*ROOT.glob("infra/**/*"), *(ROOT / name for name in ("azure.yaml", "host.json", ".python-version"))]
-    paths.append(ROOT / "scim/storage/container.json")
+    paths += [ROOT / "local.settings.sample.json", ROOT / "scim/storage/container.json"]
     return Stack({path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths if path.is_file()})

@@ -24,6 +24,10 @@ def outputs(text: str, parameters: Mapping[str, Json] | None = None, **files: st
         ("[for (x, i) in ['a', 'b']: '${x}${i}']", "string[]", ["a0", "b1"]),
         ("filter(['a', ''], x => !empty(x))", "string[]", ["a"]),
         ("cidrSubnet('10.0.0.0/24', 27, 4)", "string", "10.0.0.128/27"),
+        ("(2 + 3) * 4 - 1", "int", 19),
+        ("7 / 2", "int", 3),
+        ("-7 / 2", "int", -3),
+        ("min(5, max(2, 3))", "int", 3),
         ("join(skip(split('a.b.c', '.'), 1), '.')", "string", "b.c"),
     ],
 )
@@ -61,6 +65,8 @@ def test_a_module_that_is_not_deployed_has_no_outputs() -> None:
         call("name: 'abc'") + "output it string = m.outputs.other\n",
         "output it string = newGuid()\n",
         "output it int = '1'\n",
+        "output it int = '1' + 1\n",
+        "output it int = 1 / 0\n",
         "var it = { a: 1, a: 2 }\n",
         # The compiler reads this one well, the grammar here doesn't; the files have to do without it.
         call("name: 'abc'") + "output it string = false ? '' : m.outputs.name\n",

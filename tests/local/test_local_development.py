@@ -25,7 +25,7 @@ VALUES: Final[dict[str, str]] = SAMPLE["Values"]
 # What Core Tools add to them.
 OF_CORE_TOOLS: Final = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "WEBSITE_HOSTNAME": "localhost:7071"}
 # What the Functions host reads itself.
-OF_THE_HOST: Final = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
+OF_THE_HOST: Final = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"}
 BLOB_PORT: Final = 10_000
 
 

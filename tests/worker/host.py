@@ -58,11 +58,14 @@ class HostSettings:
 
     @classmethod
     def read(cls, script_root: Path, environment: Mapping[str, str]) -> Self:
-        """Read `host.json`; ValueError when it is for another host."""
+        """Read `host.json`, and the app settings that come before it; ValueError when it is for another host."""
         told: dict[str, Any] = json.loads((script_root / "host.json").read_text(encoding="utf-8"))
         if told.get("version") != "2.0":
             raise ValueError("host.json must say version 2.0")
-        http = told.get("extensions", {}).get("http", {})
+        http: dict[str, Any] = dict(told.get("extensions", {}).get("http", {}))
+        for name in ("maxOutstandingRequests", "maxConcurrentRequests"):
+            if number := environment.get(f"AzureFunctionsJobHost__extensions__http__{name}"):
+                http[name] = int(number)
         hsts = http.get("hsts", {})
         timeout = told.get("functionTimeout", "00:30:00")
         parts = [f"max-age={seconds(hsts.get('maxAge', '30')):.0f}"]
@@ -192,7 +195,7 @@ class Host:
         # A chunked body has no length, so the host takes it for none at all.
         length = incoming.content_length or 0
         if length > self.settings.body_limit:
-            return _empty(413)
+            return _empty(500)  # before the worker sees anything of it
         worker = self.worker
         try:
             return await worker.invoke(

@@ -276,12 +276,12 @@ async def test_headers_of_host_json_are_added_where_the_function_has_none(tmp_pa
         assert "strict-transport-security" not in answer.headers
 
 
-async def test_a_body_over_the_limit_is_413(tmp_path: Path) -> None:
+async def test_a_body_over_the_limit_is_an_empty_500(tmp_path: Path) -> None:
     settings = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "10"}
     async with await Host.start(write(tmp_path), settings) as host, calls(host) as http:
         assert (await http.post("/things/1", content=b"0123456789")).json()["body"] == "0123456789"
         answer = await http.post("/things/1", content=b"0123456789a")
-        assert (answer.status_code, answer.content) == (413, b"")
+        assert (answer.status_code, answer.content) == (500, b"")
         assert (await http.post("/elsewhere", content=b"0123456789a")).status_code == 404
 
 
@@ -328,6 +328,14 @@ async def test_more_than_may_be_outstanding_is_429(tmp_path: Path) -> None:
         end.close()
         assert (await held).status_code == 200
         assert (await http.get("/process")).status_code == 200
+
+
+def test_app_settings_come_before_host_json(tmp_path: Path) -> None:
+    write(tmp_path, {"maxConcurrentRequests": 100, "maxOutstandingRequests": 200})
+    http = "AzureFunctionsJobHost__extensions__http__"
+    told = HostSettings.read(tmp_path, {f"{http}maxConcurrentRequests": "6", f"{http}maxOutstandingRequests": "24"})
+    assert (told.concurrent, told.outstanding) == (6, 24)
+    assert HostSettings.read(tmp_path, {}).concurrent == 100
 
 
 async def test_more_than_may_run_at_once_wait(tmp_path: Path) -> None:
