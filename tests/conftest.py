@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, unquote
@@ -153,10 +154,13 @@ class TriggerClient(Client):
         # The host decodes the path but for %2F, and leaves parameters without a value out.
         decoded = "%2F".join(unquote(part) for part in raw_path.replace("%2f", "%2F").split("%2F"))
         trigger, route_params = self._trigger(decoded)
+        lowered = {name.lower(): value for name, value in headers.items()}
+        # The host puts the name that the client asked for into the URL.
+        origin = f"https://{lowered['host']}" if "host" in lowered else ORIGIN
         request = func.HttpRequest(
             method,
-            f"{ORIGIN}{decoded}{'?' if query else ''}{query}",
-            headers={name.lower(): value for name, value in headers.items()},
+            f"{origin}{decoded}{'?' if query else ''}{query}",
+            headers=lowered,
             params={name: value for name, value in parse_qsl(query) if value},
             route_params=route_params,
             body=body,
@@ -266,10 +270,21 @@ def loop() -> Iterator[Loop]:
 @pytest.fixture
 def client(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """The function app with an empty store in memory."""
+    yield from _function_app(loop, monkeypatch)
+
+
+@pytest.fixture
+def file_client(loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Client]:
+    """The function app with an empty store in a file."""
+    yield from _function_app(loop, monkeypatch, SCIM_DATA=str(tmp_path / "scim.db"))
+
+
+def _function_app(loop: Loop, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Iterator[Client]:
     for name in list(os.environ):
         if name.startswith("SCIM_") or name in _AZURE:
             monkeypatch.delenv(name)
-    monkeypatch.setenv("SCIM_DEV_TOKEN", TOKEN)
+    for name, value in {"SCIM_DEV_TOKEN": TOKEN, **settings}.items():
+        monkeypatch.setenv(name, value)
     function_app.service_of_this_worker.cache_clear()
     yield TriggerClient(loop)
     loop.run(function_app.service_of_this_worker().close())

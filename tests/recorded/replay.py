@@ -34,7 +34,7 @@ _NAMESPACE = uuid.UUID("6f0c1a52-91d6-5c5b-9a57-1d1f5a3f2b10")
 
 CASE_KEYS = {"id", "name", "title", "source", "given", "before", "request", "expect", "as", "then", "port"}
 STEP_KEYS = {"request", "together", "expect", "as"}
-REQUEST_KEYS = {"method", "path", "headers", "token", "body", "text"}
+REQUEST_KEYS = {"method", "path", "headers", "token", "body", "text", "encoding"}
 EXPECT_KEYS = {"status", "headers", "body"}
 OPERATORS = {"eq", "ne", "present", "absent", "missing", "len", "startswith", "endswith", "has"}
 
@@ -123,6 +123,8 @@ def faults(case: Case) -> Iterator[str]:
                 known |= {name, *(f"{name}{n}" for n in range(1, int(number) + 1))}
             case ["member", group, member] if {group, member} <= known:
                 continue
+            case ["members", group, number] if group in known and number.isdecimal():
+                continue
             case _:
                 yield f"{given} can't be made"
     for step in [*case.before, *case.steps]:
@@ -171,7 +173,7 @@ def _random(case: Case, name: str) -> str:
 
 
 def _make(case: Case, client: Client, given: str, names: Names) -> None:
-    """Brings about one precondition: user:a, group:g, users:u:11, groups:h:3 or member:g:a."""
+    """Brings about one precondition: user:a, group:g, users:u:11, groups:h:3, member:g:a or members:g:2600."""
     kind, name, *rest = given.split(":")
     rand = _random(case, name)
     if kind == "user":
@@ -184,8 +186,9 @@ def _make(case: Case, client: Client, given: str, names: Names) -> None:
         for number in range(1, int(rest[0]) + 1):
             names[f"{name}{number}"] = make(client, f"{names[name]['prefix']}{number:02}", f"{rand}-{number}")
     else:
-        member = {"$ref": None, "value": names[rest[0]]["id"]}
-        operations = [{"op": "Add", "path": "members", "value": [member]}]
+        ids = [names[rest[0]]["id"]] if kind == "member" else [f"{rand}-{number}" for number in range(int(rest[0]))]
+        members = [{"$ref": None, "value": member} for member in ids]
+        operations = [{"op": "Add", "path": "members", "value": members}]
         body = {"schemas": [PATCH_OP], "Operations": operations}
         answer = _send(client, {"method": "PATCH", "path": f"/Groups/{names[name]['id']}", "body": body})
         assert answer.status in (200, 204), f"{given} is not accepted: {answer.status} {answer.body!r}"
@@ -251,7 +254,7 @@ def _send(client: Client, request: Mapping[str, Json]) -> Answer:
     body: Json = request.get("body")
     headers: dict[str, str | None] = dict(USUAL_HEADERS)
     if "text" in request:
-        body = request["text"].encode()
+        body = request["text"].encode(request.get("encoding", "utf-8"))
     if body is not None:
         headers |= USUAL_BODY_HEADERS
     headers |= request.get("headers", {})

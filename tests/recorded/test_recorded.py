@@ -42,6 +42,12 @@ def test_recorded_exchange_through_the_triggers(case: Case, client: Client) -> N
     replay(case, client)
 
 
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_recorded_exchange_on_a_file(case: Case, file_client: Client) -> None:
+    """The real trigger functions answer as recorded from a SQLite file."""
+    replay(case, file_client)
+
+
 @pytest.mark.parametrize("case", OVER_A_PORT, ids=label)
 def test_recorded_exchange_over_a_port(case: Case, port_client: Client) -> None:
     """`scim serve` answers as recorded, through a real HTTP client."""
