@@ -1,23 +1,16 @@
 """Ours beside PyPI's scim2-server, doing the same in the same run."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import count
-from typing import Any, Final
+from typing import Final
 
-from benchmarks import people
+from benchmarks import loads
 from benchmarks.measure import Figure, Side, compare
 from benchmarks.report import Section, microseconds, verdict
-from benchmarks.served import Call, Ours, Peer, Served, call
+from benchmarks.served import Ours, Peer, Served
 
-_USERS: Final = 1_000
-_LISTED: Final = 100
-_MEMBERS: Final = 10_000
 _PEER: Final = "scim2-server"
-
-type Load = Callable[[Served], Iterator[Call]]
-"""Fills a server and gives the requests to measure, without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +19,7 @@ class Case:
 
     name: str
     target: float
-    load: Load
+    load: loads.Load
     ours: int
     theirs: int
 
@@ -66,65 +59,13 @@ def _measured(case: Case, rounds: int) -> Outcome:
     return Outcome(case, figures, sizes)
 
 
-# --- the loads ---
-
-
-def _created(server: Served, path: str, bodies: Sequence[dict[str, Any]]) -> list[str]:
-    ids: list[str] = []
-    for body in bodies:
-        answer = server.send(call("POST", path, body))
-        if answer.status != 201:
-            raise RuntimeError(f"filling failed: {answer.status} {answer.body[:500]!r}")
-        ids.append(answer.json["id"])
-    return ids
-
-
-def _users(server: Served, number: int = _USERS) -> list[str]:
-    return _created(server, "/Users", [people.user(n) for n in range(number)])
-
-
-def _create(server: Served) -> Iterator[Call]:
-    _users(server)
-    return (call("POST", "/Users", people.user(n)) for n in count(_USERS))
-
-
-def _get(server: Served) -> Iterator[Call]:
-    ids = _users(server)
-    return (call("GET", f"/Users/{ids[n * 7919 % len(ids)]}") for n in count())
-
-
-def _filter(server: Served) -> Iterator[Call]:
-    _users(server)
-    return (
-        call("GET", "/Users", filter=f'userName eq "{people.user_name(n * 7919 % _USERS)}"', count=10) for n in count()
-    )
-
-
-def _five_operations(server: Served) -> Iterator[Call]:
-    ids = _users(server)
-    return (call("PATCH", f"/Users/{ids[n * 7919 % len(ids)]}", people.five_changes(n)) for n in count())
-
-
-def _list(server: Served) -> Iterator[Call]:
-    # The store has no more than the page: scim2-server sorts all that it has for each page.
-    _users(server, _LISTED)
-    return (call("GET", "/Users", count=_LISTED) for _ in count())
-
-
-def _add_member(server: Served) -> Iterator[Call]:
-    group = people.group(0)
-    members = [{"value": people.member(n)} for n in range(_MEMBERS)]
-    [id] = _created(server, "/Groups", [{**group, "members": members}])
-    return (call("PATCH", f"/Groups/{id}", people.adding(people.member(n))) for n in count(_MEMBERS))
-
-
 _CASES: Final = (
-    Case("create a user", 10, _create, 100, 10),
-    Case("get a user", 10, _get, 200, 20),
-    Case('filter `userName eq "…"`, one hit', 10, _filter, 200, 20),
-    Case("PATCH a user, five operations", 10, _five_operations, 100, 5),
-    Case(f"list {_LISTED} users", 40, _list, 10, 1),
-    Case(f"PATCH adding one member to a group of {_MEMBERS:,}", 40, _add_member, 100, 1),
+    Case("create a user", 10, loads.create, 100, 10),
+    Case("get a user", 10, loads.get, 200, 20),
+    Case('filter `userName eq "…"`, one hit', 10, loads.filter_hit, 200, 20),
+    Case("PATCH a user, five operations", 10, loads.five_operations, 100, 5),
+    Case(f"list {loads.LISTED} users", 40, loads.page, 10, 1),
+    Case(f"PATCH adding one member to a group of {loads.MEMBERS:,}", 40, loads.add_member, 100, 1),
 )
 
 
@@ -135,7 +76,7 @@ def _section(outcomes: Sequence[Outcome], rounds: int) -> Section:
     lines = [
         f"Bytes in, bytes out, in one process, each with its store in memory and its check of a bearer token on. {_PEER} is",
         f"release {version(_PEER)} with scim2-models {version('scim2-models')}, called as the WSGI application that it is. Medians of {rounds} rounds in which the",
-        f"two take turns. Each store has {_USERS:,} users of the same content (the list: {_LISTED}; the group: {_MEMBERS:,} members).",
+        f"two take turns. Each store has {loads.USERS:,} users of the same content (the list: {loads.LISTED}; the group: {loads.MEMBERS:,} members).",
         "",
         "| request | times less CPU | target | |",
         "|---|--:|--:|---|",

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, quote
@@ -26,12 +26,13 @@ _MEDIA_TYPE: Final = "application/scim+json"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request: the path below the base path, a query as it stands in a URL, a body as bytes."""
+    """A request: the path below the base path, a query as it stands in a URL, a body as bytes, a bearer token."""
 
     method: str
     path: str
     query: str = ""
     body: bytes = b""
+    token: str = _TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,14 @@ class Served(Protocol):
 
 
 class Ours:
-    """The handler on the embedded store in memory, its requests run one after another by one event loop."""
+    """The handler, its requests run one after another by one event loop; without settings on the embedded store in memory."""
 
-    def __init__(self) -> None:
-        app = build(Settings(dev_token=_TOKEN))
+    def __init__(self, settings: Settings | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        app = build(replace(settings or Settings(), dev_token=_TOKEN))
         self._handler = app.handler
         self._app = app
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop or asyncio.new_event_loop()
+        self._owns_loop = loop is None
 
     def send(self, request: Call) -> Answer:
         """One request."""
@@ -94,7 +96,8 @@ class Ours:
     def close(self) -> None:
         """Let go of the store."""
         self._loop.run_until_complete(self._app.close())
-        self._loop.close()
+        if self._owns_loop:
+            self._loop.close()
 
     async def _answer(self, request: Call) -> Answer:
         # The headers that a client sends, read as the triggers read them.
@@ -102,7 +105,7 @@ class Ours:
             "host": _HOST,
             "accept": _MEDIA_TYPE,
             "content-type": _MEDIA_TYPE,
-            "authorization": f"Bearer {_TOKEN}",
+            "authorization": f"Bearer {request.token}",
         }
         response = await self._handler.handle(
             Request(
