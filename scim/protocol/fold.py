@@ -5,6 +5,7 @@ Filters are evaluated on `f` everywhere, by the reference evaluator (`match`) an
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -12,20 +13,26 @@ from itertools import groupby
 from math import inf
 from struct import pack, unpack
 from typing import Final
-from unicodedata import combining, normalize
+from unicodedata import combining, decomposition, is_normalized, normalize, unidata_version
 
 from scim.protocol import datetimes
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.schema import Attribute, Place, ResourceType
 
-VERSION: Final = 1
-"""The version of these rules, a part of `rules`; what was folded by others is rewritten by a reindex."""
+VERSION: Final = 2
+"""The version of these rules, a part of `rules`. A resource that was folded by other rules must be reindexed."""
 
 MAX_BYTES: Final = 1024
 """A longer string can be tested for presence only."""
 
+KEY_BYTES: Final = 1024
+"""The longest folded value, in UTF-8, that can be a key or another unique value."""
+
 EXACT: Final = 2**53 - 1
 """Databases keep numbers as doubles, which aren't exact for larger whole numbers."""
+
+_MOST_CHARACTERS: Final = 4 * MAX_BYTES
+"""A longer string is longer than `MAX_BYTES` when it is folded: NFC makes one character of four at most."""
 
 _SORT_CHARACTERS: Final = 256
 _SIGN: Final = 1 << 63
@@ -35,17 +42,44 @@ _UNSEARCHABLE: Final = True
 
 
 def text(value: str) -> str:
-    """The string as it compares when letter case doesn't count: NFKC, then casefold."""
+    """Return the string in the form in which strings are equal when letter case doesn't count.
+
+    RFC 8265 §3.3 (UsernameCaseMapped, which RFC 7644 §5 points to), without its check of the allowed characters: map
+    full- and half-width characters, then lower case with the final sigma as any other, and NFC last. No other compatibility mapping
+    and no case folding: `Sales²` is not `Sales2`, and one character never becomes several. The result is the same for a
+    string in NFC and in NFD, and folding it again changes nothing. Takes time in proportion to the length.
+    """
+    lowered = value.lower()
     if value.isascii():
-        return value.lower()
-    if len(value) > MAX_BYTES:
-        value = _in_order_of_marks(value)
-    # Casefolding can undo the normal form ("ΐ"), so it is taken again.
-    return normalize("NFKC", normalize("NFKC", value).casefold())
+        return lowered
+    if _has_width(lowered):
+        lowered = lowered.translate(_WIDTHS)
+    if _FINAL_SIGMA in lowered:
+        lowered = lowered.replace(_FINAL_SIGMA, _SIGMA)
+    if len(lowered) > _FEW_CHARACTERS and not is_normalized("NFC", lowered):
+        lowered = _in_order_of_marks(lowered)
+    return normalize("NFC", lowered)
+
+
+_WIDTHS: Final = {
+    code: chr(int(mapping.removeprefix(tag), 16))
+    for code in (0x3000, *range(0xFF00, 0xFFF0))
+    for mapping in [decomposition(chr(code))]
+    for tag in ("<wide> ", "<narrow> ")
+    if mapping.startswith(tag)
+}
+"""The full- and half-width characters, by code point, and what each is mapped to (RFC 8264 §5.2.1)."""
+
+_FINAL_SIGMA: Final = "\u03c2"
+_SIGMA: Final = "\u03c3"
+_has_width: Final = re.compile("[\u3000\uff00-\uffef]").search
+
+_FEW_CHARACTERS: Final = 256
+"""So many marks in disorder cost `normalize` no more than sorting them first."""
 
 
 def _in_order_of_marks(value: str) -> str:
-    """The same text to NFKC, with the marks on each character in their canonical order.
+    """Return text with the same NFC in which the marks on each character stand in their canonical order.
 
     `normalize` takes time with the square of the number of marks that it finds in another order.
     """
@@ -56,14 +90,8 @@ def _in_order_of_marks(value: str) -> str:
     return "".join(sorted_marks)
 
 
-# The characters that count as no marks, but become some.
-_MADE_OF_MARKS: Final = {
-    0x0F73: "\u0f71\u0f72",
-    0x0F75: "\u0f71\u0f74",
-    0x0F81: "\u0f71\u0f80",
-    0xFF9E: "\u3099",
-    0xFF9F: "\u309a",
-}
+# Characters that don't count as marks, but consist of them.
+_MADE_OF_MARKS: Final = {0x0F73: "\u0f71\u0f72", 0x0F75: "\u0f71\u0f74", 0x0F81: "\u0f71\u0f80"}
 
 
 def number(value: float) -> int | float:
@@ -140,7 +168,7 @@ def _object(attributes: Mapping[str, Attribute]) -> Fold:
 
 
 def _folded_text(value: str) -> Json:
-    return value.lower() if len(value) <= MAX_BYTES and value.isascii() else _comparable(text(value))
+    return _UNSEARCHABLE if len(value) > _MOST_CHARACTERS else _comparable(text(value))
 
 
 def _comparable(value: str) -> Json:
@@ -210,6 +238,11 @@ def key(resource: JsonObject, kind: ResourceType) -> str:
     return f"{kind.name}:{value if kind.by_name[kind.unique].case_exact else text(value)}"
 
 
+def unique_values(key: str, claims: Mapping[str, str], kind: ResourceType) -> Mapping[str, str]:
+    """Return the values of all unique attributes as they compare, by path: the one in the key, and the claims."""
+    return claims if kind.unique is None else {kind.unique: key.removeprefix(f"{kind.name}:"), **claims}
+
+
 def claims(resource: JsonObject, kind: ResourceType) -> dict[str, str]:
     """Further values that are unique within a tenant, as texts: each by its attribute's path (`employeeId`, `urn:badge`)."""
     found: dict[str, str] = {}
@@ -242,8 +275,12 @@ def _claim(value: Json, attribute: Attribute) -> str:
 
 @cache
 def rules(kind: ResourceType) -> str:
-    """A name for what makes `f`, `s`, key and claims of this type: another one says that they may have to be made anew."""
+    """Return the fingerprint of the rules that make `f`, `s`, key and claims of this type.
+
+    A resource with another fingerprint must be reindexed. Letter case and NFC are those of Python's version of Unicode.
+    """
     decides = [
+        unidata_version,
         [_shape(attribute) for attribute in _in_order(kind.by_name.values())],
         [
             [urn, [_shape(a) for a in _in_order(kind.extensions[urn].by_name.values())]]

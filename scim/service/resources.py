@@ -36,7 +36,6 @@ from scim.storage.interface import (
     Touch,
 )
 
-_KEY_BYTES: Final = 512
 _ATTEMPTS: Final = 5
 _PAUSE_SECONDS: Final = 0.05
 
@@ -253,11 +252,12 @@ class Resources:
         if len(orjson.dumps(resource)) > self._limits.resource_bytes:
             raise PayloadTooLarge(f"A resource may have at most {self._limits.resource_bytes} bytes.")
         draft = draft_of(resource, kind, whole=whole)
-        if len(draft.key.encode()) > _KEY_BYTES:
-            raise InvalidValue(f"'{kind.unique}' may have at most {_KEY_BYTES - len(kind.name) - 1} bytes.")
-        for path, value in draft.claims.items():
-            if len(value.encode()) > _KEY_BYTES:
-                raise InvalidValue(f"'{path}' is unique, so it may have at most {_KEY_BYTES} bytes.")
+        for path, value in fold.unique_values(draft.key, draft.claims, kind).items():
+            if (size := len(value.encode())) > fold.KEY_BYTES:
+                raise InvalidValue(
+                    f"'{path}' is unique, so it may have at most {fold.KEY_BYTES} bytes in UTF-8 (256 characters of any "
+                    f"script); this one has {size}."
+                )
         return draft
 
     # --- answering ---

@@ -115,7 +115,9 @@ PEOPLE: Final[tuple[Body, ...]] = (
     _user("straße", displayName="STRASSE", title="Weiß", name={"familyName": "Große", "givenName": "İpek"}),
     _user("élodie", displayName="Élodie", title="école", name={"familyName": "Ålesund"}),
     _user("elodie", displayName="Elodie", title="ecole", name={"familyName": "\u212bngström"}),
-    _user("ﬁnance", displayName="Ｆｕｌｌ　Ｗｉｄｔｈ", title="ﬁ", nickName="ǆ"),
+    _user("ﬁnance", displayName="Ｆｕｌｌ　Ｗｉｄｔｈ", title="Ⅳ", nickName="ǆ"),
+    _user("katakana", displayName="Sales²", title="\u1112\u1161\u11ab\u1100\u1173\u11af", nickName="ｶﾞｰﾄﾞ"),
+    _user("hangul", displayName="Sales2", title="한국", nickName="가드"),
     _user("σίσυφος", displayName="ΣΊΣΥΦΟΣ", title="Ω", nickName="ὈΔΥΣΣΕΎΣ"),
     _user("emoji🎉", displayName="🎉 party 🎉", title="👩‍👩‍👧", nickName="🎉"),
     _user(

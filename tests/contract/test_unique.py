@@ -164,13 +164,35 @@ async def test_what_is_unassigned_meets_nobody_and_types_are_apart(service: Serv
     await refused(service.post({"displayName": "Others", CAMPUS: {"badge": "a1"}}, "Group"))
 
 
-async def test_a_value_of_more_than_512_bytes_is_refused(service: Service) -> None:
-    await service.post(body("ada", badge="é" * 256))
-    one = await service.post(body("bob", tag="x" * 2_000))
-    for attempt in (service.post(body("eve", badge="é" * 256 + "x")), service.patch(one, BADGE, "x" * 513)):
-        with pytest.raises(InvalidValue, match="512 bytes") as raised:
+LONGEST = [  # of 1,024 bytes when it is folded, whatever it is before that
+    pytest.param("x" * 1_024, id="ascii"),
+    pytest.param("\u55b6\u696d\u90e8\U00020bb7" * 64 + "\u55b6" * 64, id="cjk"),
+    pytest.param("\U0001f389" * 256, id="outside-the-bmp"),
+    pytest.param("e\u0301" * 512, id="decomposed"),
+    pytest.param("\uff21" * 1_024, id="full-width"),
+    pytest.param("\u1112\u1161\u11ab" * 341 + "x", id="hangul-letters"),
+]
+
+
+@pytest.mark.parametrize("value", LONGEST)
+async def test_a_value_of_1024_bytes_is_unique_and_a_longer_one_is_refused(service: Service, value: str) -> None:
+    """Counted after folding: the key, a claim, in POST and PATCH."""
+    assert len(fold.text(value).encode()) == fold.KEY_BYTES
+    one = await service.post(body(value, badge=value))
+    await refused(service.post(body(value.upper())), "userName")
+    await refused(service.post(body("bob", badge=value.upper())))
+    guides = await service.post({"displayName": value}, "Group")
+    await refused(service.post({"displayName": value.upper()}, "Group"), "displayName")
+    for attempt, path in (
+        (service.post(body(f"{value}x")), "userName"),
+        (service.post({"displayName": f"{value}x"}, "Group"), "displayName"),
+        (service.patch(guides, "displayName", f"{value}x", kind="Group"), "displayName"),
+        (service.post(body("eve", badge=f"{value}x")), BADGE),
+        (service.patch(one, BADGE, f"{value}x"), BADGE),
+    ):
+        with pytest.raises(InvalidValue, match=r"at most 1024 bytes .* has 1025") as raised:
             await attempt
-        assert f"'{BADGE}'" in raised.value.detail
+        assert f"'{path}'" in raised.value.detail
 
 
 async def test_a_group_with_many_members_has_its_value_like_any_other(service: Service) -> None:

@@ -2,11 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.conftest import Client
 from tests.http.checks import ENTERPRISE, GROUP, NOBODY, PATCH, USER, is_error, names, unchanged
+from tests.unit.tables import Row, rows
 
 # --- the same key twice -----------------------------------------------------------------------------------------
 
@@ -263,15 +265,27 @@ def test_a_name_is_taken_in_any_letter_case_and_free_again_after_a_change(
     second = client.post(endpoint, {key: "other"}).json
     path = f"{endpoint}/{second['id']}"
     with unchanged(client):
-        for name in ("Straße", "STRASSE", "straße", "\uff33traße"):
+        for name in ("Straße", "STRAẞE", "straße", "\uff33traße"):
             is_error(client.post(endpoint, {key: name}), 409, "uniqueness")
             is_error(client.put(path, {key: name}), 409, "uniqueness")
             is_error(client.patch(path, {"op": "replace", "path": key, "value": name}), 409, "uniqueness")
-    assert client.put(f"{endpoint}/{first['id']}", {key: "STRASSE"}).json[key] == "STRASSE"
+    assert client.put(f"{endpoint}/{first['id']}", {key: "STRAẞE"}).json[key] == "STRAẞE"
     assert client.patch(f"{endpoint}/{first['id']}", {"op": "replace", "path": key, "value": "new"}).status == 204
     assert client.put(path, {key: "Straße"}).status == 200
     assert client.delete(path).status == 204
+    assert client.post(endpoint, {key: "straße"}).status == 201
     assert client.post(endpoint, {key: "strasse"}).status == 201
+
+
+@pytest.mark.parametrize(("endpoint", "key"), [("/Users", "userName"), ("/Groups", "displayName")])
+@pytest.mark.parametrize("row", rows("folding"))
+def test_names_that_fold_alike_are_one_name_and_no_others(client: Client, endpoint: str, key: str, row: Row) -> None:
+    first = client.post(endpoint, {key: row["one"]})
+    second = client.post(endpoint, {key: row["other"]})
+    assert (first.status, second.status) == (201, 409 if row["equal"] else 201)
+    found = client.get(f"{endpoint}?filter={quote(f'{key} eq "{row["other"]}"')}").json
+    expected = first if row["equal"] else second
+    assert [one["id"] for one in found["Resources"]] == [expected.json["id"]]
 
 
 # --- what changes nothing ---------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ ROWS: Final = [
         201,
         413,
     ),
-    Row("user name", {}, lambda c, n: c.post("/Users", {"userName": "x" * n}), 507, 201, 400, "invalidValue"),
+    Row("user name", {}, lambda c, n: c.post("/Users", {"userName": "x" * n}), 1024, 201, 400, "invalidValue"),
     Row(
         "member", {}, lambda c, n: c.post("/Groups", {"displayName": "G", "members": [{"value": "x" * n}]}), 1024, 201, 400,
         "invalidValue",
