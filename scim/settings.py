@@ -124,6 +124,7 @@ class Settings:
     max_resource_bytes: int = DEFAULT.resource_bytes
     max_filter_characters: int = DEFAULT.filter_characters
     max_filter_depth: int = DEFAULT.filter_depth
+    max_filter_comparisons: int = DEFAULT.filter_comparisons
     max_patch_operations: int = DEFAULT.patch_operations
     max_members: int = DEFAULT.members
     default_page: int = DEFAULT.default_page
@@ -145,6 +146,7 @@ class Settings:
             resource_bytes=self.max_resource_bytes,
             filter_characters=self.max_filter_characters,
             filter_depth=self.max_filter_depth,
+            filter_comparisons=self.max_filter_comparisons,
             patch_operations=self.max_patch_operations,
             members=self.max_members,
             page=self.max_page,
@@ -174,6 +176,7 @@ _READ: Final[Mapping[str, Callable[[str], object]]] = {
     "max_resource_bytes": _number(1024, 1024 * 1024),
     "max_filter_characters": _number(100, 100_000),
     "max_filter_depth": _number(1, 100),
+    "max_filter_comparisons": _number(1, 1_000),
     "max_patch_operations": _number(1, 10_000),
     "max_members": _number(1, 100_000),
     "default_page": _number(1, 1_000),

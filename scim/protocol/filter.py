@@ -167,6 +167,11 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+
 _OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
 _WORDS: Final = {"true": True, "false": False, "null": None}
 _MAX_DIGITS: Final = 300
+# Typed by hand or made by a word processor where the grammar has a double quote: single quotes, back quote, accent, primes,
+# typographic quotes, and the full-width forms.
+_WRONG_QUOTES: Final = (
+    "'`\u00b4\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u2039\u203a\uff02\uff07"
+)
 _REMEMBERED_CHARACTERS: Final = 200
 
 
@@ -198,6 +203,7 @@ class _Parser:
         self._end = end
         self._next = 0
         self._depth = 0
+        self._comparisons = 0
 
     def whole_filter(self) -> Filter:
         tree = self._or()
@@ -276,6 +282,9 @@ class _Parser:
         return match[1]
 
     def _comparison(self, path: Path) -> Filter:
+        self._comparisons += 1
+        if self._comparisons > self._limits.filter_comparisons:
+            raise InvalidFilter(f"A filter may have at most {self._limits.filter_comparisons} comparisons.")
         op = self._take().lower()
         if op == "pr":
             return Present(path)
@@ -296,6 +305,11 @@ class _Parser:
             if len(token) > _MAX_DIGITS or not isfinite(number.value):
                 raise InvalidFilter("The filter has a number that is out of range.")
             return number
+        if token.startswith(tuple(_WRONG_QUOTES)):
+            raise InvalidFilter(
+                f"The value at character {self._tokens[at][0] + 1} of the filter begins with another quote: put it in double "
+                'quotes, as in userName eq "bjensen".'
+            )
         if token in "()[]" or lowered in {"and", "or", "not"}:
             raise self._wrong("a value", back=1)
         return Bare(self._storable(token))

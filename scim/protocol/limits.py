@@ -15,6 +15,8 @@ class Limits:
     resource_bytes: int = 256 * 1024
     filter_characters: int = 10_000
     filter_depth: int = 50
+    filter_comparisons: int = 100
+    """Comparisons of a filter, those in brackets included."""
     patch_operations: int = 1_000
     patch_values: int = 1_000_000
     """Values of multi-valued attributes that the operations of one PATCH may look through, all together."""
@@ -26,6 +28,8 @@ class Limits:
     """Resources that a predicate on `members` or `groups` may lead to."""
     linked_together: int = 10_000
     """Resources that all such predicates of a filter may lead to."""
+    linked_values: int = 50
+    """Different values that all such predicates of a filter may ask for: each costs the store a query."""
     memberships_in_page: int = 5_000
     """A page that would carry more `members` or `groups` values is cut short."""
     cursor_seconds: int = 3_600

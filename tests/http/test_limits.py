@@ -149,6 +149,27 @@ ROWS: Final = [
         "invalidFilter",
     ),
     Row(
+        "comparisons of a filter",
+        {"SCIM_MAX_FILTER_COMPARISONS": "4"},
+        lambda c, n: c.post("/Users/.search", _search(" or ".join(["title pr"] * (n - 2) + ['emails[type pr].value pr']))),
+        4,
+        200,
+        400,
+        "invalidFilter",
+    ),
+    Row(
+        "comparisons of a PATCH path",
+        {"SCIM_MAX_FILTER_COMPARISONS": "4"},
+        lambda c, n: c.patch(
+            f"/Users/{c.user('compared')['id']}",
+            {"op": "remove", "path": f"emails[{' or '.join(['type pr'] * n)}]"},
+        ),
+        4,
+        204,
+        400,
+        "invalidFilter",
+    ),
+    Row(
         "text of a filter",
         {},
         lambda c, n: c.post("/Users/.search", _search('title eq "' + "x" * n + '"')),
@@ -190,7 +211,11 @@ SURROUNDINGS: Final = 258
 def test_a_request_at_the_limit_is_taken_and_one_over_it_is_refused(limited: Make, row: Row) -> None:
     assert row.send(limited(**row.setting), row.at).status == row.taken
     client = limited(**row.setting)
-    if row.name not in {"operations of a PATCH", "PATCH path"}:  # they need a user of their own
+    if row.name not in {
+        "operations of a PATCH",
+        "PATCH path",
+        "comparisons of a PATCH path",
+    }:  # they need a user of their own
         with unchanged(client):
             answer = row.send(client, row.at + 1)
     else:
@@ -222,7 +247,9 @@ def test_the_document_has_the_defaults() -> None:
         f"| {said.members:,} | `SCIM_MAX_MEMBERS`",
         f"| {said.filter_characters:,} characters | `SCIM_MAX_FILTER_CHARACTERS`",
         f"| {said.filter_depth} levels | `SCIM_MAX_FILTER_DEPTH`",
+        f"| {said.filter_comparisons}, those in brackets included | `SCIM_MAX_FILTER_COMPARISONS`",
         f"| {said.linked:,} |",
+        f"| {said.linked_values} | | 400 `tooMany` |",
         f"| {said.linked_together:,} |",
         f"| {said.resource_bytes // 2**10} KiB | `SCIM_MAX_RESOURCE_BYTES`",
         f"| {said.page:,}; {said.default_page} if `count` isn't given | `SCIM_MAX_PAGE`, `SCIM_DEFAULT_PAGE`",

@@ -1,6 +1,7 @@
 """The filter language: every form of RFC 7644 §3.4.2.2 parses, prints itself and parses again; the rest is an error."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import pytest
 
@@ -9,7 +10,7 @@ from scim.protocol.filter import And, Compare, Filter, Not, Number, Or, Present,
 from scim.protocol.limits import Limits
 from tests.unit.tables import Row, rows
 
-ROOMY = Limits(filter_characters=1_000_000)
+ROOMY = Limits(filter_characters=1_000_000, filter_comparisons=1_000_000)
 
 
 def plain(tree: Filter) -> list[Any]:
@@ -83,7 +84,68 @@ def test_brackets_are_a_level() -> None:
 
 
 def test_levels_beside_one_another_do_not_add_up() -> None:
-    parse(" and ".join(["(title pr)"] * 200))
+    parse(" and ".join(["(title pr)"] * 100))
+
+
+COMPARISONS: Final[dict[str, Callable[[int], str]]] = {
+    "or": lambda n: " or ".join(['title eq "x"'] * n),
+    "and": lambda n: " and ".join(["title pr"] * n),
+    "not": lambda n: " or ".join(["not (title pr)"] * n),
+    "nested": lambda n: "(title pr or " * 20 + " or ".join(["title pr"] * (n - 20)) + ")" * 20,
+    "in brackets": lambda n: f"emails[{' or '.join(['type pr'] * n)}]",
+    "in several brackets": lambda n: (
+        " or ".join(["emails[type pr and value pr]"] * (n // 2)) + " or title pr" * (n % 2)
+    ),
+    "behind brackets": lambda n: f"emails[{' or '.join(['type pr'] * (n - 1))}].value eq 1",
+}
+
+
+@pytest.mark.parametrize("make", COMPARISONS.values(), ids=COMPARISONS)
+def test_a_hundred_comparisons_parse_and_one_more_is_an_error(make: Callable[[int], str]) -> None:
+    parse(make(100))
+    with pytest.raises(InvalidFilter, match="100 comparisons"):
+        parse(make(101))
+
+
+def test_a_path_in_brackets_has_as_many_comparisons() -> None:
+    parse_path(f"emails[{' or '.join(['type pr'] * 100)}].display")
+    with pytest.raises(InvalidFilter, match="100 comparisons"):
+        parse_path(f"emails[{' or '.join(['type pr'] * 101)}].display")
+
+
+QUOTES = "'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2032\u2033\uff02\uff07"
+
+
+@pytest.mark.parametrize("quote", QUOTES, ids=ascii)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userName eq {0}jyoung{0}",
+        "userName eq {0}Jane Young{0}",
+        "userName eq {0}",
+        "userName eq {0}(x){0} and title pr",
+        'userName eq {0}"x"{0}',
+        "active eq {0}true{0}",
+        "title pr and not (userName sw {0}j{0})",
+        "emails[type eq {0}work{0}]",
+        "emails[type eq {0}work{0}].value pr",
+    ],
+)
+def test_a_value_in_another_quote_is_an_error_that_says_what_to_do(text: str, quote: str) -> None:
+    """And not a name with quotes in it, whom nobody is: the client would create a second user."""
+    with pytest.raises(InvalidFilter, match="double quotes"):
+        parse(text.format(quote))
+
+
+@pytest.mark.parametrize("quote", QUOTES, ids=ascii)
+def test_another_quote_within_a_value_is_a_character_like_any_other(quote: str) -> None:
+    assert plain(parse(f'displayName eq "{quote}s-Hertogenbosch"')) == ["eq", "displayName", f"{quote}s-Hertogenbosch"]
+    assert plain(parse(f"userName eq o{quote}brien")) == ["eq", "userName", f"o{quote}brien"]
+
+
+def test_a_path_refuses_another_quote_in_brackets() -> None:
+    with pytest.raises(InvalidFilter, match="double quotes"):
+        parse_path("emails[type eq 'work'].value")
 
 
 def test_ten_thousand_characters_parse_and_one_more_is_an_error() -> None:
@@ -132,7 +194,7 @@ def test_and_binds_a_string_of_closing_quotes_to_its_own_value() -> None:
 
 def test_only_short_paths_are_remembered() -> None:
     """Five hundred long ones, each of another value, would be a hundred megabytes of trees."""
-    short, long = 'emails[type eq "work"].value', f"emails[{' or '.join(['value pr'] * 800)}]"
+    short, long = 'emails[type eq "work"].value', f"emails[{' or '.join(['value pr'] * 100)}]"
     assert parse_path(short) is parse_path(short)
     assert parse_path(long) == parse_path(long)
     assert parse_path(long) is not parse_path(long)
