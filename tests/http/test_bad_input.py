@@ -397,16 +397,16 @@ def test_operations_that_would_keep_everybody_waiting_are_refused(client: Client
         is_error(client.patch(f"/Groups/{group}", *[{"op": "replace", "path": "members", "value": []}] * 1_000), 413)
 
 
-def test_one_operation_that_would_keep_everybody_waiting_is_refused(client: Client) -> None:
+def test_a_few_operations_that_would_keep_everybody_waiting_are_refused(client: Client) -> None:
     """Every term of a filter, and every set of names that a `remove` lists, may look at every value."""
     roles = [{"value": f"r{number}"} for number in range(2_000)]
     user = client.user("long filter", roles=roles)["id"]
     group = client.group("long filter", *(f"m{number}" for number in range(2_000)))["id"]
-    terms = " or ".join(["display eq 1"] * 600)
+    terms = " or ".join(["display eq 1"] * 100)
     listed = [{"type": "x", f"unknown{number}": 1} for number in range(600)]
     with unchanged(client):
-        is_error(client.patch(f"/Users/{user}", {"op": "remove", "path": f"roles[{terms}]"}), 413)
-        is_error(client.patch(f"/Groups/{group}", {"op": "remove", "path": f"members[{terms}]"}), 413)
+        is_error(client.patch(f"/Users/{user}", *[{"op": "remove", "path": f"roles[{terms}]"}] * 6), 413)
+        is_error(client.patch(f"/Groups/{group}", *[{"op": "remove", "path": f"members[{terms}]"}] * 6), 413)
         is_error(client.patch(f"/Users/{user}", {"op": "remove", "path": "roles", "value": listed}), 413)
     others = [{"type": f"t{number}"} for number in range(2_000)]
     assert client.patch(f"/Users/{user}", {"op": "remove", "path": "roles", "value": others}).status == 204
