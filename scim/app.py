@@ -122,7 +122,7 @@ def build(
     registry, limits = registry_of(settings), settings.limits
     link = _link(settings, registry)
     store = store or open_store(settings, given)
-    memberships = Memberships(store, registry, limits)
+    memberships = Memberships(store, registry, limits, timer=given.timer)
     new_id = uuid7(given.clock)
     resources = Resources(
         store,

@@ -1,9 +1,10 @@
 """Member items read from a group's side and from a user's, and filters that ask for them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
-from scim.protocol.errors import TooMany
+from scim.protocol.errors import TooMany, Unavailable
 from scim.protocol.json import JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.query import FALSE, All, Among, AnyOf, Bound, Linked, Test
@@ -14,15 +15,18 @@ from scim.service.view import View, is_id
 from scim.storage.interface import Member, Membership, Name, Store
 
 _PAGE: Final = 1_000
+_SECONDS: Final = 60.0
+"""How long a request may look up what `members eq` and `groups eq` lead to."""
 
 
 class Memberships:
-    """Reads who is in which group."""
+    """Reads who is in which group. `timer` gives seconds."""
 
-    def __init__(self, store: Store, registry: Registry, limits: Limits) -> None:
+    def __init__(self, store: Store, registry: Registry, limits: Limits, *, timer: Callable[[], float]) -> None:
         self._store = store
         self._registry = registry
         self._limits = limits
+        self._timer = timer
 
     async def of_group(self, tenant: str, group: str, *, with_types: bool = False) -> list[Member]:
         """All members of a group; `with_types` finds out what kind of resource each is."""
@@ -75,30 +79,45 @@ class Memberships:
         return found
 
     async def resolved(self, tenant: str, bound: Bound, kind: ResourceType) -> Bound:
-        """The filter with every `Linked` replaced by the ids that it leads to. Raises `TooMany`."""
-        resolved = await self._resolved(tenant, bound, kind, None)
-        if _among(resolved) > self._limits.linked_together:
-            raise TooMany(
-                f"The '{kind.relation} eq' of the filter lead to more than {self._limits.linked_together} resources."
-            )
-        return resolved
+        """Return the filter with every `Linked` replaced by the ids that it leads to. Raises `TooMany` or `Unavailable`.
 
-    async def _resolved(self, tenant: str, bound: Bound, kind: ResourceType, only: str | None) -> Bound:
-        match bound:
-            case Linked(value) if only is not None:
-                group, member = (only, value) if kind.relation == "members" else (value, only)
-                found = is_id(group) and await self._store.is_member(tenant, group, member)
-                return Among((only,)) if found else FALSE
-            case Linked(value):
-                return Among(await self._linked(tenant, value, kind))
-            case All(terms):
-                # `id eq G and members eq U` is two point reads, however large the group.
-                named = [t.value for t in terms if isinstance(t, Test) and t.where == ("id",) and _asks_for_one(t)]
-                only = str(named[0]) if named else only
-                return All(tuple([await self._resolved(tenant, term, kind, only) for term in terms]))
-            case AnyOf(terms):
-                return AnyOf(tuple([await self._resolved(tenant, term, kind, only) for term in terms]))
-        return bound
+        Each different value is looked up once, one after the other, and within the time of a request.
+        """
+        until = self._timer() + _SECONDS
+        asked = Counter[_LookUp]()
+
+        def noted(look_up: _LookUp) -> Bound:
+            asked[look_up] += 1
+            return FALSE
+
+        _replaced(bound, None, noted)
+        if len(asked) > self._limits.linked_values:
+            raise TooMany(
+                f"The filter asks for {len(asked)} different values by '{kind.relation} eq'; at most "
+                f"{self._limits.linked_values} are allowed."
+            )
+        found: dict[_LookUp, Bound] = {}
+        total = 0
+        for look_up, times in asked.items():
+            if self._timer() > until:
+                raise Unavailable(
+                    f"The '{kind.relation} eq' of the filter took too long; ask for fewer values at a time."
+                )
+            among = found[look_up] = await self._looked_up(tenant, look_up, kind)
+            total += times * len(among.ids)
+            if total > self._limits.linked_together:
+                raise TooMany(
+                    f"The '{kind.relation} eq' of the filter lead to more than {self._limits.linked_together} resources."
+                )
+        return _replaced(bound, None, found.__getitem__) if found else bound
+
+    async def _looked_up(self, tenant: str, look_up: "_LookUp", kind: ResourceType) -> Among:
+        only, value = look_up
+        if only is None:
+            return Among(await self._linked(tenant, value, kind))
+        group, member = (only, value) if kind.relation == "members" else (value, only)
+        found = is_id(group) and await self._store.is_member(tenant, group, member)
+        return Among((only,) if found else ())
 
     async def _linked(self, tenant: str, value: str, kind: ResourceType) -> tuple[str, ...]:
         most = self._limits.linked
@@ -135,14 +154,23 @@ class Memberships:
         return dict(await self._store.names(tenant, kinds, sorted(wanted))) if wanted else {}
 
 
-def _among(bound: Bound) -> int:
-    """How many ids the filter lists."""
+type _LookUp = tuple[str | None, str]
+"""The value of a `Linked`, behind the only id that the filter leaves possible beside it."""
+
+
+def _replaced(bound: Bound, only: str | None, replacement: Callable[[_LookUp], Bound]) -> Bound:
+    """Return the filter with every `Linked` replaced. `only` is the id that its other terms ask for."""
     match bound:
-        case Among(ids):
-            return len(ids)
-        case All(terms) | AnyOf(terms):
-            return sum(map(_among, terms))
-    return 0
+        case Linked(value):
+            return replacement((only, value))
+        case All(terms):
+            # `id eq G and members eq U` is two point reads, however large the group.
+            named = [t.value for t in terms if isinstance(t, Test) and t.where == ("id",) and _asks_for_one(t)]
+            only = str(named[0]) if named else only
+            return All(tuple(_replaced(term, only, replacement) for term in terms))
+        case AnyOf(terms):
+            return AnyOf(tuple(_replaced(term, only, replacement) for term in terms))
+    return bound
 
 
 def _asks_for_one(test: Test) -> bool:
