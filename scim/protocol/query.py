@@ -131,7 +131,30 @@ class _Binder:
 
 def _joined(tree: syntax.And | syntax.Or, terms: tuple[Bound, ...], negated: bool) -> Bound:
     # De Morgan: the complement of "all" is "any of the complements".
-    return All(terms) if isinstance(tree, syntax.And) is not negated else AnyOf(terms)
+    every = isinstance(tree, syntax.And) is not negated
+    terms = _merged(terms, negated=every)
+    return All(terms) if every else AnyOf(terms)
+
+
+def _merged(terms: tuple[Bound, ...], *, negated: bool) -> tuple[Bound, ...]:
+    """Return the terms with those `Some` on the same values merged that are (not) negated.
+
+    "Some element is A, or some element is B" is "some element is A or B", and likewise for their complements. A store goes
+    through the elements once then, and Cosmos DB bounds the number of subqueries in a query.
+    """
+    inner: dict[Where, list[Bound]] = {}
+    for term in terms:
+        if isinstance(term, Some) and term.negated is negated:
+            inner.setdefault(term.where, []).append(term.inner)
+    if all(len(several) == 1 for several in inner.values()):
+        return terms
+    merged: dict[Bound | Where, Bound] = {}
+    for term in terms:
+        if isinstance(term, Some) and term.negated is negated:
+            merged[term.where] = Some(term.where, AnyOf(tuple(inner[term.where])), negated)
+        else:
+            merged[term] = term
+    return tuple(merged.values())
 
 
 def locate(path: syntax.Path, kind: ResourceType) -> tuple[Place, Attribute | None] | None:

@@ -1,6 +1,8 @@
 """The use case of finding resources: lists and `.search`, over one resource type or several. `pages` reads the pages."""
 
+import logging
 from collections.abc import Sequence
+from typing import Final
 
 from scim.protocol import filter as syntax
 from scim.protocol.errors import InvalidFilter, InvalidPath
@@ -11,6 +13,9 @@ from scim.protocol.query import Bound, bind, locate
 from scim.protocol.schema import ResourceType, sort_path
 from scim.service.caller import Caller
 from scim.service.pages import Pages, Query
+from scim.storage.interface import QueryRefused
+
+_log: Final = logging.getLogger("scim.request")
 
 
 class Searches:
@@ -32,9 +37,16 @@ class Searches:
             _sorts(kinds, request),
             descending,
         )
-        if request.cursor is None:
-            return await self._pages.by_index(caller, query, request)
-        return await self._pages.by_cursor(caller, query, request, request.cursor)
+        try:
+            if request.cursor is None:
+                return await self._pages.by_index(caller, query, request)
+            return await self._pages.by_cursor(caller, query, request, request.cursor)
+        except QueryRefused as refused:
+            if request.filter is None:
+                raise
+            # Not 503: the client would repeat it for ever.
+            _log.warning("a filter was refused: %s", refused)
+            raise InvalidFilter("The filter is too complex for the database; use fewer comparisons.") from None
 
     def _bound(self, kinds: Sequence[ResourceType], request: SearchRequest) -> dict[str, Bound | None]:
         if request.filter is None:

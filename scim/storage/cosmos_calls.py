@@ -4,6 +4,7 @@ An error of the database is never an error of an item: a wrong container name or
 `StoreUnavailable`, whatever status it has. Only an item operation's own 404, 409 and 412 say something of the item.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scim.protocol.json import Json, JsonObject
 from scim.storage.cosmos_items import checked
-from scim.storage.interface import StoreUnavailable, Throttled, TooLarge
+from scim.storage.interface import QueryRefused, StoreUnavailable, Throttled, TooLarge
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # The request may have taken effect although it failed: timeouts, a write that met another, the service's own faults.
 _UNKNOWN: Final = frozenset({408, 449})
 _CLIENT_ERROR: Final = 400
+# What the answer to a refused query names: SC1001 is wrong syntax, SC3002 too many joins. A wrong container has no such code.
+_QUERY_ERROR: Final = re.compile(r"\bSC[0-9]{4}\b")
 _SERVER_ERROR: Final = 500
 
 
@@ -116,6 +119,8 @@ async def _translated() -> AsyncIterator[None]:
             raise Throttled(_retry_after(error)) from None
         if error.status_code == 413:
             raise TooLarge from None
+        if error.status_code == _CLIENT_ERROR and (code := _QUERY_ERROR.search(str(error.message))):
+            raise QueryRefused(f"Cosmos DB refused a query with {code[0]}") from None
         sub_status = getattr(error, "sub_status", None)
         raise StoreUnavailable(f"Cosmos DB answered {error.status_code}, sub-status {sub_status}") from None
     except AzureError as error:

@@ -38,6 +38,10 @@ class StoreUnavailable(StoreError):
         self.retry_after = retry_after
 
 
+class QueryRefused(StoreUnavailable):
+    """The database refuses a query because of its text: it is too complex. A repeat would be refused as well."""
+
+
 class Throttled(StoreError):
     """The database has no capacity left; `retry_after` is in seconds."""
 

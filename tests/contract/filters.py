@@ -137,6 +137,15 @@ USERS: Final = (
     'userName eq "jsmith" and active eq true or costCenter eq "4130"',
     '(costCenter eq "4130" or employeeNumber eq "701984") and active eq true',
     'emails[type eq "work"] and not (emails[type eq "home"])',
+    # several on one attribute: stores are asked once for all of them where that means the same
+    'emails.type eq "other" or emails.value ew ".org" or title eq "tour"',
+    'emails.type eq "work" and emails.type eq "home"',
+    'not (emails.type eq "work") and not (emails.value ew ".org") and title pr',
+    'not (emails.type eq "work" or emails.value ew ".org")',
+    'not (emails.type eq "work" and emails.value ew ".org")',
+    'emails.type eq "home" or not (emails.type eq "work") or emails.primary eq true',
+    'emails[type eq "work" and value ew ".org"] or emails[type eq "home" and value ew ".org"]',
+    'not (emails[type eq "work"]) and not (phoneNumbers.type eq "work")',
     # what query languages stumble over
     'userName eq "o\'brien"',
     'displayName co "\\"hi\\""',

@@ -37,8 +37,8 @@ def refuse(message: str) -> NoReturn:
     raise failure(message)
 
 
-def failure(message: str) -> CosmosError:
-    errors = [{"severity": "Error", "code": "SC1001", "message": message}]
+def failure(message: str, code: str = "SC1001") -> CosmosError:
+    errors = [{"severity": "Error", "code": code, "message": message}]
     return CosmosError(400, json.dumps({"errors": errors}))
 
 
