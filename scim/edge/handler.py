@@ -202,7 +202,8 @@ class Handler:
         async def attempt[T](work: Awaitable[T]) -> T | ScimError:
             return await _attempted(work, seen.request_id)
 
-        outcome = await self._bulk.run(caller, self._body(request, self._limits.bulk_bytes), attempt)
+        body = self._body(request, self._limits.bulk_bytes, self._bulk.check_number)
+        outcome = await self._bulk.run(caller, body, attempt)
         seen.bulk_operations, seen.bulk_failed = outcome.operations, outcome.failed
         return _json(200, outcome.response)
 
@@ -231,7 +232,8 @@ class Handler:
         )
         return Asked(asked.attributes, asked.excluded)
 
-    def _body(self, request: Request, most: int | None = None) -> Json:
+    def _body(self, request: Request, most: int | None = None, check: Callable[[bytes], None] = lambda _: None) -> Json:
+        """Return the JSON value. `check` may refuse the text before it is parsed."""
         most = most or self._limits.body_bytes
         if len(request.body) > most:
             raise PayloadTooLarge(f"The body may have at most {most} bytes.")
@@ -240,6 +242,7 @@ class Handler:
             raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")
         if not request.body.strip():
             raise InvalidSyntax("The body is empty; chunked bodies don't arrive, so send a Content-Length.")
+        check(request.body)
         try:
             # RFC 8259 §8.1: a parser may ignore a byte order mark, which some .NET clients send.
             return orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))

@@ -30,6 +30,8 @@ from scim.service.resources import Answer, Resources
 _BUDGET_SECONDS: Final = 60.0
 _MOST_PATIENCE: Final = 5
 """Seconds to wait at most before the next operation when the database has no capacity."""
+_BETWEEN_TURNS: Final = 64 * 1024
+"""Bytes of data that are prepared before other requests get a turn."""
 _SHOWN: Final = 100
 """Characters of a bulkId that an error quotes."""
 _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 204, "DELETE": 204}
@@ -58,6 +60,8 @@ class _Step:
     operation: BulkOperation
     target: Target
     references: Sequence[str]
+    refusal: ScimError | None
+    """Why it isn't even tried."""
 
 
 class Bulk:
@@ -80,11 +84,15 @@ class Bulk:
         self._timer = timer
         self._sleep = sleep
 
+    def check_number(self, body: bytes) -> None:
+        """Raise `PayloadTooLarge` if the text of the request has too many operations, before anything is made of it."""
+        bulk.check_number(body, self._limits)
+
     async def run(self, caller: Caller, body: Json, attempt: Attempt) -> Outcome:
         """Every operation on its own; raises only what is wrong with the request as a whole, and then nothing is done."""
         until = self._timer() + _BUDGET_SECONDS
         request = bulk.bulk_request(body, self._limits)
-        work = _Work(self._resources, caller, attempt, self._steps(request), self._new_id, self._limits.body_bytes)
+        work = _Work(self._resources, caller, attempt, await self._steps(request), self._new_id)
         for at in work.order:
             if request.fail_on_errors is not None and work.errors >= request.fail_on_errors:
                 break
@@ -98,11 +106,23 @@ class Bulk:
         await work.take_back_what_refers_to_nothing()
         return Outcome(bulk.bulk_response(work.entries()), len(request.operations), work.errors)
 
-    def _steps(self, request: BulkRequest) -> list[_Step]:
-        steps = []
+    async def _steps(self, request: BulkRequest) -> list[_Step]:
+        """The operations prepared. Looking through their data takes time, so other requests get turns between them."""
+        steps = list[_Step]()
+        since = 0
         for operation in request.operations:
             target = self._target(operation.path)
-            steps.append(_Step(operation, target, bulk.references(operation, target)))
+            size, most = _size(operation.data), self._limits.body_bytes
+            refusal = None
+            if size > most:
+                # As large as its single request may be: nobody else gets a turn while one operation is done.
+                refusal = PayloadTooLarge(f"The 'data' of an operation may have at most {most} bytes.")
+            references = () if refusal else bulk.references(operation, target)
+            steps.append(_Step(operation, target, references, refusal))
+            since += size
+            if since > _BETWEEN_TURNS:
+                since = 0
+                await self._sleep(0)
         return steps
 
 
@@ -116,13 +136,11 @@ class _Work:
         attempt: Attempt,
         steps: Sequence[_Step],
         new_id: Callable[[], str],
-        data_bytes: int,
     ) -> None:
         self._resources = resources
         self._caller = caller
         self._attempt = attempt
         self._steps = steps
-        self._data_bytes = data_bytes
         self._entries: dict[int, JsonObject] = {}
         self.errors = 0
         creations = {
@@ -178,7 +196,8 @@ class _Work:
         operation, resources, caller = step.operation, self._resources, self._caller
         kind = bulk.check(operation, step.target)
         data = operation.data
-        _check_size(data, self._data_bytes)
+        if step.refusal is not None:
+            raise step.refusal
         if step.references:
             self._check_references(step.references)
             data = bulk.resolved(operation, self._ids)
@@ -241,14 +260,12 @@ class _Work:
                     self._note(at, _left(name), location)
 
 
-def _check_size(data: Json, most: int) -> None:
-    """An operation is as large as its single request may be: nobody else gets a turn while one is done."""
+def _size(data: Json) -> int:
+    """The bytes of the data as JSON."""
     try:
-        size = len(orjson.dumps(data))
+        return len(orjson.dumps(data))
     except orjson.JSONEncodeError:  # it writes fewer levels than it reads, and than `json` writes
-        size = len(json.dumps(data, ensure_ascii=False).encode())
-    if size > most:
-        raise PayloadTooLarge(f"The 'data' of an operation may have at most {most} bytes.")
+        return len(json.dumps(data, ensure_ascii=False).encode())
 
 
 def _unmade(name: str) -> Conflict:

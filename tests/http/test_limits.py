@@ -241,7 +241,7 @@ def test_the_document_has_the_defaults() -> None:
     for text in (
         f"| {said.body_bytes // 2**20} MiB | `SCIM_MAX_BODY_BYTES`",
         f"| {said.bulk_bytes // 2**20} MiB | `SCIM_MAX_BULK_BYTES`",
-        f"| {said.bulk_operations:,} | `SCIM_MAX_BULK_OPERATIONS`",
+        f"| {said.bulk_operations:,}, counted before the body is parsed | `SCIM_MAX_BULK_OPERATIONS`",
         f"| {said.patch_operations:,} | `SCIM_MAX_PATCH_OPERATIONS`",
         f"| {said.patch_values:,} in all |",
         f"| {said.members:,} | `SCIM_MAX_MEMBERS`",
