@@ -32,6 +32,7 @@ from scim.service.me import Link, Me
 from scim.service.membership import Memberships
 from scim.service.pages import Pages
 from scim.service.passwords import Hash, Passwords, forget
+from scim.service.reindex import Reindex
 from scim.service.resources import Resources
 from scim.service.searches import Searches
 from scim.service.sweeps import Sweeps
@@ -121,7 +122,7 @@ def build(
     given = collaborators or Collaborators()
     registry, limits = registry_of(settings), settings.limits
     link = _link(settings, registry)
-    store = store or open_store(settings, given)
+    store = store or _up_to_date(open_store(settings, given), registry, given)
     memberships = Memberships(store, registry, limits, timer=given.timer)
     new_id = uuid7(given.clock)
     resources = Resources(
@@ -208,6 +209,35 @@ def open_store(settings: Settings, given: Collaborators) -> Store:
         new_token=lambda: token_hex(8),
         close=connection.close,
     )
+
+
+def _up_to_date(store: Store, registry: Registry, given: Collaborators) -> Store:
+    """Reindex a SQLite store that was written by other rules or under other schemas, and return it.
+
+    For Cosmos DB an operator runs `scim reindex`: several instances start at once, and its users may be many.
+    """
+    if not isinstance(store, SqliteStore):
+        return store
+
+    async def reindex() -> None:
+        try:
+            for tenant in await store.tenants():
+                seen = [seen async for seen in Reindex(store, registry, given.sleep).run(tenant)]
+                for one in seen:
+                    if not one:
+                        _log.warning("%s %s is not completely indexed: %s", one.kind, one.id, one.reason)
+                if seen:
+                    _log.info("reindexed %d resources that were written by other rules", len(seen))
+        except StoreUnavailable:
+            await store.close()
+            raise
+
+    try:
+        # SQLite answers inline (ADR 6), so that nothing of this waits and it needs no event loop.
+        reindex().send(None)
+    except StopIteration:
+        return store
+    raise RuntimeError("reindexing SQLite waited for something")
 
 
 def _door(

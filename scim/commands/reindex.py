@@ -64,12 +64,6 @@ async def _one(store: Store, registry: Registry, name: str) -> int:
             bar.update(1)
         bar.update(total - bar.pos)  # those that were up to date
     for seen in left:
-        click.echo(f"{seen.kind} {seen.id}: {_reason(seen)}")
+        click.echo(f"{seen.kind} {seen.id}: {seen.reason}")
     click.echo(f"Rewrote {rewritten} of {total} resources of {name}.")
     return len(left)
-
-
-def _reason(seen: Seen) -> str:
-    if not seen.fits:
-        return "a value isn't of the type that the schema says"
-    return f"another {seen.kind} has this {' and this '.join(f"'{path}'" for path in seen.taken)}"

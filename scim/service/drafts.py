@@ -46,15 +46,22 @@ async def write_over_outdated(
 ) -> tuple[str, Sequence[str]]:
     """Replace a resource that was written by other rules: its version, and the paths whose values are left unclaimed.
 
-    A value that it had before, and that another resource has claimed meanwhile, is no reason to refuse what has nothing to
-    do with it; the resource stays outdated then. Raises what `Store.replace` raises.
+    A value that it had before, and that another resource has claimed meanwhile, is no reason to refuse a change that has
+    nothing to do with it, such as `active: false`. The resource stays outdated then, and its value is not unique. Raises
+    what `Store.replace` raises.
     """
-    before, left = fold.claims(described(stored.resource, kind), kind), list[str]()
+    described_before, left = described(stored.resource, kind), list[str]()
+    before, key_before = fold.claims(described_before, kind), fold.key(described_before, kind)
     while True:
         try:
             version = await store.replace(tenant, draft, expected=stored.version, members=members, held=None)
         except Taken as taken:
             path = taken.path
+            if path is None and draft.key == key_before:
+                left.append(kind.unique or "id")
+                # No name folds to this key: it begins like no resource type.
+                draft = replace(draft, key=f"x:{kind.name}:{draft.id}", rules="")
+                continue
             if path is None or before.get(path) != draft.claims[path]:
                 raise
             left.append(path)

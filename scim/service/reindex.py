@@ -20,7 +20,6 @@ from scim.storage.interface import (
     Store,
     Stored,
     StoreUnavailable,
-    Taken,
     Throttled,
 )
 
@@ -43,6 +42,13 @@ class Seen:
         """Whether all of it is up to date now."""
         return self.fits and not self.taken
 
+    @property
+    def reason(self) -> str:
+        """Why it stays outdated, for an operator."""
+        if not self.fits:
+            return "a value isn't of the type that the schema says"
+        return f"another {self.kind} has this {' and this '.join(f"'{path}'" for path in self.taken)}"
+
 
 class Reindex:
     """All resources of one tenant at a time. It waits when it is throttled: nobody is waiting for an answer."""
@@ -57,15 +63,39 @@ class Reindex:
         return sum([(await self._store.search(tenant, kind.name, Search(None, 0, 0))).total for kind in self._kinds])
 
     async def run(self, tenant: str) -> AsyncIterator[Seen]:
-        """Each outdated resource, when it has been dealt with; the oldest of a type first, so that it keeps its values."""
+        """Yield each outdated resource when it has been rewritten; the oldest of a type first, so that it keeps its values.
+
+        A value may have been taken by the old rules alone, in a resource that was rewritten later. So those that had one
+        are tried again, until a round helps none of them.
+        """
         for kind in self._kinds:
-            rules, after = fold.rules(kind), None
-            while page := await self._store.outdated(tenant, kind.name, rules, after=after, limit=_PAGE):
-                for stored in page:
-                    if stored.rules == rules + UNDESCRIBED:
-                        continue
-                    yield await self._rewrite(tenant, kind, stored)
-                after = page[-1].id
+            without = list[Seen]()
+            async for seen in self._outdated(tenant, kind):
+                if seen.taken:
+                    without.append(seen)
+                else:
+                    yield seen
+            helped = True
+            while without and helped:
+                again = [await self._again(tenant, kind, seen) for seen in without]
+                without = [seen for seen in again if seen.taken]
+                helped = len(without) < len(again)
+                for seen in again:
+                    if not (helped and seen.taken):
+                        yield seen
+
+    async def _outdated(self, tenant: str, kind: ResourceType) -> AsyncIterator[Seen]:
+        rules, after = fold.rules(kind), None
+        while page := await self._store.outdated(tenant, kind.name, rules, after=after, limit=_PAGE):
+            for stored in page:
+                if stored.rules == rules + UNDESCRIBED:
+                    continue
+                yield await self._rewrite(tenant, kind, stored)
+            after = page[-1].id
+
+    async def _again(self, tenant: str, kind: ResourceType, seen: Seen) -> Seen:
+        stored = await self._store.read(tenant, kind.name, seen.id)
+        return Seen(kind.name, seen.id) if stored is None else await self._rewrite(tenant, kind, stored)
 
     async def _rewrite(self, tenant: str, kind: ResourceType, stored: Stored) -> Seen:
         seen = Seen(kind.name, stored.id)
@@ -77,8 +107,6 @@ class Reindex:
                 return Seen(kind.name, stored.id, fits=False)
             try:
                 _, taken = await write_over_outdated(self._store, tenant, kind, stored, draft, NO_CHANGES)
-            except Taken:  # the key itself: nothing of it can be written
-                return Seen(kind.name, stored.id, (kind.unique or "id",))
             except Throttled as throttled:
                 await self._sleep(throttled.retry_after)
             except (Changed, Gone):

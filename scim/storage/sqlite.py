@@ -153,6 +153,10 @@ class SqliteStore:
         )
         return {id: Name(kind, display) for id, kind, display in rows}
 
+    async def tenants(self) -> Sequence[str]:
+        """The tenants that have resources."""
+        return [tenant for (tenant,) in self._rows("SELECT DISTINCT tenant FROM item", ())]
+
     async def outdated(
         self, tenant: str, kind: str, rules: str, *, after: str | None = None, limit: int
     ) -> Sequence[Stored]:

@@ -416,6 +416,28 @@ async def test_a_key_that_two_share_by_new_rules_is_reported_and_left(store: Sto
     service = before.under(registry(attribute("badge"), user=user))
     assert await service.reindexed() == [Seen("User", one), Seen("User", two, ("nickName",))]
     assert await service.outdated() == {two}
+    # It can be found, disabled and deleted all the same.
+    found = await store.search(tenant, "User", Search(bound('nickName eq "SAME"', service), 0, 10))
+    assert [item.id for item in found.items] == [one, two]
+    await service.patch(two, "active", False)
+    assert (await service.get(two))["active"] is False
+    await service.patch(one, "nickName", "other")
+    assert await service.reindexed() == [Seen("User", two)]
+    await refused(service.patch(one, "nickName", "SAME"), "nickName")
+
+
+async def test_a_key_that_another_has_by_the_old_rules_alone_is_had_in_the_end(store: Store, tenant: str) -> None:
+    """The older one wants the key that the younger one gives up."""
+    before = Service(store, tenant, PLAIN)
+    one = await before.post({"userName": "ada", "nickName": "bob"})
+    two = await before.post({"userName": "bob", "nickName": "cid"})
+    user = described(USER, "userName", uniqueness="none")
+    user = described(user, "nickName", required=True, uniqueness="server")
+    service = before.under(registry(attribute("badge"), user=user))
+    assert await service.reindexed() == [Seen("User", two), Seen("User", one)]
+    assert await service.outdated() == set()
+    for taken in ("BOB", "CID"):
+        await refused(service.post({"userName": "x", "nickName": taken}), "nickName")
 
 
 async def test_what_does_not_fit_its_schema_any_more_is_reported_and_the_others_are_done(
