@@ -140,6 +140,8 @@ def _count(members: JsonObject, limits: Limits, wrong: type[BadRequest]) -> int 
     return None if number is None else min(limits.page, max(0, number))
 
 
+_MOST_NAMES: Final = 10_000
+"""Names that `attributes` may list. Each is looked up in each resource type, and no schema has as many."""
 _FAR: Final = 2**31 - 1
 _MAX_DIGITS: Final = 10
 
@@ -166,7 +168,10 @@ def _names(members: JsonObject, name: str) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
         raise InvalidSyntax(f"'{name}' must be an array of attribute names.")
-    return tuple(stripped for n in names if (stripped := n.strip()))
+    different = dict.fromkeys(stripped for n in names if (stripped := n.strip()))
+    if len(different) > _MOST_NAMES:
+        raise InvalidValue(f"'{name}' may have at most {_MOST_NAMES} different names.")
+    return tuple(different)
 
 
 def list_response(resources: Sequence[JsonObject], total: int, start: int) -> JsonObject:

@@ -170,6 +170,15 @@ ROWS: Final = [
         "invalidFilter",
     ),
     Row(
+        "names in attributes",
+        {},
+        lambda c, n: c.post("/Users/.search", {"attributes": [f"a{number}" for number in range(n)] * 2}),
+        10_000,
+        200,
+        400,
+        "invalidValue",
+    ),
+    Row(
         "text of a filter",
         {},
         lambda c, n: c.post("/Users/.search", _search('title eq "' + "x" * n + '"')),
