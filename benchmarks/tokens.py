@@ -139,9 +139,10 @@ def _entra_tokens(service: Service) -> Iterator[str]:
 def _secret_tokens(service: Service, *, noted: bool) -> Iterator[str]:
     """Tokens that the store knows; those that are `noted` were in use within the last hour."""
     new_id = uuid7(utc_now)
+    key = service.loop.run_until_complete(service.customers.need_mac_key())
     while True:
         now = utc_now()
-        text, record = secret_tokens.make(new_id(), _CUSTOMER, access="write", note="", now=now, days=365)
+        text, record = secret_tokens.make(new_id(), _CUSTOMER, key=key, access="write", note="", now=now, days=365)
         kept = replace(record, last_used=now) if noted else record
         service.loop.run_until_complete(service.customers.add_token(kept))
         yield text

@@ -192,7 +192,10 @@ async def _apps(folder: Path, keys: str, token: str) -> dict[str, App]:
     way = EntraWay(customer=_CUSTOMER, audience=CLOUDS["global"].audience)
     await customers.create(_CUSTOMER)
     await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
-    secret, record = secret_tokens.make(uuid7(utc_now)(), _CUSTOMER, access="write", note="", now=utc_now(), days=1)
+    key = await customers.need_mac_key()
+    secret, record = secret_tokens.make(
+        uuid7(utc_now)(), _CUSTOMER, key=key, access="write", note="", now=utc_now(), days=1
+    )
     await customers.add_token(record)
     await store.close()
     # An Entra token needs a customer before it comes, so that store is a file.

@@ -78,9 +78,12 @@ class App:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     sweeps: Sweeps | None = None
     closers: Sequence[Callable[[], Awaitable[None]]] = ()
+    lines: line.Lines | None = None
 
     async def sweep(self) -> int:
         """Delete what deletions have left behind, for some minutes at most; how many items."""
+        if self.lines is not None:
+            self.lines.write_due()
         return 0 if self.sweeps is None else await self.sweeps.run(_SWEEP_SECONDS)
 
     async def sweep_regularly(self) -> None:
@@ -91,6 +94,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of the database and of what else is open."""
+        if self.lines is not None:
+            self.lines.write_all()
         for close in self.closers:
             await close()
         if self.store is not None:
@@ -105,7 +110,8 @@ def from_environment(environ: Mapping[str, str]) -> App:
         _log.critical("wrong setting: %s", error)
     except StoreUnavailable as error:
         _log.critical("can't open the store: %s", error)
-    return App(Unconfigured(request_ids(utc_now), line.observe), None)
+    lines = line.Lines(Collaborators().timer)
+    return App(Unconfigured(request_ids(utc_now), lines.observe), None, lines=lines)
 
 
 def build(
@@ -135,14 +141,15 @@ def build(
         new_id=new_id,
         sleep=given.sleep,
     )
-    observers: list[Observe] = [line.observe]
+    lines = line.Lines(given.timer)
+    observers: list[Observe] = [lines.observe]
     closers: list[Callable[[], Awaitable[None]]] = []
     if settings.azure_monitor or settings.opentelemetry:
         from scim.telemetry import opentelemetry  # noqa: PLC0415 - only paid for where it is on
 
         closers.append(opentelemetry.export(to_azure_monitor=settings.azure_monitor))
         # The first, so that the line is written within the span.
-        observers.insert(0, opentelemetry.observer(within_host=settings.on_azure))
+        observers.insert(0, opentelemetry.observer(within_host=settings.on_azure, timer=given.timer))
     customers = Customers(store, given.clock)
     fetch = Fetch()
     keys = SigningKeys(fetch, timer=given.timer)
@@ -171,7 +178,7 @@ def build(
                 yield customer.name
 
     sweeps = Sweeps(store, tenants, customers.forget_expired, timer=given.timer, begin_at=randbelow)
-    return App(handler, store, given.sleep, sweeps, (keys.close, fetch.close, *closers))
+    return App(handler, store, given.sleep, sweeps, (keys.close, fetch.close, *closers), lines)
 
 
 def registry_of(settings: Settings) -> Registry:

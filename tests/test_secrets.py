@@ -22,6 +22,7 @@ ACCOUNT_KEY = b64encode(CHANCE.randbytes(64)).decode()
 OWN_TOKEN, _ = make(
     "01890000-0000-7000-8000-000000000000",
     "contoso",
+    key=bytes(32),
     access="write",
     note="",
     now=datetime(2026, 1, 1, tzinfo=UTC),

@@ -48,6 +48,7 @@ def create(name: str, days: int, note: str, read_only: bool, data: Path | None, 
         text, record = secret_tokens.make(
             uuid7(app.utc_now)(),
             name,
+            key=await customers.need_mac_key(),
             access="read" if read_only else "write",
             note=note,
             now=app.utc_now(),

@@ -4,6 +4,7 @@ The only place that turns errors into responses. Knows no HTTP server and no sto
 """
 
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import Final
 
 import orjson
 
+from scim.edge import hosts
+from scim.edge.bodies import MEDIA_TYPE, parsed
 from scim.edge.headers import completed, request_id
 from scim.edge.http import Request, Response
 from scim.edge.permissions import allowed
@@ -18,10 +21,8 @@ from scim.edge.routes import BASE_PATH, Action, Route, Routes
 from scim.edge.seen import Seen, known_method
 from scim.protocol import etag, tolerances
 from scim.protocol.errors import (
-    BadRequest,
     Forbidden,
     InternalError,
-    InvalidSyntax,
     MethodNotAllowed,
     NotFound,
     NotImplementedHere,
@@ -29,7 +30,6 @@ from scim.protocol.errors import (
     ScimError,
     TooManyRequests,
     Unavailable,
-    UnsupportedMediaType,
 )
 from scim.protocol.json import Json
 from scim.protocol.limits import Limits
@@ -47,8 +47,8 @@ from scim.storage.interface import StoreUnavailable, Throttled, TooLarge
 from scim.telemetry.record import Observe
 from scim.telemetry.spending import Spending
 
-MEDIA_TYPE: Final = "application/scim+json"
-_JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
+_SECONDS: Final = 60.0
+"""The log is told at most once in so long what keeps requests from being authenticated; anybody can send those."""
 _log: Final = logging.getLogger("scim.request")
 
 type _Act = Callable[[Request, Route, Caller], Awaitable[Response]]
@@ -92,6 +92,7 @@ class Handler:
         self._observe = observe
         self._spending = spending
         self._routes = Routes(registry)
+        self._told: dict[str, float] = {}
         self._actions: Mapping[Action, _Act] = {
             "list": self._list,
             "create": self._create,
@@ -122,7 +123,11 @@ class Handler:
         error: ScimError | None = None
         status = _CALLED_OFF
         try:
-            answered = await _attempted(self._answer(request, route, seen), seen.request_id)
+            answered = await _attempted(
+                self._answer(request, route, seen),
+                seen.request_id,
+                lambda raised: seen.principal is not None or self._may_tell(raised),
+            )
             if isinstance(answered, ScimError):
                 error = answered
             response = answered if isinstance(answered, Response) else _failed(answered)
@@ -139,14 +144,18 @@ class Handler:
             return Response(200, {"Content-Type": "application/json"}, b'{"status":"ok"}')
         principal = seen.principal = await self._authenticate(request.headers.get("authorization"))
         self._authenticate.admit(principal)
-        if not request.origin.isascii():
-            raise BadRequest("The 'Host' header isn't the name of a host.")  # it would become part of every URL
+        if self._base_url is None:
+            hosts.check(request.origin)
         if route is None:
             raise NotFound("There is nothing at this address; the SCIM endpoints are below /scim/v2.")
         name = _method(request, route)
         principal.need(allowed(name))
         base_url = self._base_url or request.origin + BASE_PATH
         caller = Caller(principal.tenant, base_url, principal.subjects)
+        if request.receive is not None:
+            most = self._limits.bulk_bytes if name == "bulk" else self._limits.body_bytes
+            # A byte more than the limit is enough to refuse the body.
+            request = replace(request, body=await request.receive(most + 1))
         if name == "bulk":
             return await self._many(request, caller, seen)
         return await self._actions[name](request, route, caller)
@@ -202,7 +211,7 @@ class Handler:
         async def attempt[T](work: Awaitable[T]) -> T | ScimError:
             return await _attempted(work, seen.request_id)
 
-        body = self._body(request, self._limits.bulk_bytes, self._bulk.check_number)
+        body = parsed(request, self._limits.bulk_bytes, self._bulk.check_number)
         outcome = await self._bulk.run(caller, body, attempt)
         seen.bulk_operations, seen.bulk_failed = outcome.operations, outcome.failed
         return _json(200, outcome.response)
@@ -232,33 +241,31 @@ class Handler:
         )
         return Asked(asked.attributes, asked.excluded)
 
-    def _body(self, request: Request, most: int | None = None, check: Callable[[bytes], None] = lambda _: None) -> Json:
-        """Return the JSON value. `check` may refuse the text before it is parsed."""
-        most = most or self._limits.body_bytes
-        if len(request.body) > most:
-            raise PayloadTooLarge(f"The body may have at most {most} bytes.")
-        media_type = (request.headers.get("content-type") or MEDIA_TYPE).partition(";")[0].strip().lower()
-        if media_type not in _JSON_TYPES:
-            raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")
-        if not request.body.strip():
-            raise InvalidSyntax("The body is empty; chunked bodies don't arrive, so send a Content-Length.")
-        check(request.body)
-        try:
-            # RFC 8259 §8.1: a parser may ignore a byte order mark, which some .NET clients send.
-            return orjson.loads(request.body.removeprefix(b"\xef\xbb\xbf"))
-        except orjson.JSONDecodeError as error:
-            raise InvalidSyntax(f"The body isn't JSON: line {error.lineno}, column {error.colno}.") from None
+    def _body(self, request: Request) -> Json:
+        return parsed(request, self._limits.body_bytes)
+
+    def _may_tell(self, raised: Exception) -> bool:
+        now, kind = self._timer(), type(raised).__name__
+        if now - self._told.get(kind, -math.inf) < _SECONDS:
+            return False
+        self._told[kind] = now
+        return True
 
 
-async def _attempted[T](work: Awaitable[T], request_id: str) -> T | ScimError:
-    """What comes of some work: its result, or the error that explains what went wrong. Being called off goes through."""
+async def _attempted[T](
+    work: Awaitable[T], request_id: str, may_tell: Callable[[Exception], bool] = lambda _: True
+) -> T | ScimError:
+    """What comes of some work: its result, or the error that explains what went wrong. Being called off goes through.
+
+    `may_tell` is asked whether the log may have what the client isn't told.
+    """
     try:
         return await work
     except Exception as raised:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
-        return _explained(raised, request_id)
+        return _explained(raised, request_id, may_tell)
 
 
-def _explained(raised: Exception, request_id: str) -> ScimError:
+def _explained(raised: Exception, request_id: str, may_tell: Callable[[Exception], bool]) -> ScimError:
     """What a client is told of an error; what it isn't told is for the log, with the place and without the values."""
     match raised:
         case ScimError():
@@ -268,10 +275,12 @@ def _explained(raised: Exception, request_id: str) -> ScimError:
         case TooLarge():
             return PayloadTooLarge("The request or the resource is larger than the database takes.")
         case StoreUnavailable():
-            _log.error("the store is unavailable: %s (request %s)", raised, request_id)
-            return Unavailable("The service can't reach its database.", retry_after=raised.retry_after)
-    places = "".join(traceback.format_tb(raised.__traceback__))
-    _log.error("unexpected %s (request %s)\n%s", type(raised).__name__, request_id, places)
+            if may_tell(raised):
+                _log.error("the store is unavailable: %s (request %s)", raised, request_id)
+            return Unavailable("The service can't reach its database.", retry_after=raised.retry_after, reason="store")
+    if may_tell(raised):
+        places = "".join(traceback.format_tb(raised.__traceback__))
+        _log.error("unexpected %s (request %s)\n%s", type(raised).__name__, request_id, places)
     return InternalError("The service failed; its log says where.")
 
 

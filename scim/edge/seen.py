@@ -49,7 +49,16 @@ class Seen:
             request_id=self.request_id,
             bulk_operations=self.bulk_operations,
             bulk_failed=self.bulk_failed,
+            reason=self._reason(status, error),
         )
+
+    def _reason(self, status: int, error: ScimError | None) -> str:
+        """Why nobody was let in: a word of the error's, else its class. Empty if somebody was."""
+        if self.principal is not None:
+            return ""
+        if error is not None:
+            return error.reason or type(error).__name__
+        return "health" if status == 200 else "called-off"
 
     def _client(self, used: set[str]) -> Client:
         if "okta" in self._request.headers.get("user-agent", "").lower():

@@ -9,7 +9,8 @@ from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from scim.edge.handler import MEDIA_TYPE, Handler, Unconfigured
+from scim.edge.bodies import MEDIA_TYPE
+from scim.edge.handler import Handler, Unconfigured
 from scim.edge.http import Request
 from scim.protocol.errors import BadRequest
 
@@ -27,26 +28,38 @@ async def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM. `ready` is called with the origin once the port is open; port 0 picks a free one.
 
-    Bodies of more than `limit` bytes are answered by the handler without being read to the end.
+    `limit` is that of the request line. A body is read when the handler asks for it, once it knows who sends it; the rest is
+    thrown away as it comes in.
     """
 
     async def answer(incoming: web.BaseRequest) -> web.Response:
-        if incoming.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and incoming.version >= HttpVersion11:
-            # RFC 9110 §10.1.1: the client holds the body back until it hears this.
-            await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            incoming.writer.output_size = 0
+        # RFC 9110 §10.1.1: the client holds the body back until it is told to continue.
+        is_held_back = incoming.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+        is_held_back = is_held_back and incoming.version >= HttpVersion11
+
+        async def receive(most: int) -> bytes:
+            nonlocal is_held_back
+            if is_held_back:
+                await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                incoming.writer.output_size = 0
+                is_held_back = False
+            return await _read(incoming, most)
+
         request = Request(
             method=incoming.method,
             path=incoming.rel_url.raw_path,
             # As the Functions host has them, repeated ones joined; those without a value too, which `cursor` may be.
             parameters={name: ",".join(filter(None, incoming.query.getall(name))) for name in incoming.query},
             headers={name.lower(): ",".join(incoming.headers.getall(name)) for name in incoming.headers},
-            # One byte over the limit is enough for the handler to refuse the body.
-            body=await _read(incoming, limit + 1),
-            origin=f"{incoming.scheme}://{incoming.host}",
+            body=b"",
+            origin=f"{incoming.scheme}://{_authority(incoming)}",
+            receive=receive,
         )
         response = await handler.handle(request)
-        return web.Response(status=response.status, headers=response.headers, body=response.body)
+        answered = web.Response(status=response.status, headers=response.headers, body=response.body)
+        if is_held_back:
+            answered.force_close()  # the client may send the body or leave it out: nobody knows what comes next
+        return answered
 
     server = _Server(
         answer,
@@ -93,6 +106,15 @@ class _Connection(web.RequestHandler):
         answer = web.Response(status=error.status, body=json.dumps(error.body()).encode(), content_type=MEDIA_TYPE)
         answer.force_close()
         return answer
+
+
+def _authority(incoming: web.BaseRequest) -> str:
+    """The host and port that the request was sent to, as the client wrote them."""
+    _, is_absolute, rest = incoming.raw_path.partition("://") if incoming.raw_path[:1] != "/" else ("", "", "")
+    if is_absolute:
+        # RFC 9112 §3.2.2: an absolute target counts, and the `Host` header beside it doesn't.
+        return rest.partition("/")[0]
+    return ",".join(incoming.headers.getall(hdrs.HOST, ()))
 
 
 async def _read(incoming: web.BaseRequest, most: int) -> bytes:

@@ -10,16 +10,18 @@ ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 class ScimError(Exception):
     """An answer that is an error: HTTP `status`, SCIM `scimType` and a `detail` that a person can act on.
 
-    `headers` go out with the answer (`Allow`, `Retry-After`, `WWW-Authenticate`). Source: RFC 7644 §3.12.
+    `headers` go out with the answer (`Allow`, `Retry-After`, `WWW-Authenticate`). `reason` is a word for the log, where it
+    says more than the class; the client doesn't see it. Source: RFC 7644 §3.12.
     """
 
     status: int = 500
     scim_type: str | None = None
 
-    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, reason: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = dict(headers or {})
+        self.reason = reason
 
     def body(self) -> JsonObject:
         """The error message of RFC 7644 §3.12; `status` is a string there."""
@@ -180,5 +182,5 @@ class Unavailable(ScimError):
 
     status = 503
 
-    def __init__(self, detail: str, *, retry_after: int = 5) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+    def __init__(self, detail: str, *, retry_after: int = 5, reason: str = "") -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)}, reason=reason)

@@ -11,17 +11,19 @@ _LONGEST: Final = 16 * 1024
 
 def missing() -> Unauthorized:
     """The answer to a request without a credential, which therefore names no error (RFC 6750 §3.1)."""
-    return Unauthorized("The request has no 'Authorization: Bearer' header.", headers={"WWW-Authenticate": _REALM})
+    return Unauthorized(
+        "The request has no 'Authorization: Bearer' header.", headers={"WWW-Authenticate": _REALM}, reason="no-token"
+    )
 
 
-def invalid(detail: str = "The bearer token isn't valid.") -> Unauthorized:
-    """The answer to a token that lets nobody in. Only who holds a genuine token may be told why."""
-    return Unauthorized(detail, headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'})
+def invalid(detail: str = "The bearer token isn't valid.", *, reason: str) -> Unauthorized:
+    """The answer to a token that lets nobody in. Only who holds a genuine token may be told why; `reason` is for the log."""
+    return Unauthorized(detail, headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}, reason=reason)
 
 
-def insufficient(detail: str) -> Forbidden:
+def insufficient(detail: str, *, reason: str = "") -> Forbidden:
     """The answer to a known client that may not do this."""
-    return Forbidden(detail, headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'})
+    return Forbidden(detail, headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'}, reason=reason)
 
 
 def candidate(authorization: str | None) -> str:
@@ -32,5 +34,5 @@ def candidate(authorization: str | None) -> str:
     if scheme.lower() != "bearer":
         raise missing()
     if len(token) > _LONGEST:
-        raise invalid()
+        raise invalid(reason="too-long")
     return token.strip()

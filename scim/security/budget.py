@@ -21,15 +21,20 @@ class Budget:
         self._buckets: LRUCache[str, list[float]] = LRUCache(size)  # what is left in it, and when that was so
 
     def take(self, key: str) -> None:
-        """Count a request. Raises `TooManyRequests`, which says when to come back, if there is no room for it."""
+        """Check that there is room for a request, and count it. Raises `TooManyRequests`."""
+        self.check(key)
+        self.charge(key)
+
+    def check(self, key: str) -> None:
+        """Raises `TooManyRequests`, which says when to come back, if there is no room for a request."""
         bucket = self._bucket(key)
         if bucket[0] < 1:
             raise TooManyRequests(max(1, math.ceil((1 - bucket[0]) / self._rate)))
-        bucket[0] -= 1
 
-    def give_back(self, key: str) -> None:
-        """Count a request less, because it turned out to be none of those that are counted."""
-        self._bucket(key)[0] += 1
+    def charge(self, key: str) -> None:
+        """Count a request. For requests that turn out only later to be among those that are counted."""
+        bucket = self._bucket(key)
+        bucket[0] = max(0.0, bucket[0] - 1)
 
     def _bucket(self, key: str) -> list[float]:
         now = self._timer()

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scim.security.clouds import Version
 
+type _Text = Annotated[str, Field(min_length=1)]
+"""A claim that must not be empty: an empty one isn't of Entra's form, and must not count as equal to another."""
 type _Time = Annotated[int | float, Field(ge=0, le=2**53)]
 
 
@@ -17,16 +19,16 @@ class Claims(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
-    iss: str
-    tid: str
-    aud: str
+    iss: _Text
+    tid: _Text
+    aud: _Text
     exp: _Time
     nbf: _Time
-    ver: str | None = None
-    appid: str | None = None
-    azp: str | None = None
-    roles: tuple[str, ...] = ()
-    idtyp: str | None = None
+    ver: _Text | None = None
+    appid: _Text | None = None
+    azp: _Text | None = None
+    roles: tuple[_Text, ...] = ()
+    idtyp: _Text | None = None
     oid: str | None = None
     sub: str | None = None
     # Claims that only a person's token has.
@@ -44,7 +46,7 @@ class Claims(BaseModel):
     @property
     def is_of_an_application(self) -> bool:
         """Whether the token shows that an application asked for it by itself: an application is its own subject."""
-        is_its_own = self.idtyp == "app" or (self.oid is not None and self.oid == self.sub)
+        is_its_own = self.idtyp == "app" or (bool(self.oid) and self.oid == self.sub)
         return is_its_own and not self.is_of_a_person
 
     @property
@@ -60,6 +62,9 @@ class Claims(BaseModel):
 def read(payload: bytes) -> Claims | None:
     """The claims in a token's payload; `None` if it isn't JSON or a claim is missing or of another type."""
     try:
-        return Claims.model_validate_json(payload)
+        claims = Claims.model_validate_json(payload)
     except ValidationError:
         return None
+    # An empty `oid` or `sub` may stand beside the other one, but a bearer whose only names are empty is nobody.
+    names = (claims.oid, claims.sub)
+    return None if "" in names and not any(names) else claims

@@ -1,13 +1,15 @@
 """Customers, their ways in and their secret tokens in the store's partition `$system`. Reads and writes; keeps nothing."""
 
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from scim.protocol.json import JsonObject
 from scim.protocol.query import Bound, Some, Test
-from scim.security.records import Customer, EntraTenant, EntraWay, SecretToken
+from scim.security import stored_key
+from scim.security.records import Customer, EntraTenant, EntraWay, SecretToken, UnknownRecord
 from scim.storage.interface import Changed, Draft, Gone, Search, Store, Stored, Taken
 
 SYSTEM: Final = "$system"
@@ -16,6 +18,9 @@ SYSTEM: Final = "$system"
 _PAGE: Final = 1_000
 _ATTEMPTS: Final = 5
 _EXPIRED_FOR: Final = timedelta(days=30)
+_MAC_KEY: Final = ("MacKey", "secret-tokens")
+
+_log: Final = logging.getLogger("scim.security")
 
 
 class Refused(Exception):
@@ -29,22 +34,46 @@ class Customers:
         self._store = store
         self._clock = clock
 
-    # --- one point read each ---
+    # --- one point read each; a record that this version doesn't know counts as none ---
 
     async def customer(self, name: str) -> Customer | None:
         """The customer of this name."""
         found = await self._store.read(SYSTEM, "Customer", name)
-        return None if found is None else Customer.of(found.resource)
-
-    async def entra_tenant(self, id: str) -> EntraTenant | None:
-        """The Entra tenant with this id, if one of its tokens could let somebody in."""
-        found = await self._store.read(SYSTEM, "EntraTenant", id)
-        return None if found is None else EntraTenant.of(found.resource)
+        return None if found is None else _known(Customer.of, found)
 
     async def secret_token(self, id: str) -> SecretToken | None:
         """The secret token with this id, expired or not."""
         found = await self._store.read(SYSTEM, "SecretToken", id)
-        return None if found is None else SecretToken.of(found.resource)
+        return None if found is None else _known(SecretToken.of, found)
+
+    # --- the key of the MACs in secret tokens ---
+
+    async def mac_key(self) -> bytes | None:
+        """Return the key, or `None` if there is none. Raises `StoreUnavailable` if its record holds none."""
+        return await stored_key.read(self._store, SYSTEM, *_MAC_KEY)
+
+    async def need_mac_key(self) -> bytes:
+        """Return the key; create it if there is neither a key nor a secret token yet.
+
+        Raises `Refused` if the key is missing although there are tokens: another key would end all of them.
+        """
+        key = await self._mac_key_or_new()
+        if key is None:
+            raise Refused(
+                "The key that secret tokens are made with is missing, and a new one would end the tokens that there are. "
+                "Restore the item MacKey:secret-tokens, or revoke all tokens and restart the service; then try again."
+            )
+        return key
+
+    async def _mac_key_or_new(self) -> bytes | None:
+        key = await self.mac_key()
+        if (
+            key is None
+            and not (await self._store.search(SYSTEM, "SecretToken", Search(None, 0, 1, counted=False))).items
+        ):
+            key = await stored_key.create(self._store, SYSTEM, *_MAC_KEY, now=self._clock())
+            return key if key is not None else await self.mac_key()
+        return key
 
     # --- customers ---
 
@@ -55,15 +84,19 @@ class Customers:
     async def all(self) -> AsyncIterator[Customer]:
         """Every customer, by name."""
         async for found in self._found("Customer", None):
-            yield Customer.of(found.resource)
+            customer = _known(Customer.of, found)
+            if customer is not None:
+                yield customer
 
     async def create(self, name: str) -> Customer:
         """A new customer, that no way leads to yet. Raises `Refused` if there is one of this name, or something left of one."""
-        left = bool(await self.entra_tenants(name)) or bool([token async for token in self.tokens(name)])
+        left = [one.id for kind in ("EntraTenant", "SecretToken") async for one in self._found(kind, _of(kind, name))]
         if left and await self.customer(name) is None:
             raise Refused(
                 f"A removal of {name} isn't complete, and its old ways in would open again; remove it once more."
             )
+        # Already here, so that the service finds a key before anybody tries a token that was made up.
+        await self._mac_key_or_new()
         customer = Customer(name=name, created=self._clock())
         try:
             await self._store.create(SYSTEM, _draft("Customer", name, customer.record(), {}))
@@ -78,9 +111,11 @@ class Customers:
         """
         # First of all the record without which no way is open.
         removed = [await self._forget("Customer", name)]
-        removed += [await self._forget("SecretToken", token.id) for token in [one async for one in self.tokens(name)]]
-        for tenant in await self.entra_tenants(name):
-            await self.deny(name, tenant.id)
+        tokens = [found.id async for found in self._found("SecretToken", _of("SecretToken", name))]
+        removed += [await self._forget("SecretToken", id) for id in tokens]
+        tenants = [found.id async for found in self._found("EntraTenant", _of("EntraTenant", name))]
+        for id in tenants:
+            await self.deny(name, id)
             removed.append(True)
         return any(removed)
 
@@ -88,8 +123,10 @@ class Customers:
 
     async def entra_tenants(self, name: str | None = None) -> list[EntraTenant]:
         """The Entra tenants whose tokens let somebody in as this customer, or as any."""
-        leads_here = None if name is None else Some(("ways",), Test(("customer",), "eq", name))
-        return [EntraTenant.of(found.resource) async for found in self._found("EntraTenant", leads_here)]
+        tenants = [
+            _known(EntraTenant.known_part_of, one) async for one in self._found("EntraTenant", _of("EntraTenant", name))
+        ]
+        return [tenant for tenant in tenants if tenant is not None]
 
     async def allow(self, tenant: EntraTenant) -> None:
         """Open further ways from an Entra tenant. Raises `Refused` if an audience of the tenant leads elsewhere already."""
@@ -132,7 +169,12 @@ class Customers:
         """Change one record on the version that was read; without a way left it goes."""
         for _ in range(_ATTEMPTS):
             found = await self._store.read(SYSTEM, "EntraTenant", id)
-            new = change(None if found is None else EntraTenant.of(found.resource))
+            try:
+                new = change(None if found is None else EntraTenant.of(found.resource))
+            except UnknownRecord:
+                raise Refused(
+                    "Another version of the service wrote that Entra tenant's record; use that version."
+                ) from None
             draft = _draft("EntraTenant", id, new.record(), {"ways": [{"customer": w.customer} for w in new.ways]})
             try:
                 if found is None:
@@ -155,9 +197,10 @@ class Customers:
 
     async def tokens(self, name: str | None = None) -> AsyncIterator[SecretToken]:
         """The tokens of a customer, or of all, the oldest first."""
-        only = None if name is None else Test(("customer",), "eq", name)
-        async for found in self._found("SecretToken", only):
-            yield SecretToken.of(found.resource)
+        async for found in self._found("SecretToken", _of("SecretToken", name)):
+            token = _known(SecretToken.of, found)
+            if token is not None:
+                yield token
 
     async def revoke(self, id: str) -> None:
         """Forget a token; every instance has by the end of a minute. Raises `Refused` if there is none."""
@@ -175,10 +218,11 @@ class Customers:
     async def note_use(self, id: str) -> None:
         """Write down that a token is in use now, unless somebody else changes it or it is gone."""
         found = await self._store.read(SYSTEM, "SecretToken", id)
-        if found is not None:
-            token = replace(SecretToken.of(found.resource), last_used=self._clock())
+        token = None if found is None else _known(SecretToken.of, found)
+        if found is not None and token is not None:
             try:
-                await self._store.replace(SYSTEM, _token_draft(token), expected=found.version)
+                used = replace(token, last_used=self._clock())
+                await self._store.replace(SYSTEM, _token_draft(used), expected=found.version)
             except (Changed, Gone):
                 return
 
@@ -201,12 +245,29 @@ class Customers:
     async def _found(self, kind: str, filter: Bound | None) -> AsyncIterator[Stored]:
         offset = 0
         while True:
-            page = (await self._store.search(SYSTEM, kind, Search(filter, offset, _PAGE))).items
+            page = (await self._store.search(SYSTEM, kind, Search(filter, offset, _PAGE, counted=False))).items
             for found in page:
                 yield found
             if len(page) < _PAGE:
                 return
             offset += _PAGE
+
+
+def _of(record_type: str, name: str | None) -> Bound | None:
+    """The filter for a customer's records of a type; `None`, for those of all."""
+    if name is None:
+        return None
+    test = Test(("customer",), "eq", name)
+    return Some(("ways",), test) if record_type == "EntraTenant" else test
+
+
+def _known[T](read: Callable[[Mapping[str, Any]], T], found: Stored) -> T | None:
+    """Return what a record is read as; `None`, with a line in the log, if this version doesn't know it."""
+    try:
+        return read(found.resource)
+    except UnknownRecord:
+        _log.warning("the record %s:%s isn't one that this version knows: it lets nobody in", found.kind, found.id)
+        return None
 
 
 def _token_draft(token: SecretToken) -> Draft:

@@ -2,10 +2,14 @@
 
 Knows no token; what it is asked for comes from credentials that nobody has checked yet, so it says what is configured and
 nothing else.
+
+How it works: an id that somebody makes up must cost no read of the database. All Entra tenants are one cached list. The id of
+a secret token is asked for only if the token's MAC is right, so that its record was there once. Only where the key of the
+MACs is missing is every id looked for; a token bucket bounds how many of those that aren't there.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from scim.security.budget import Budget
@@ -27,13 +31,13 @@ class Directory:
     """What is known of customers, Entra tenants and secret tokens. `timer` gives seconds."""
 
     def __init__(self, customers: Customers, *, timer: Callable[[], float]) -> None:
-        # Every id that somebody makes up costs a read of the database.
         self._guesses = Budget(_GUESSES_A_SECOND, _GUESSES_AT_ONCE, timer=timer)
-        self._exist = Remembered(self._look_for_any, seconds=_EMPTY_SECONDS, timer=timer)
+        self._exist = Remembered(self._look_for_any, seconds=_EMPTY_SECONDS, timer=timer, size=1)
         self._records = customers
         self._customers = Remembered(customers.customer, seconds=SECONDS, timer=timer)
-        self._entra_tenants = Remembered(customers.entra_tenant, seconds=SECONDS, timer=timer)
+        self._entra_tenants = Remembered(self._read_entra_tenants, seconds=SECONDS, timer=timer, size=1)
         self._secret_tokens = Remembered(customers.secret_token, seconds=SECONDS, timer=timer)
+        self._mac_key = Remembered(self._read_mac_key, seconds=SECONDS, timer=timer, size=1)
 
     async def is_empty(self) -> bool:
         """Whether there is no customer at all; once there was one it isn't looked up again."""
@@ -44,12 +48,22 @@ class Directory:
         return await self._customers.get(name)
 
     async def entra_tenant(self, id: str) -> EntraTenant | None:
-        """The Entra tenant with this id. Raises `TooManyRequests` when too many are asked for that don't exist."""
-        return await self._guarded(self._entra_tenants, id)
+        """The Entra tenant with this id."""
+        return (await self._entra_tenants.get("")).get(id)
 
     async def secret_token(self, id: str) -> SecretToken | None:
         """The secret token with this id. Raises `TooManyRequests` when too many are asked for that don't exist."""
-        return await self._guarded(self._secret_tokens, id)
+        if self._secret_tokens.last(id) is not None or self._secret_tokens.is_fresh(id):
+            return await self._secret_tokens.get(id)
+        self._guesses.check("")
+        found = await self._secret_tokens.get(id)
+        if found is None:
+            self._guesses.charge("")
+        return found
+
+    async def mac_key(self) -> bytes | None:
+        """The key of the MACs in secret tokens, read once; `None` if it is missing, which is looked at again."""
+        return self._mac_key.last("") or await self._mac_key.get("")
 
     async def _look_for_any(self, _: str) -> bool:
         if await self._records.exist():
@@ -57,11 +71,13 @@ class Directory:
         _log.critical("there is no customer: every request is answered 503 until 'scim customer create' has made one")
         return False
 
-    async def _guarded[T](self, remembered: Remembered[T | None], id: str) -> T | None:
-        if remembered.last(id) is not None or remembered.is_fresh(id):
-            return await remembered.get(id)
-        self._guesses.take("")
-        found = await remembered.get(id)
-        if found is not None:
-            self._guesses.give_back("")
-        return found
+    async def _read_entra_tenants(self, _: str) -> Mapping[str, EntraTenant]:
+        return {tenant.id: tenant for tenant in await self._records.entra_tenants()}
+
+    async def _read_mac_key(self, _: str) -> bytes | None:
+        key = await self._records.mac_key()
+        if key is None:
+            _log.error(
+                "the key of secret tokens is missing: every token is looked up; docs/security.md says what to do"
+            )
+        return key

@@ -4,7 +4,6 @@ The token is believed nothing before its signature is checked with a key of a *c
 selects among those, and nobody is told why a token was refused.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
-from scim.protocol.errors import Unauthorized
 from scim.security.bearer import insufficient, invalid
 from scim.security.clouds import SYNC_FABRIC, Cloud, CloudName, Version
 from scim.security.directory import Directory
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 _SKEW_SECONDS: Final = 300
 _SIZE: Final = 10_000
-
-_log: Final = logging.getLogger("scim.security")
 
 
 class EntraTokens:
@@ -59,21 +55,21 @@ class EntraTokens:
         else:
             claims, version = known
             tenant = await self._directory.entra_tenant(claims.tid)
-        try:
-            self._check_claims(claims, version)
-            way = _way(tenant, claims)
-            if way is None or await self._directory.customer(way.customer) is None:
-                raise invalid("The token's audience doesn't lead to a customer of this service.")
-            is_person = _is_of_a_person(claims, way)
-            if is_person and not way.people:
-                raise invalid("The token is a person's; provisioning needs one that was issued to an application.")
-            if claims.application(version) not in way.applications:
-                raise invalid("The application that the token was issued to isn't one that may provision.")
-        except Unauthorized as refused:
-            _log.info("refused a token of a configured tenant: %s", refused.detail)
-            raise
+        self._check_claims(claims, version)
+        way = _way(tenant, claims)
+        if way is None or await self._directory.customer(way.customer) is None:
+            raise invalid("The token's audience doesn't lead to a customer of this service.", reason="audience")
+        is_person = _is_of_a_person(claims, way)
+        if is_person and not way.people:
+            raise invalid(
+                "The token is a person's; provisioning needs one that was issued to an application.", reason="person"
+            )
+        if claims.application(version) not in way.applications:
+            raise invalid(
+                "The application that the token was issued to isn't one that may provision.", reason="application"
+            )
         if way.role is not None and way.role not in claims.roles:
-            raise insufficient("The token lacks the application role that is required.")
+            raise insufficient("The token lacks the application role that is required.", reason="role")
         by_entra = claims.application(version) == SYNC_FABRIC
         access: Reach = "self" if is_person else way.access
         principal = Principal(way.customer, access, is_entra=by_entra, subjects=claims.subjects)
@@ -82,40 +78,38 @@ class EntraTokens:
     async def _verify(self, token: str) -> "tuple[Claims, Version, EntraTenant]":
         """The claims of a token that a configured tenant has signed, and that tenant. Raises `Unauthorized` without a reason."""
         if token.count(".") != 2:
-            raise invalid()  # junk is worth loading nothing for
+            raise invalid(reason="form")  # junk is worth loading nothing for
         from scim.security import claims as claim_set, jws  # noqa: PLC0415 - pydantic and cryptography load when first needed
 
         signed = jws.read(token)
         if signed is None:
-            raise invalid()
-        claims = claim_set.read(signed.payload)
+            raise invalid(reason="form")
+        claims = claim_set.read(signed.payload) if jws.has_unique_names(signed.payload) else None
         if claims is None:
-            raise invalid()
+            raise invalid(reason="claims")
         tenant = await self._directory.entra_tenant(claims.tid) if GUID.fullmatch(claims.tid) else None
         if tenant is None:
-            raise invalid()
+            raise invalid(reason="entra-tenant")
         cloud = self._clouds[tenant.cloud]
         version = cloud.version_of(claims.iss, claims.tid)
         if version is None:
-            raise invalid()
+            raise invalid(reason="issuer")
         key = await self._keys.key(self._keys_at(cloud.keys(claims.tid, version)), signed.kid)
         if key is None:
-            _log.info("refused a token: none of the tenant's signing keys has its 'kid'")
-            raise invalid()
+            raise invalid(reason="kid")
         if not jws.is_signed_with(signed, key):
-            _log.info("refused a token: its signature isn't good")
-            raise invalid()
+            raise invalid(reason="signature")
         return claims, version, tenant
 
     def _check_claims(self, claims: "Claims", version: Version) -> None:
         """What can be told of a genuine token by itself."""
         now = self._clock().timestamp()
         if now >= claims.exp + _SKEW_SECONDS:
-            raise invalid("The token has expired.")
+            raise invalid("The token has expired.", reason="expired")
         if now < claims.nbf - _SKEW_SECONDS:
-            raise invalid("The token isn't valid yet.")
+            raise invalid("The token isn't valid yet.", reason="not-yet-valid")
         if claims.ver not in {None, version}:
-            raise invalid("The token's version isn't that of its issuer.")
+            raise invalid("The token's version isn't that of its issuer.", reason="version")
 
 
 def _is_of_a_person(claims: "Claims", way: EntraWay) -> bool:

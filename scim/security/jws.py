@@ -5,11 +5,11 @@ compact form is taken apart here and not by the library, which takes twice as lo
 """
 
 import base64
-import re
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
@@ -18,8 +18,15 @@ from scim.protocol.json import Json
 
 _NAME: Final = "RS256"
 _ALGORITHM: Final = JWSRegistry(algorithms=[_NAME]).get_alg(_NAME)
-_COMPACT: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
 _LEAST_BITS: Final = 2048
+_LONGEST_KID: Final = 256
+# RFC 4648 §3.5: the bits that are left over in the last character must be zero, or one token has several spellings.
+_LAST: Final[Mapping[int, str]] = {
+    0: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    1: "",
+    2: "AQgw",
+    3: "AEIMQUYcgkosw048",
+}
 # A key, or where to get one, that came with the token; and what must be understood or refused (§4.1.11). Others are left
 # unread (§4), so that Entra ID may add to its headers.
 _NEVER: Final = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc"})
@@ -37,20 +44,31 @@ class Signed:
 
 def read(token: str) -> Signed | None:
     """A token in compact form (§7.1) with a header of the form of Entra ID's; `None` for any other text."""
-    parts = _COMPACT.fullmatch(token)
-    if parts is None:
+    parts = token.split(".")
+    if len(parts) != 3:
         return None
     try:
-        header: Json = orjson.loads(_decoded(parts[1]))
-        payload, signature = _decoded(parts[2]), _decoded(parts[3])
-    except ValueError:
+        header: Json = _JSON.decode(_decoded(parts[0]).decode())
+        payload, signature = _decoded(parts[1]), _decoded(parts[2])
+    except (ValueError, RecursionError):
         return None
     if not isinstance(header, dict) or header.keys() & _NEVER:
         return None
     kid = header.get("kid")
-    if header.get("alg") != _NAME or header.get("typ", "JWT") != "JWT" or not isinstance(kid, str):
+    if header.get("alg") != _NAME or header.get("typ", "JWT") != "JWT":
         return None
-    return Signed(kid, payload, token[: parts.end(2)].encode(), signature)
+    if not isinstance(kid, str) or not 1 <= len(kid) <= _LONGEST_KID:
+        return None
+    return Signed(kid, payload, token[: -len(parts[2]) - 1].encode(), signature)
+
+
+def has_unique_names(content: bytes) -> bool:
+    """Whether this is a JSON text in which no object has the same name twice (RFC 7519 §4)."""
+    try:
+        _JSON.decode(content.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def is_signed_with(signed: Signed, key: RSAKey) -> bool:
@@ -62,8 +80,11 @@ def rsa_key(entry: Json) -> tuple[str, RSAKey] | None:
     """Name and key of an entry of a JWKS (RFC 7517 §4), if it is an RSA key for signatures of at least 2,048 bits."""
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
         return None
-    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
-        return None
+    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig" or entry.get("alg", _NAME) != _NAME:
+        return None  # of another kind, or meant for something else (§4.2, §4.4)
+    operations = entry.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        return None  # (§4.3)
     if len(str(entry.get("n"))) * 6 < _LEAST_BITS:
         return None  # in base64; the library would take the key and warn
     try:
@@ -75,5 +96,18 @@ def rsa_key(entry: Json) -> tuple[str, RSAKey] | None:
 
 
 def _decoded(segment: str) -> bytes:
-    """base64url without padding (§2). Raises `ValueError`."""
-    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    """Bytes from base64url without padding (§2) in its one canonical spelling. Raises `ValueError`."""
+    of_another_alphabet = "+" in segment or "/" in segment or "=" in segment
+    if not segment or of_another_alphabet or segment[-1] not in _LAST[len(segment) % 4]:
+        raise ValueError("isn't canonical base64url")
+    return base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+
+
+def _with_unique_names(pairs: list[tuple[str, Json]]) -> Json:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name is there twice")
+    return value
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_with_unique_names)

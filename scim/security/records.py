@@ -1,10 +1,11 @@
 """What is known of a customer: its name, and the ways in. Shapes only; `customers` keeps them.
 
-A record with a field that isn't known here can't be read: it may say that a way is closed.
+A record with a field or a value that this version doesn't know is refused as a whole: it may say that a way is closed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self, get_args
@@ -16,6 +17,10 @@ from scim.security.principal import Access
 NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 """A customer's name, which is its tenant in the store."""
 GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class UnknownRecord(ValueError):
+    """The record isn't one that this version of the service writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,8 @@ class Customer:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """The customer that was kept as this."""
-        return cls(**{**record, "created": datetime.fromisoformat(record["created"])})
+        """Return the customer that was kept as this. Raises `UnknownRecord`."""
+        return _read(lambda: cls(**{**record, "created": _time(record["created"])}))
 
     def record(self) -> JsonObject:
         """What is kept."""
@@ -55,13 +60,14 @@ class EntraWay:
     def __post_init__(self) -> None:
         _check_name(self.customer)
         _check_access(self.access)
+        _check_texts(self.audience, *self.applications, *(() if self.role is None else (self.role,)))
         if type(self.people) is not bool:
             raise ValueError("either people come in or they don't")
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """The way that was kept as this."""
-        return cls(**{**record, "applications": tuple(record["applications"])})
+        """Return the way that was kept as this. Raises `UnknownRecord`."""
+        return _read(lambda: cls(**{**record, "applications": tuple(_list(record["applications"]))}))
 
     def record(self) -> JsonObject:
         """What is kept."""
@@ -85,13 +91,23 @@ class EntraTenant:
     ways: tuple[EntraWay, ...]
 
     def __post_init__(self) -> None:
+        _check_texts(self.id)
         if self.cloud not in get_args(CloudName.__value__):
             raise ValueError("there is no such cloud")
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """The Entra tenant that was kept as this."""
-        return cls(**{**record, "ways": tuple(map(EntraWay.of, record["ways"]))})
+        """Return the Entra tenant that was kept as this. Raises `UnknownRecord`, also if only one of its ways is unknown."""
+        return _read(lambda: cls(**{**record, "ways": tuple(map(EntraWay.of, _list(record["ways"])))}))
+
+    @classmethod
+    def known_part_of(cls, record: Mapping[str, Any]) -> Self:
+        """Return the same without the ways that this version doesn't know, to check tokens by. Raises `UnknownRecord`.
+
+        Each way has an audience of its own, so that the others are what they would be without those. Not for changing the
+        record: that would delete the unknown ways.
+        """
+        return _read(lambda: cls(**{**record, "ways": tuple(_known_ways(_list(record["ways"])))}))
 
     def record(self) -> JsonObject:
         """What is kept."""
@@ -114,12 +130,15 @@ class SecretToken:
     def __post_init__(self) -> None:
         _check_name(self.customer)
         _check_access(self.access)
+        _check_texts(self.id, self.digest)
+        if not self.digest.isascii() or type(self.note) is not str:
+            raise ValueError("a digest is hex, and a note a text")
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """The token that was kept as this."""
-        times = {name: datetime.fromisoformat(record[name]) for name in _TIMES if record.get(name) is not None}
-        return cls(**{**record, **times})
+        """Return the token that was kept as this. Raises `UnknownRecord`."""
+
+        return _read(lambda: cls(**{**record, **_times(record)}))
 
     def record(self) -> JsonObject:
         """What is kept."""
@@ -135,7 +154,36 @@ class SecretToken:
         }
 
 
-_TIMES: Final = ("created", "expires", "last_used")
+def _read[T](read: Callable[[], T]) -> T:
+    """Return what `read` makes of a record. Raises `UnknownRecord` if a field is missing, unknown or of another form."""
+    try:
+        return read()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnknownRecord(str(error)) from None
+
+
+def _known_ways(records: list[Any]) -> Iterator[EntraWay]:
+    for record in records:
+        with suppress(UnknownRecord):
+            yield EntraWay.of(record)
+
+
+def _times(record: Mapping[str, Any]) -> dict[str, datetime | None]:
+    times = {name: record[name] for name in ("created", "expires", "last_used")}
+    return {name: None if time is None and name == "last_used" else _time(time) for name, time in times.items()}
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("isn't a list")
+    return value
+
+
+def _time(text: Any) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("has no time zone")
+    return time
 
 
 def _text(time: datetime) -> str:
@@ -145,6 +193,11 @@ def _text(time: datetime) -> str:
 def _check_name(value: str) -> None:
     if NAME.fullmatch(value) is None:
         raise ValueError("must be 1 to 64 of a-z, 0-9 and -")
+
+
+def _check_texts(*values: Any) -> None:
+    if not all(isinstance(value, str) and value for value in values):
+        raise ValueError("must be a text, and not empty")
 
 
 def _check_access(value: str) -> None:

@@ -12,7 +12,8 @@ _SIZE: Final = 10_000
 class Remembered[T]:
     """Values by key, each read anew once it is `seconds` old; the least used are dropped. `timer` gives seconds.
 
-    Requests that want the same value wait for one read. A read that fails is not remembered.
+    Requests that want the same value wait for one read. A read that fails is not remembered. Keys without a value (`None`) are
+    remembered in a cache of their own: asking for keys that were made up must not drop values that are in use.
     """
 
     def __init__(
@@ -22,11 +23,12 @@ class Remembered[T]:
         self._seconds = seconds
         self._timer = timer
         self._kept: LRUCache[str, tuple[float, T]] = LRUCache(size)
+        self._missing: LRUCache[str, tuple[float, T]] = LRUCache(size)
         self._reading: dict[str, asyncio.Task[T]] = {}
 
     async def get(self, key: str) -> T:
         """The value, at most `seconds` old. Raises what the reading raises."""
-        found = self._kept.get(key)
+        found = self._kept.get(key) or self._missing.get(key)
         if found is not None and self._is_young(found[0]):
             return found[1]
         task = self._reading.get(key)
@@ -44,7 +46,7 @@ class Remembered[T]:
 
     def is_fresh(self, key: str) -> bool:
         """Whether `get` would answer without reading."""
-        found = self._kept.get(key)
+        found = self._kept.get(key) or self._missing.get(key)
         return found is not None and self._is_young(found[0])
 
     def _is_young(self, at: float) -> bool:
@@ -53,7 +55,9 @@ class Remembered[T]:
     async def _read_and_keep(self, key: str) -> T:
         at = self._timer()  # of the beginning: what changes while it is read counts as not seen
         value = await self._read(key)
-        self._kept[key] = at, value
+        caches = (self._missing, self._kept) if value is None else (self._kept, self._missing)
+        caches[0][key] = at, value
+        caches[1].pop(key, None)
         return value
 
     def _finished(self, key: str, task: asyncio.Task[T]) -> None:

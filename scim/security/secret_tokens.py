@@ -1,7 +1,10 @@
 """Secret tokens: made here, shown once, kept as a digest. The text says by its prefix what it is, so that scanners find leaks.
 
-`scimaf_<id>_<secret><checksum>`: the id of the record in hex, 256 bits in base32, and a CRC-32 by which a text that was cut
-off or mistyped is told without asking the store.
+`scimaf_<id>_<secret><mac><checksum>`: the id of the record in hex; 256 random bits in base32; a keyed MAC of all that stands
+before it, 128 bits in base32; and a CRC-32 of all that, in hex.
+
+The checksum tells a text that was cut off or mistyped. The MAC tells a text that somebody made up, without asking the store:
+its key is a record of the store that is read once. Neither lets anybody in: that is for the digest in the token's record.
 """
 
 import hmac
@@ -25,7 +28,8 @@ from scim.security.records import SecretToken
 from scim.storage.interface import StoreError
 
 PREFIX: Final = "scimaf_"
-_FORM: Final = re.compile(r"scimaf_([0-9a-f]{32})_[a-z2-7]{52}([0-9a-f]{8})", re.ASCII)
+_FORM: Final = re.compile(r"(scimaf_([0-9a-f]{32})_[a-z2-7]{52})([a-z2-7]{26})([0-9a-f]{8})", re.ASCII)
+_MAC_BYTES: Final = 16
 _NOTE_USE_AFTER: Final = timedelta(hours=1)
 _WARN_BEFORE: Final = timedelta(days=30)
 _WARN_AGAIN_AFTER: Final = timedelta(days=1)
@@ -34,9 +38,15 @@ _SIZE: Final = 10_000
 _log: Final = logging.getLogger("scim.security")
 
 
-def make(id: str, customer: str, *, access: Access, note: str, now: datetime, days: int) -> tuple[str, SecretToken]:
-    """A new token with a fresh UUID as its id: its text, which is nowhere else, and the record to keep."""
-    body = f"{PREFIX}{id.replace('-', '')}_{b32encode(token_bytes(32)).decode().rstrip('=').lower()}"
+def make(
+    id: str, customer: str, *, key: bytes, access: Access, note: str, now: datetime, days: int
+) -> tuple[str, SecretToken]:
+    """A new token with a fresh UUID as its id: its text, which is nowhere else, and the record to keep.
+
+    `key` is the deployment's key of MACs (`Customers.need_mac_key`).
+    """
+    random = f"{PREFIX}{id.replace('-', '')}_{_base32(token_bytes(32))}"
+    body = f"{random}{_mac(random, key)}"
     text = f"{body}{_checksum(body)}"
     record = SecretToken(
         id=id,
@@ -63,18 +73,23 @@ class SecretTokens:
     async def check(self, text: str) -> tuple[Principal, float]:
         """Whom the token lets in, and until when (POSIX seconds). Raises `Unauthorized`."""
         form = _FORM.fullmatch(text)
-        if form is None or _checksum(text[:-8]) != form[2]:
-            raise invalid("The secret token is cut off or mistyped; copy it again, whole.")
-        record = await self._directory.secret_token(_uuid(form[1]))
-        if record is None or not hmac.compare_digest(_digest(text), record.digest):
-            raise invalid()
+        if form is None or _checksum(text[:-8]) != form[4]:
+            raise invalid("The secret token is cut off or mistyped; copy it again, whole.", reason="mistyped")
+        key = await self._directory.mac_key()
+        if key is not None and not hmac.compare_digest(_mac(form[1], key), form[3]):
+            raise invalid(reason="made-up")
+        record = await self._directory.secret_token(_uuid(form[2]))
+        if record is None:
+            raise invalid(reason="unknown")
+        if not hmac.compare_digest(_digest(text), record.digest):
+            raise invalid(reason="made-up")
         now = self._clock()
         if now >= record.expires:
             if self._may_warn(record, now, expired=True):
                 _log.warning("secret token %s has expired and is still in use", record.id)
-            raise invalid("The secret token has expired; make a new one with 'scim token create'.")
+            raise invalid("The secret token has expired; make a new one with 'scim token create'.", reason="expired")
         if await self._directory.customer(record.customer) is None:
-            raise invalid()
+            raise invalid(reason="customer")
         self._warn(record, now)
         await self._note_use(record, now)
         return Principal(record.customer, record.access), record.expires.timestamp()
@@ -106,6 +121,14 @@ class SecretTokens:
 
 def _is_due(last: datetime | None, now: datetime, after: timedelta) -> bool:
     return last is None or now - last >= after
+
+
+def _mac(text: str, key: bytes) -> str:
+    return _base32(hmac.digest(key, text.encode(), "sha256")[:_MAC_BYTES])
+
+
+def _base32(content: bytes) -> str:
+    return b32encode(content).decode().rstrip("=").lower()
 
 
 def _digest(text: str) -> str:

@@ -5,8 +5,9 @@ Knows no token. An address comes from the configured tenant, never from what a t
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -28,6 +29,8 @@ _RETRY_SECONDS: Final = 10.0
 """After a fetch that failed there is no other for so long."""
 _SETS: Final = 1_000
 _KEYS: Final = 100
+_MISSING: Final = 100
+"""Names without a key that are remembered for each set."""
 
 _log: Final = logging.getLogger("scim.security")
 
@@ -41,6 +44,8 @@ class _KeySet:
     """What is known of one address; times are those of the timer."""
 
     keys: "Mapping[str, RSAKey]"
+    missing: "LRUCache[str, float]" = field(default_factory=lambda: LRUCache(_MISSING))
+    """The `kid`s that were looked for and weren't among the keys, and when the fetch of those keys began."""
     fetched: float | None = None
     failed: float | None = None
     """When the last fetch failed, unless one has worked since."""
@@ -58,22 +63,32 @@ class SigningKeys:
         self._sets: LRUCache[str, _KeySet] = LRUCache(_SETS)
 
     async def key(self, address: str, kid: str) -> "RSAKey | None":
-        """The key, or `None` if the set has none of that name. Raises `Unavailable` if the set can't be had."""
+        """The key, or `None` if the set has none of that name. Raises `Unavailable` if that can't be told now.
+
+        How it works: a `kid` that isn't among the keys may be that of a new key, so that the keys are fetched again, but at most
+        once a minute, because anybody can make up a `kid`. Only if a fetch that began after the `kid` had come doesn't bring it
+        is it certain that there is no such key. Until then the answer is to come back: a refusal would stop a provisioning job.
+        """
         known = self._sets.get(address)
         if known is None:
             known = self._sets[address] = _KeySet({})
         now = self._timer()
+        is_under_way = known.fetching is not None
         if known.fetched is None or now - known.fetched >= _KEPT_SECONDS:
             await self._fetched(address, known)
         elif kid in known.keys:
-            if now - known.fetched >= _FRESH_SECONDS and known.fetching is None and not _failed_lately(known, now):
+            if now - known.fetched >= _FRESH_SECONDS and not is_under_way and not _failed_lately(known, now):
                 self._begin(address, known)
-        elif known.fetching is not None or known.unknown is None or now - known.unknown >= _UNKNOWN_SECONDS:
-            if known.fetching is None and not _failed_lately(known, now):
-                known.unknown = now
+        elif _is_missing(known, kid, now):
+            return None
+        elif is_under_way:
             await self._fetched(address, known)
-        elif known.failed is not None:
-            raise _unavailable()  # it can't be told whether the key is new or made up
+        else:
+            await self._fetched_for_unknown(address, known)
+        if is_under_way and kid not in known.keys and not _is_missing(known, kid, now):
+            await self._fetched_for_unknown(address, known)
+        if kid not in known.keys:
+            known.missing[kid] = now
         return known.keys.get(kid)
 
     async def close(self) -> None:
@@ -94,17 +109,28 @@ class SigningKeys:
         if known.failed is not None:
             raise _unavailable()
 
+    async def _fetched_for_unknown(self, address: str, known: _KeySet) -> None:
+        """The same on account of a `kid` that isn't there. Raises `Unavailable` within a minute of the last time that worked."""
+        now = self._timer()
+        if known.failed is None:
+            left = 0.0 if known.unknown is None else known.unknown + _UNKNOWN_SECONDS - now
+            if left > 0:
+                raise _unavailable(left, reason="kid")
+            known.unknown = now
+        await self._fetched(address, known)
+
     def _begin(self, address: str, known: _KeySet) -> None:
         known.fetching = asyncio.create_task(self._refresh(address, known))
 
     async def _refresh(self, address: str, known: _KeySet) -> None:
         try:
-            known.keys = _read(await self._fetch(address))
+            before, known.keys = known.keys, _read(await self._fetch(address))
         except FetchFailed as failure:
             known.failed = self._timer()
             _log.warning("signing keys can't be fetched (%s); %s", failure, self._what_now(known))
         else:
             known.fetched, known.failed = self._timer(), None
+            known.missing.update(dict.fromkeys(before.keys() - known.keys.keys(), known.fetched))  # taken back
         finally:
             known.fetching = None
 
@@ -119,8 +145,16 @@ def _failed_lately(known: _KeySet, now: float) -> bool:
     return known.failed is not None and now - known.failed < _RETRY_SECONDS
 
 
-def _unavailable() -> Unavailable:
-    return Unavailable("The keys that tokens are checked with can't be fetched now.", retry_after=int(_RETRY_SECONDS))
+def _is_missing(known: _KeySet, kid: str, now: float) -> bool:
+    return kid in known.missing and now - known.missing[kid] < _UNKNOWN_SECONDS
+
+
+def _unavailable(seconds: float = _RETRY_SECONDS, *, reason: str = "keys") -> Unavailable:
+    return Unavailable(
+        "The keys that tokens are checked with can't be fetched now.",
+        retry_after=max(1, math.ceil(seconds)),
+        reason=reason,
+    )
 
 
 def _read(content: bytes) -> "dict[str, RSAKey]":

@@ -1,16 +1,86 @@
-"""The line in the log: `name=value` pairs, which a person can read and `parse-kv` of Azure Monitor's query language too."""
+"""The line in the log: `name=value` pairs, which a person can read and `parse-kv` of Azure Monitor's query language too.
+
+An authenticated request leaves a line of its own. Requests that anybody can send are counted: at most one line a minute for each
+status and reason, so that a flood of them fills no log.
+"""
 
 import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from scim.telemetry.record import Begun, Finish, Record
 
+_SECONDS: Final = 60.0
+
 _log: Final = logging.getLogger("scim.request")
 
 
-def observe(begun: Begun) -> Finish:  # noqa: ARG001 - everything is in the record
-    """Writes one line for each answered request: a warning for a fault of ours, else an information."""
-    return _write
+@dataclass(slots=True)
+class _Count:
+    """Requests with one status and reason: when their last line was written, and those since then as one record."""
+
+    written: float = -math.inf
+    pending: Record | None = None
+
+
+class Lines:
+    """Writes the lines. `timer` gives seconds.
+
+    The first request of its status and reason is written at once, so that an operator who tries a token sees why it is refused.
+    Those of the following minute are written together, after it has passed, by whichever request comes then, by `write_due` or
+    by `write_all`. It has no timer of its own because the Functions host drops lines that are written outside of an invocation.
+    """
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._counts: dict[tuple[str, int, str], _Count] = {}
+        self._due = math.inf
+        """When the first of the pending records may be written."""
+
+    def observe(self, begun: Begun) -> Finish:  # noqa: ARG002 - everything is in the record
+        """The observer of one request."""
+        return self._finish
+
+    def write_due(self) -> None:
+        """Write the pending records whose minute has passed."""
+        now = self._timer()
+        if now >= self._due:
+            self._write_pending(now, lambda count: now - count.written >= _SECONDS)
+
+    def write_all(self) -> None:
+        """Write all pending records: the process ends."""
+        self._write_pending(self._timer(), lambda _: True)
+
+    def _finish(self, record: Record) -> None:
+        if record.reason:
+            self._count(record)
+        else:
+            _write(record)
+        self.write_due()
+
+    def _count(self, record: Record) -> None:
+        count = self._counts.setdefault((record.reason, record.status, record.scim_type), _Count())
+        count.pending = record if count.pending is None else _together(count.pending, record)
+        self._due = min(self._due, count.written + _SECONDS)
+
+    def _write_pending(self, now: float, is_due: Callable[[_Count], bool]) -> None:
+        for count in self._counts.values():
+            if count.pending is not None and is_due(count):
+                _write(count.pending)
+                count.pending, count.written = None, now
+        waiting = [count.written + _SECONDS for count in self._counts.values() if count.pending is not None]
+        self._due = min(waiting, default=math.inf)
+
+
+def _together(first: Record, last: Record) -> Record:
+    """One record for both: the last one, with what both of them cost."""
+    return last._replace(
+        requests=first.requests + last.requests,
+        database_calls=first.database_calls + last.database_calls,
+        request_units=first.request_units + last.request_units,
+    )
 
 
 def _write(record: Record) -> None:
@@ -18,7 +88,7 @@ def _write(record: Record) -> None:
     _log.log(
         level,
         "request operation=%s resource_type=%s status=%d scim_type=%s ms=%.1f database_calls=%d ru=%.2f bulk_operations=%d "
-        "bulk_failed=%d tenant=%s client=%s tolerances=%s method=%s route=%s request_id=%s",
+        "bulk_failed=%d tenant=%s client=%s tolerances=%s method=%s route=%s request_id=%s reason=%s requests=%d",
         record.operation,
         record.resource_type or "-",
         record.status,
@@ -34,4 +104,6 @@ def _write(record: Record) -> None:
         record.method.replace(" ", "_"),
         record.route.replace(" ", "_"),
         record.request_id,
+        record.reason or "-",
+        record.requests,
     )

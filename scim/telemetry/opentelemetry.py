@@ -6,6 +6,7 @@ ours is the server's own.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _SCOPE: Final = "scim"
 # https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpserverrequestduration
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+_SECONDS: Final = 60.0
 _PATIENCE: Final = 2.0
 """Seconds that the sending of what is left may take at the end, for traces and for metrics; it takes milliseconds."""
 
@@ -88,8 +90,12 @@ def _resource() -> "Resource":
     return named if is_named else named.merge(Resource({SERVICE_NAME: "scim"}))
 
 
-def observer(*, within_host: bool) -> Observe:
-    """A span and the metrics of each request. `within_host`: the Functions host has a span of the request already."""
+def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
+    """A span and the metrics of each request. `within_host`: the Functions host has a span of the request already.
+
+    Requests that anybody can send have a span at most once a minute for each status and reason; the metrics count all of them.
+    `timer` gives seconds.
+    """
     tracer, meter = trace.get_tracer(_SCOPE), metrics.get_meter(_SCOPE)
     kind = SpanKind.INTERNAL if within_host else SpanKind.SERVER
     duration = meter.create_histogram(
@@ -105,6 +111,16 @@ def observer(*, within_host: bool) -> Observe:
         "scim.server.request.request_charge", unit="{request_unit}", description="What Cosmos DB charged for a request."
     )
 
+    told: dict[tuple[str, int], float] = {}
+    """When the last span was sent for a reason and a status."""
+
+    def is_sent(record: Record) -> bool:
+        now, which = timer(), (record.reason, record.status)
+        is_due = now - told.get(which, -math.inf) >= _SECONDS
+        if record.reason and is_due:
+            told[which] = now
+        return is_due or not record.reason
+
     def observe(begun: Begun) -> Finish:
         # https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
         method = _method(begun.method)
@@ -117,7 +133,8 @@ def observer(*, within_host: bool) -> Observe:
             span.set_attributes({**known, **_details(record)})
             if record.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
-            span.end()
+            if is_sent(record):
+                span.end()  # a span that doesn't end is sent nowhere
             duration.record(record.milliseconds / 1000, known)
             calls.record(record.database_calls, known)
             charge.record(record.request_units, known)
@@ -151,6 +168,8 @@ def _known(begun: Begun, record: Record) -> dict[str, str | int]:
         known["scim.resource_type"] = record.resource_type
     if record.scim_type:
         known["scim.scim_type"] = record.scim_type
+    if record.reason:
+        known["scim.reason"] = record.reason
     if record.status >= 500:
         known["error.type"] = record.error or str(record.status)
     return known

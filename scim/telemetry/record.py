@@ -47,6 +47,10 @@ class Record(NamedTuple):
     """The operations of a bulk request, however many of them were tried."""
     bulk_failed: int = 0
     """Those of them that ended in an error, which the status of a bulk request doesn't tell."""
+    reason: str = ""
+    """Why nobody was let in, a word of our own; `health` for a request that needs no token. Empty for authenticated requests."""
+    requests: int = 1
+    """How many requests the record stands for."""
 
 
 type Finish = Callable[[Record], None]

@@ -205,7 +205,7 @@ async def test_the_app_sweeps_again_and_again_whatever_the_database_answers(
 
     sweeps = Sweeps(store, tenants, nothing_expired, timer=lambda: 0.0, begin_at=lambda number: number - 1)
     with pytest.raises(asyncio.CancelledError):
-        await App(Unconfigured(lambda: "id", line.observe), store, sleep, sweeps).sweep_regularly()
+        await App(Unconfigured(lambda: "id", line.Lines(lambda: 0.0).observe), store, sleep, sweeps).sweep_regularly()
     assert 60 <= waits[0] <= 600
     assert emulator.counts() == {"query": 5}
     assert {call.partition_key for call in emulator.requests} <= {None, SWEPT}

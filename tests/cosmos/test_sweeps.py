@@ -103,7 +103,7 @@ class World:
     async def add_token(self, expires: datetime) -> str:
         id = uuid7(self.time.clock)()
         _, record = secret_tokens.make(
-            id, "contoso", access="write", note="", now=expires - timedelta(days=90), days=90
+            id, "contoso", key=bytes(32), access="write", note="", now=expires - timedelta(days=90), days=90
         )
         await self.customers.add_token(record)
         return id

@@ -31,14 +31,14 @@ def _line() -> Mapping[str, str]:
     logger.addHandler(keep)
     logger.setLevel(logging.INFO)
     try:
-        line.observe(Begun("PATCH", "/Users", "https"))(_RECORD)
+        line.Lines(lambda: 0.0).observe(Begun("PATCH", "/Users", "https"))(_RECORD)
     finally:
         logger.removeHandler(keep)
         logger.setLevel(level)
     if not written[0].startswith("request operation="):
         raise AssertionError(f"the line begins otherwise: {written[0]}")
     pairs = dict(pair.split("=") for pair in written[0].removeprefix("request ").split(" "))
-    whole = {"status", "database_calls", "bulk_operations", "bulk_failed"}
+    whole = {"status", "database_calls", "bulk_operations", "bulk_failed", "requests"}
     return {name: "int" if name in whole else "real" if name in {"ms", "ru"} else "string" for name in pairs}
 
 

@@ -516,27 +516,40 @@ PLACES: Final[Mapping[str, Callable[[Scene], Attempt]]] = {
 
 def _changed_secret(text: str) -> str:
     """Another secret with the right checksum: what somebody makes who knows the form and the id."""
-    body = f"{text[:40]}{'a' * 52}"
+    body = f"{text[:40]}{'a' * 78}"
     return f"{body}{secret_tokens._checksum(body)}"
 
 
 def _of_nobody(data: Path) -> str:
     """A token that was made as ours are, but isn't kept anywhere."""
-    return secret_tokens.make(uuid7(utc_now)(), "contoso", access="write", note="", now=utc_now(), days=1)[0]
+    return _made(data, timedelta(), kept=False)
 
 
 def _expired(data: Path) -> str:
-    text, record = secret_tokens.make(
-        uuid7(utc_now)(), "contoso", access="write", note="", now=utc_now() - timedelta(days=1, seconds=1), days=1
-    )
+    return _made(data, timedelta(days=1, seconds=1))
 
-    async def add() -> None:
+
+def _of_another_deployment(data: Path) -> str:
+    """A token with another deployment's key, but kept here: only its MAC is wrong."""
+    return _made(data, timedelta(), key=bytes(32))
+
+
+def _made(data: Path, before: timedelta, *, kept: bool = True, key: bytes | None = None) -> str:
+    """A token for a day that was made so long ago, by the deployment's key of MACs or by another one."""
+
+    async def made() -> str:
         store = SqliteStore(data)
-        await Customers(store, utc_now).add_token(record)
+        customers, now = Customers(store, utc_now), utc_now() - before
+        right = await customers.need_mac_key()
+        text, record = secret_tokens.make(
+            uuid7(utc_now)(), "contoso", key=key or right, access="write", note="", now=now, days=1
+        )
+        if kept:
+            await customers.add_token(record)
         await store.close()
+        return text
 
-    asyncio.run(add())
-    return text
+    return asyncio.run(made())
 
 
 def _revoked(data: Path) -> str:
@@ -565,6 +578,7 @@ _SECRETS: Final[Mapping[str, Callable[[Path], str]]] = {
     "secret: the prefix alone": lambda data: secret_tokens.PREFIX,
     "secret: a wrong checksum": lambda data: f"{secret_token('contoso', data)[:-8]}00000000",
     "secret: an unknown id": _of_nobody,
+    "secret: with the MAC of another deployment": _of_another_deployment,
     "secret: the right id with another secret": lambda data: _changed_secret(secret_token("contoso", data)),
     "secret: the id of another customer's": lambda data: _with_id_of(
         secret_token("fabrikam", data), secret_token("contoso", data)

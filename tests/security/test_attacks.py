@@ -156,7 +156,9 @@ def test_a_storm_of_unknown_kids_makes_one_more_fetch_of_the_keys(issuer: Issuer
     tokens = [signed(issuer.claims(), issuer.header(kid=f"made-up-{number}"), rsa_key(0)) for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda token: door.get("/Users", token=token), tokens))
-    assert {answer.status for answer in answers} == {401}
+    # For all but the one that the keys were fetched for nobody can tell yet whether they are new.
+    assert {answer.status for answer in answers} <= {401, 503}
+    assert [answer.status for answer in answers].count(401) == 1
     assert len(issuer.requests) == 2
     assert door.get("/Users", token=issuer.token(uti="another")).status == 200
 
@@ -167,7 +169,7 @@ def test_a_storm_of_unknown_kids_on_a_service_that_has_no_keys_yet_makes_two_fet
     tokens = [signed(issuer.claims(), issuer.header(kid=f"made-up-{number}"), rsa_key(9)) for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda token: door.get("/Users", token=token), tokens))
-    assert {answer.status for answer in answers} == {401}
+    assert {answer.status for answer in answers} <= {401, 503}
     assert len(issuer.requests) <= 2
     assert door.get("/Users", token=issuer.token()).status == 200
 

@@ -251,13 +251,60 @@ async def test_keys_count_only_with_status_200(odd_issuer: OddIssuer, data: Path
 async def test_unknown_kids_cause_one_fetch_a_minute(service: Instance, issuer: Issuer) -> None:
     assert await service.status(fresh(issuer)) == 200
     for fetches in (2, 3):
-        assert await statuses(service, [made_up(issuer, number) for number in range(20)]) == {401}
+        assert await service.status(made_up(issuer, 0)) == 401
+        assert await statuses(service, [made_up(issuer, number) for number in range(1, 20)]) == {503}
         assert len(issuer.requests) == fetches
         service.timer.now += _MINUTE - 1
-        assert await statuses(service, [made_up(issuer, number) for number in range(20, 30)]) == {401}
+        assert (await service.get(made_up(issuer, 20))).headers["retry-after"] == "1"
+        assert await service.status(made_up(issuer, 0)) == 401
         assert await service.status(fresh(issuer)) == 200
         assert len(issuer.requests) == fetches
         service.timer.now += 1
+
+
+async def test_a_new_key_beside_made_up_kids_is_never_called_wrong(service: Instance, issuer: Issuer) -> None:
+    """401 would put a provisioning job into quarantine; 503 makes it come back."""
+    assert await service.status(fresh(issuer)) == 200
+    for number in range(10, 13):
+        assert await service.status(made_up(issuer, number)) == 401
+        issuer.rotate(CONTOSO, number)
+        told = await service.get(fresh(issuer))
+        assert (told.status, told.headers["retry-after"]) == (503, "60")
+        service.timer.now += 30
+        assert await service.status(made_up(issuer, 100 + number)) == 503
+        service.timer.now += 30
+        assert await statuses(service, [fresh(issuer) for _ in range(20)]) == {200}
+        service.timer.now += 60
+
+
+async def test_a_fetch_that_began_before_a_kid_came_does_not_decide(issuer: Issuer) -> None:
+    """The answer may have been on its way when the key was published."""
+    reached, released, answers = (
+        asyncio.Event(),
+        asyncio.Event(),
+        [[rsa_key(0)], [rsa_key(0)], [rsa_key(0), rsa_key(7)]],
+    )
+
+    async def fetch(_: str) -> bytes:
+        answer = issuer._key_set(answers.pop(0))
+        reached.set()
+        await released.wait()
+        return answer
+
+    timer = Timer()
+    keys = SigningKeys(fetch, timer=timer)
+    released.set()
+    assert await keys.key("https://example.com/keys", "key-0") is not None
+    reached.clear()
+    released.clear()
+    timer.now += _HOUR
+    assert await keys.key("https://example.com/keys", "key-0") is not None  # and a refresh begins
+    await reached.wait()
+    waiting = asyncio.create_task(keys.key("https://example.com/keys", "key-7"))
+    await asyncio.sleep(0)
+    released.set()
+    assert await waiting is not None
+    assert answers == []
 
 
 async def test_a_new_key_is_found_by_its_kid(service: Instance, issuer: Issuer) -> None:
@@ -399,13 +446,16 @@ async def test_closing_ends_a_fetch_that_is_under_way(
 
 
 def caches_of(owner: Any) -> dict[str, int]:
-    """The sizes of the bounded caches of an object of the security room and of all below it."""
-    found = {}
+    """The sizes of the bounded caches of an object of `scim.security` and of all below it; of several of a class, the largest."""
+    found: dict[str, int] = {}
     for name, value in vars(owner).items():
         if isinstance(value, LRUCache):
-            found[f"{type(owner).__name__}.{name}"] = int(value.maxsize)
+            sizes = {f"{type(owner).__name__}.{name}": int(value.maxsize)}
         elif type(value).__module__.startswith("scim.security") and hasattr(value, "__dict__"):
-            found.update(caches_of(value))
+            sizes = caches_of(value)
+        else:
+            continue
+        found.update({name: max(size, found.get(name, 0)) for name, size in sizes.items()})
     return found
 
 
@@ -429,12 +479,13 @@ async def test_everything_that_is_kept_by_key_has_a_bound(service: Instance, iss
         "EntraTokens._verified": 10_000,
         "SigningKeys._sets": 1_000,
         "Remembered._kept": 10_000,
+        "Remembered._missing": 10_000,
         "Budget._buckets": 10_000,
     }
     before = plain_of(door)
     secret = await asyncio.to_thread(secret_token, "contoso", data)
     tokens = [secret, fresh(issuer), fresh(issuer, FABRIKAM), fresh(issuer, STRANGER), made_up(issuer), "x", ""]
-    tokens += [f"scimaf_{number:032x}_{'a' * 60}" for number in range(50)]
+    tokens += [f"scimaf_{number:032x}_{'a' * 78}00000000" for number in range(50)]
     tokens += [issuer.token(tid=f"{number:08x}-1111-4111-8111-111111111111") for number in range(50)]
     assert await statuses(service, tokens) == {200, 401}
     assert plain_of(door) == before

@@ -62,7 +62,7 @@ def assert_too_many(answer: Answer) -> int:
 def another_secret(token: str) -> str:
     """A token with the same id and a right checksum, but another secret: what somebody makes up who has seen the id."""
     id = token.split("_")[1]
-    text, _ = secret_tokens.make(id, "contoso", access="write", note="", now=utc_now(), days=1)
+    text, _ = secret_tokens.make(id, "contoso", key=bytes(32), access="write", note="", now=utc_now(), days=1)
     return text
 
 
@@ -161,8 +161,8 @@ class Counted(SqliteStore):
 def guess(kind: str, issuer: Issuer, number: int) -> str:
     """A token that nobody can have; the same again for the same number."""
     if kind == "SecretToken":
-        text, _ = secret_tokens.make(f"{number:032x}", "contoso", access="write", note="", now=utc_now(), days=1)
-        return text
+        id = f"{number:032x}"
+        return secret_tokens.make(id, "contoso", key=bytes(32), access="write", note="", now=utc_now(), days=1)[0]
     claims = issuer.claims(tid=f"{number:08x}-1111-4111-8111-111111111111")
     return ".".join(
         urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (issuer.header(), claims, "x")
@@ -220,10 +220,10 @@ async def test_tokens_that_are_there_count_as_no_guesses(issuer: Issuer, data: P
     async with instance(data, issuer) as service:
         assert service.app.store is not None
         customers = Customers(service.app.store, utc_now)
-        texts = []
+        texts, key = [], await customers.need_mac_key()
         for _ in range(_GUESSES + 20):
             text, record = secret_tokens.make(
-                uuid7(utc_now)(), "contoso", access="read", note="", now=utc_now(), days=90
+                uuid7(utc_now)(), "contoso", key=key, access="read", note="", now=utc_now(), days=90
             )
             await customers.add_token(record)
             texts.append(text)
@@ -257,7 +257,10 @@ async def opened(service: Instance, used: datetime | None = None) -> str:
     await customers.create("contoso")
     way = EntraWay(customer="contoso", audience=CLOUDS["global"].audience)
     await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
-    text, record = secret_tokens.make(uuid7(utc_now)(), "contoso", access="write", note="", now=utc_now(), days=90)
+    key = await customers.need_mac_key()
+    text, record = secret_tokens.make(
+        uuid7(utc_now)(), "contoso", key=key, access="write", note="", now=utc_now(), days=90
+    )
     await customers.add_token(replace(record, last_used=used))
     return text
 

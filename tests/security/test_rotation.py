@@ -272,7 +272,13 @@ async def test_both_rotations_under_load_on_cosmos_lose_no_request(issuer: Issue
 
         async def make() -> str:
             text, record = secret_tokens.make(
-                uuid7(utc_now)(), "contoso", access="write", note="", now=utc_now(), days=90
+                uuid7(utc_now)(),
+                "contoso",
+                key=await customers.need_mac_key(),
+                access="write",
+                note="",
+                now=utc_now(),
+                days=90,
             )
             await customers.add_token(record)
             return text

@@ -1,6 +1,7 @@
 """Secret tokens, on both stores: what they are made of, whom they let in and until when, and what is known of their use."""
 
 import asyncio
+import hmac
 import logging
 import re
 from base64 import b32decode
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from secrets import token_bytes
 from zlib import crc32
 
 import pytest
@@ -23,7 +25,7 @@ from tests.cosmos_emulator import Emulator
 from tests.http.checks import NOBODY, SEARCH, is_error
 from tests.security.places import Place, Time, Watched, on_cosmos, on_file
 
-FORM = re.compile(r"scimaf_([0-9a-f]{32})_([a-z2-7]{52})([0-9a-f]{8})", re.ASCII)
+FORM = re.compile(r"scimaf_([0-9a-f]{32})_([a-z2-7]{52})([a-z2-7]{26})([0-9a-f]{8})", re.ASCII)
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +74,18 @@ class Instances:
 
     def token(self, *, days: int) -> str:
         """A token of contoso that is made now, in the test's time, and lasts exactly so long."""
-        text, record = secret_tokens.make(
-            uuid7(utc_now)(), "contoso", access="write", note="", now=self.time.now, days=days
-        )
 
-        async def keep() -> None:
+        async def made() -> str:
             async with self._place.opened() as store:
-                await Customers(store, utc_now).add_token(record)
+                customers = Customers(store, utc_now)
+                key = await customers.need_mac_key()
+                text, record = secret_tokens.make(
+                    uuid7(utc_now)(), "contoso", key=key, access="write", note="", now=self.time.now, days=days
+                )
+                await customers.add_token(record)
+                return text
 
-        self._loop.run(keep())
-        return text
+        return self._loop.run(made())
 
     def close(self) -> None:
         for one in self._running:
@@ -116,12 +120,13 @@ def hides(text: str, *tokens: str) -> None:
 # --- what a token is made of ------------------------------------------------------------------------------------
 
 
-def test_a_token_is_a_prefix_an_id_256_bits_and_a_checksum() -> None:
-    new_id, bits = uuid7(utc_now), set[int]()
+def test_a_token_is_a_prefix_an_id_256_bits_a_mac_and_a_checksum() -> None:
+    new_id, bits, key = uuid7(utc_now), set[int](), token_bytes(32)
     for number in range(200):
-        text, record = secret_tokens.make(new_id(), "contoso", access="write", note="", now=utc_now(), days=1)
+        text, record = secret_tokens.make(new_id(), "contoso", key=key, access="write", note="", now=utc_now(), days=1)
         form = FORM.fullmatch(text)
         assert form is not None
+        assert b32decode(form[3].upper() + "======") == hmac.digest(key, text[:92].encode(), "sha256")[:16]
         assert id_of(text) == record.id
         assert text == with_checksum(text[:-8])
         secret = b32decode(form[2].upper() + "====")
@@ -265,13 +270,13 @@ def wrong_tokens(token: str, other: str) -> dict[str, str]:
     return {
         "one letter is another": flipped + token[-8:],
         "another secret of the same form": with_checksum(flipped),
-        "another token's secret": with_checksum(f"{body.rpartition('_')[0]}_{other.split('_')[2][:52]}"),
+        "another token's secret": with_checksum(f"{body.rpartition('_')[0]}_{other.split('_')[2][:78]}"),
         "cut off": token[:-1],
         "too long": token + "0",
         "the secret alone": secret,
         "the secret with a prefix": f"scimaf_{secret}",
         "upper case": token.upper(),
-        "an id that nobody has": with_checksum(f"scimaf_{NOBODY.replace('-', '')}_{secret[:52]}"),
+        "an id that nobody has": with_checksum(f"scimaf_{NOBODY.replace('-', '')}_{secret[:78]}"),
         "the prefix alone": "scimaf_",
         "digits of another script": f"{token[:7]}\N{ARABIC-INDIC DIGIT ZERO}{token[8:]}",
     }
