@@ -5,9 +5,10 @@ import json
 import logging
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from scim.security.clouds import CLOUDS
 from scim.security.customers import SYSTEM, Customers
 from scim.security.records import EntraTenant, EntraWay
 from scim.settings import Settings
-from scim.storage.interface import Found, Search, Stored
+from scim.storage.interface import Draft, Found, Search, Stored
 from scim.storage.sqlite import SqliteStore
 from tests.conftest import Answer
 from tests.cosmos_emulator import Emulator
@@ -32,6 +33,7 @@ _RATE: Final = 5
 _BURST: Final = 10 * _RATE
 _GUESSES: Final = 500
 """Unknown ids that the database is asked for at once; after that 50 a second."""
+_MAC_KEY: Final = ("MacKey", "secret-tokens")
 _USER: Final = "01900000-0000-7000-8000-000000000000"
 
 
@@ -139,7 +141,7 @@ async def test_entras_rate_for_an_hour_stays_within_the_default(
         assert ended == {200: 90_000}
 
 
-# --- what guesses cost ---
+# --- what tokens cost that somebody made up ---
 
 
 class Counted(SqliteStore):
@@ -158,61 +160,148 @@ class Counted(SqliteStore):
         return await super().search(tenant, kind, search)
 
 
-def guess(kind: str, issuer: Issuer, number: int) -> str:
-    """A token that nobody can have; the same again for the same number."""
-    if kind == "SecretToken":
-        id = f"{number:032x}"
-        return secret_tokens.make(id, "contoso", key=bytes(32), access="write", note="", now=utc_now(), days=1)[0]
+def made_up_secret(number: int, key: bytes = bytes(32)) -> str:
+    """A secret token that is kept nowhere, another one for each number."""
+    return secret_tokens.make(f"{number:032x}", "contoso", key=key, access="write", note="", now=utc_now(), days=1)[0]
+
+
+def made_up_tenant(issuer: Issuer, number: int) -> str:
+    """A token of an Entra tenant that isn't configured, another one for each number."""
     claims = issuer.claims(tid=f"{number:08x}-1111-4111-8111-111111111111")
     return ".".join(
         urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (issuer.header(), claims, "x")
     )
 
 
-@pytest.mark.parametrize("kind", ["SecretToken", "EntraTenant"])
-async def test_guesses_cost_a_bounded_number_of_reads_and_disturb_nobody(issuer: Issuer, data: Path, kind: str) -> None:
+async def test_made_up_tokens_read_nothing_and_delay_nobody_and_drop_nothing(issuer: Issuer, data: Path) -> None:
+    """1,000 made-up secret tokens a second and 200 made-up Entra tenants, beside customers that were idle for ten minutes."""
+    idle = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token(), issuer.token(FABRIKAM)]
+    number = count()
+    store, timer = Counted(data), Timer()
+    async with instance(data, issuer, store=store, timer=timer) as service:
+
+        async def second_of_flood(target: Instance) -> None:
+            tokens = [made_up_secret(next(number)) for _ in range(1_000)]
+            tokens += [made_up_tenant(issuer, next(number)) for _ in range(200)]
+            assert Counter([await target.status(token) for token in tokens]) == {401: 1_200}
+            timer.now += 1
+
+        assert [await service.status(token) for token in idle] == [200, 200, 200]
+        store.asked.clear()
+        for _ in range(3):
+            await second_of_flood(service)
+        assert store.asked == []
+        # The records of the customers are still there, although the checks themselves don't count any more.
+        timer.now += 20
+        assert [await service.status(token) for token in idle] == [200, 200, 200]
+        assert store.asked == []
+
+        timer.now += 600
+        await second_of_flood(service)
+        assert store.asked == ["search EntraTenant"]  # all of them at once, at most once in half a minute
+        assert [await service.status(token) for token in idle] == [200, 200, 200]
+
+        async with instance(data, issuer, timer=timer) as new:
+            for _ in range(3):
+                await second_of_flood(new)
+            assert [await new.status(token) for token in idle] == [200, 200, 200]
+        async with instance(data, issuer, timer=timer) as first_of_all:
+            assert [await first_of_all.status(token) for token in idle] == [200, 200, 200]
+
+
+class Keys:
+    """The record that holds the key of the MACs in secret tokens, as the operator's tools would change it."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def read(self) -> Stored | None:
+        return await self._store.read(SYSTEM, *_MAC_KEY)
+
+    async def delete(self) -> None:
+        await self._store.delete(SYSTEM, *_MAC_KEY)
+
+    async def damage(self) -> None:
+        await self.delete()
+        kind, id = _MAC_KEY
+        await self._store.create(SYSTEM, Draft(kind, id, f"{kind}:{id}", {"id": id, "key": "AAAA"}, {"id": id}, {}))
+
+
+@pytest.mark.parametrize("who", ["key is missing", "key is known to the attacker"])
+async def test_ids_that_have_to_be_looked_up_cost_a_bounded_number_of_reads(
+    issuer: Issuer, data: Path, who: str, caplog: pytest.LogCaptureFixture
+) -> None:
     in_use = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token(), issuer.token(FABRIKAM)]
     store = Counted(data)
+    key = await Customers(store, utc_now).need_mac_key()
+    if who == "key is missing":
+        await Keys(store).delete()
     async with instance(data, issuer, store=store) as service:
 
         async def work_goes_on() -> None:
             assert {await service.status(token) for token in in_use} == {200}
 
         await work_goes_on()
-        store.asked.clear()
         number = 0
-        # What is known of the tokens in use gets old, and is read again when no guess has room any more.
+        # What is known of the tokens in use gets old, and is read again when no made-up id has room any more.
         for seconds, reads in ((0, _GUESSES), (1, 50), (4, 200), (25, _GUESSES), (30, _GUESSES), (300, _GUESSES)):
             service.timer.now += seconds
             store.asked.clear()
-            answers = [await service.get(guess(kind, issuer, number + one)) for one in range(_GUESSES + 50)]
+            answers = [await service.get(made_up_secret(number + one, key)) for one in range(_GUESSES + 50)]
             number += len(answers)
             assert Counter(answer.status for answer in answers) == {401: reads, 429: _GUESSES + 50 - reads}
-            assert store.asked == [kind] * reads
+            assert Counter(store.asked)["SecretToken"] == reads
+            assert Counter(store.asked)["MacKey"] <= 1
             assert {answer.headers["www-authenticate"] for answer in answers if answer.status == 401} == {
                 'Bearer realm="scim", error="invalid_token"'
             }
             assert_too_many(answers[-1])
             await work_goes_on()
-        assert issuer.requests.count(f"/login.microsoftonline.com/{CONTOSO}/discovery/keys") == 1
+        kept = await Keys(store).read()
+    alerts = [one for one in caplog.records if one.getMessage().startswith("the key of secret tokens is missing")]
+    if who == "key is missing":
+        assert kept is None  # the service doesn't make another one
+        assert 1 <= len(alerts) <= 6
+        assert {one.levelname for one in alerts} == {"ERROR"}
+    else:
+        assert alerts == []
+
+
+async def test_a_key_that_can_not_be_read_is_503_and_stays(issuer: Issuer, data: Path) -> None:
+    token = await asyncio.to_thread(secret_token, "contoso", data)
+    store = Counted(data)
+    await Keys(store).damage()
+    async with instance(data, issuer, store=store) as service:
+        for _ in range(3):
+            answer = await service.get(token)
+            assert (answer.status, "www-authenticate" in answer.headers) == (503, False)
+            assert int(answer.headers["retry-after"]) > 0
+        assert (await service.get(mistyped(token))).status == 401
+        assert await service.status(issuer.token()) == 200
+        kept = await Keys(store).read()
+        assert kept is not None
+        assert kept.resource["key"] == "AAAA"
 
 
 async def test_a_token_that_is_known_to_be_bad_costs_no_reads(issuer: Issuer, data: Path) -> None:
     token = await asyncio.to_thread(secret_token, "contoso", data)
     store = Counted(data)
+    key = await Customers(store, utc_now).need_mac_key()
     async with instance(data, issuer, store=store) as service:
-        for bad, reads in (
-            (unknown(), 1),
-            (mistyped(token), 0),
-            (another_secret(token), 1),
-            ("x" * 1_000, 0),
-            (issuer.token(STRANGER), 1),
-            (issuer.token(iss="https://sts.windows.net/common/"), 1),
-            (issuer.token(aud="other"), 0),  # the tenant is known by now
+        for bad, asked in (
+            (mistyped(token), []),
+            ("x" * 1_000, []),
+            (unknown(), ["MacKey"]),  # once for the process
+            (unknown(), []),
+            (another_secret(token), []),
+            (made_up_secret(1, key), ["SecretToken"]),
+            (issuer.token(STRANGER), ["search EntraTenant"]),  # once in half a minute
+            (issuer.token(iss="https://sts.windows.net/common/"), []),
+            (issuer.token(aud="other"), []),
         ):
             store.asked.clear()
-            assert await tally(service, bad, _GUESSES + 50) == {401: _GUESSES + 50}  # nor is it another guess
-            assert len(store.asked) == reads, bad[:12]
+            assert await tally(service, bad, _GUESSES + 50) == {401: _GUESSES + 50}
+            assert store.asked == asked, bad[:12]
 
 
 async def test_tokens_that_are_there_count_as_no_guesses(issuer: Issuer, data: Path) -> None:
@@ -273,29 +362,36 @@ def costs(emulator: Emulator) -> tuple[Counter[str], Counter[str]]:
     return Counter(call.kind for call in of_system), Counter(call.kind for call in calls if call not in of_system)
 
 
-async def test_a_cold_token_costs_two_point_reads_and_a_warm_one_none(issuer: Issuer) -> None:
+async def test_a_cold_token_costs_two_calls_and_a_warm_one_none(issuer: Issuer) -> None:
     timer = Timer()
     async with instances_on_cosmos(2, issuer, timer) as (instances, emulator):
         secret = await opened(instances[0], utc_now() - timedelta(minutes=1))
         costs(emulator)
         own = {"item.read": 1}
-        # Each instance is cold for one of the tokens.
-        for service, token, another in (
-            (instances[0], secret, issuer.token()),
-            (instances[1], issuer.token(), secret),
+        of_secret, of_entra = {"item.read": 2}, {"query": 1, "item.read": 1}
+        mac_key = {"item.read": 1}
+        # Each instance is cold for one of the tokens. The key of the MACs is read once for the process.
+        for service, token, first, again, another, first_of_another in (
+            (instances[0], secret, added(of_secret, mac_key), of_secret, issuer.token(), {"query": 1}),
+            (instances[1], issuer.token(), of_entra, of_entra, secret, added({"item.read": 1}, mac_key)),
         ):
             assert (await service.get(token, f"/Users/{_USER}")).status == 404
-            assert costs(emulator) == ({"item.read": 2}, own)
+            assert costs(emulator) == (first, own)
             for _ in range(5):
                 assert (await service.get(token, f"/Users/{_USER}")).status == 404
                 timer.now += 5
             assert costs(emulator) == ({}, {"item.read": 5})
             # The customer is known; of another token only its own record is missing.
             assert (await service.get(another, f"/Users/{_USER}")).status == 404
-            assert costs(emulator) == ({"item.read": 1}, own)
+            assert costs(emulator) == (first_of_another, own)
             timer.now += 60
             assert (await service.get(token, f"/Users/{_USER}")).status == 404
-            assert costs(emulator) == ({"item.read": 2}, own)
+            assert costs(emulator) == (again, own)
+
+
+def added(*costs: Mapping[str, int]) -> Counter[str]:
+    """What several things cost together."""
+    return sum((Counter(cost) for cost in costs), Counter[str]())
 
 
 async def test_the_use_of_a_secret_token_is_written_down_by_one_request_and_not_by_each(issuer: Issuer) -> None:
@@ -305,8 +401,8 @@ async def test_the_use_of_a_secret_token_is_written_down_by_one_request_and_not_
         costs(emulator)
         assert (await service.get(secret)).status == 200
         of_token, _ = costs(emulator)
-        assert of_token["item.read"] == 3
-        assert of_token.total() == 4  # and one write
+        assert of_token["item.read"] == 4  # the token, the customer, the key of the MACs, and the token to be written
+        assert of_token.total() == 5  # and one write
         for _ in range(60):
             timer.now += 30
             assert (await service.get(secret)).status == 200

@@ -430,10 +430,10 @@ def test_a_note_that_can_not_be_written_does_not_fail_the_request(
         raise StoreUnavailable("planted reason")
 
     async def not_yet(left: int) -> None:
-        # The token's and the customer's own reads come first.
+        # The reads of the key, the token and the customer come first.
         instance.store.before["read"] = down if left == 0 else lambda: not_yet(left - 1)
 
-    instance.store.before[call] = down if call == "replace" else lambda: not_yet(1)
+    instance.store.before[call] = down if call == "replace" else lambda: not_yet(2)
     assert instance.status(token) == 200
     [warning] = warnings(caplog)
     assert "StoreUnavailable" in warning
@@ -462,16 +462,19 @@ def test_the_note_of_a_use_does_not_bring_a_revoked_token_back(place: Place, ins
     assert instances.start().status(token) == 401
 
 
-def test_a_cold_token_costs_two_point_reads_and_a_warm_one_none(place: Place, instances: Instances) -> None:
+def test_a_cold_token_costs_two_point_reads_and_the_key_and_a_warm_one_none(place: Place, instances: Instances) -> None:
     token = place.token("contoso")
     assert instances.start().status(token) == 200  # its use is noted now
     instance = instances.start()
     assert instance.send(token, path="/Schemas").status == 200
-    assert instance.store.calls == {"read": 2}
+    assert instance.store.calls == {"read": 3}
     for _ in range(19):
         instances.time.pass_by(seconds=1)
         assert instance.send(token, path="/Schemas").status == 200
-    assert instance.store.calls == {"read": 2}
+    assert instance.store.calls == {"read": 3}
+    instances.time.pass_by(minutes=10)
+    assert instance.send(token, path="/Schemas").status == 200
+    assert instance.store.calls == {"read": 5}  # the key is read once for the process
 
 
 # --- rotation and revocation ------------------------------------------------------------------------------------
