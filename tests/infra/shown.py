@@ -96,11 +96,12 @@ def queries_read_what_the_service_writes(stack: Stack) -> Iterator[str]:
 def alerts_cover_what_goes_wrong(stack: Stack) -> Iterator[str]:
     """For each alert: how bad it is, and a part of its query that makes it what it is."""
     wanted = {
-        "failures": (1, "failed > 0.05 * requests", "status >= 500"),
-        "unauthorized": (2, "refused > 0.2 * requests", "status == 401"),
-        "throttled": (2, "throttled > 0.05 * requests", "status == 429"),
+        "failures": (1, "failed > 0.05 * requests", "sumif(requests, status >= 500"),
+        "unauthorized": (2, "refused > 0.2 * requests", "sumif(requests, status == 401)"),
+        "throttled": (2, "throttled > 0.05 * requests", "sumif(requests, status == 429)"),
         "latency": (2, "p95 > 2000", "percentile(ms, 95)"),
         "host": (1, "failed >= told + 10", "toint(resultCode) >= 500"),
+        "mackey": (2, "max(timestamp)", 'startswith "the key of secret tokens is missing"'),
         "tokens": (3, '"expires in"', 'startswith "secret token "'),
         "unconfigured": (1, "severityLevel >= 4", 'startswith "wrong setting:"'),
     }
@@ -152,7 +153,7 @@ def _throttling_faults(stack: Stack, variant: str, group: Resource) -> Iterator[
 def the_workbook_shows_provisioning_at_a_glance(stack: Stack) -> Iterator[str]:
     shown = dict(_queries(stack))
     wanted = {
-        "outcomes": ("count() by outcome", "status == 429"),
+        "outcomes": ("sum(requests) by outcome", "status == 429"),
         "changes": ("by customer = tenant, resource_type", "status < 300"),
         "errors": ("by status, scim_type",),
         "units": ("sum(ru)",),

@@ -22,6 +22,8 @@ NAMES: Final = (
     "method",
     "route",
     "request_id",
+    "reason",
+    "requests",
 )
 _BEGINNING: Final = "request operation="
 # No value has a blank, an equals sign, a quote, or anything that isn't ASCII.

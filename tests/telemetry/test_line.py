@@ -147,10 +147,11 @@ def test_a_request_without_an_id_gets_one_that_its_answer_has_too(client: Client
 
 
 def test_who_was_not_let_in_is_nobody(client: Client, lines: Lines) -> None:
-    for token in (None, "wrong-token", TOKEN[:-1]):
+    for token, reason in ((None, "no-token"), ("wrong-token", "form"), ("scimaf_", "mistyped")):
         assert client.get("/Users", token=token).status == 401
         line = lines.one()
         assert (line["tenant"], line["status"], line["operation"], line.level) == ("-", "401", "list", "INFO")
+        assert (line["reason"], line["requests"]) == (reason, "1")
 
 
 def test_a_bulk_says_how_many_of_its_operations_failed(client: Client, lines: Lines) -> None:
@@ -352,8 +353,8 @@ async def test_no_client_breaks_the_form_of_the_line_or_gets_a_word_into_it(
     lines: Lines, place: Callable[[str], Request]
 ) -> None:
     """`read` refuses a line that has as much as a blank more than it should."""
-    async with serving(MeetingStore(1)) as app:
-        for text in HOSTILE.values():
+    for text in HOSTILE.values():
+        async with serving(MeetingStore(1)) as app:
             request = place(text)
             response = await app.handler.handle(request)
             line = lines.one()

@@ -32,6 +32,7 @@ OF_METRICS: Final = {
     "scim.resource_type",
     "scim.scim_type",
     "scim.client",
+    "scim.reason",
 }
 OF_SPANS: Final = OF_METRICS | {
     "scim.tenant",
@@ -150,7 +151,10 @@ def test_nothing_of_a_client_is_in_it_but_the_ids_of_its_requests(told: Told) ->
     for span in told.collector.spans:
         found = attributes(span.attributes)
         assert found.keys() <= OF_SPANS
-        assert OF_METRICS - {"http.route", "error.type", "scim.resource_type", "scim.scim_type"} <= found.keys()
+        assert (
+            OF_METRICS - {"http.route", "error.type", "scim.resource_type", "scim.scim_type", "scim.reason"}
+            <= found.keys()
+        )
         assert len(span.events) == len(span.links) == 0
         assert span.status.message == ""
 
@@ -262,11 +266,12 @@ async def test_within_the_worker_the_span_is_part_of_the_hosts(
     collector: Collector, settings: dict[str, str], kind: int
 ) -> None:
     async with await Worker.start(ROOT, {**collector.environment, **settings}) as worker:
-        for headers in (FROM_HOST, {}):
-            answer = await worker.invoke("healthz", "GET", "https://scim.example.com/healthz", headers)
-            assert answer.status == 200
+        answer = await worker.invoke("healthz", "GET", "https://scim.example.com/healthz", FROM_HOST)
+        assert answer.status == 200
+        answer = await worker.invoke("users", "GET", "https://scim.example.com/scim/v2/Users", {})
+        assert answer.status == 401
     within, alone = collector.spans
-    assert {(span.name, span.kind) for span in (within, alone)} == {("GET /healthz", kind)}
+    assert [(span.name, span.kind) for span in (within, alone)] == [("GET /healthz", kind), ("GET /Users", kind)]
     assert (within.trace_id.hex(), within.parent_span_id.hex()) == (TRACE, PARENT)
     assert alone.trace_id.hex() != TRACE
     assert not alone.parent_span_id
