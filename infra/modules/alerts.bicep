@@ -60,7 +60,7 @@ var rules = [
     severity: 2
     window: 'PT15M'
     frequency: 'PT5M'
-    query: '${lines}| where operation != "bulk" and database_calls <= 20 and reason == "-" | summarize requests = count(), p95 = percentile(ms, 95) | where requests >= 20 and p95 > 2000'
+    query: '${lines}| where operation != "bulk" and database_calls <= 20 and reason == "" | summarize requests = count(), p95 = percentile(ms, 95) | where requests >= 20 and p95 > 2000'
   }
   {
     key: 'host'

@@ -71,6 +71,8 @@ def opened(path: Path | None) -> sqlite3.Connection:
 
     A file of format 1 is brought to this version's; one of a newer format is left alone and refused.
     """
+    if path is not None:
+        _create(path)
     try:
         db = sqlite3.connect(
             path or _IN_MEMORY,
@@ -90,6 +92,15 @@ def opened(path: Path | None) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _create(path: Path) -> None:
+    """Create the file, unless it is there, so that its owner alone may read the people in it.
+
+    SQLite gives the files that it puts beside it (`-wal`, `-shm`, `-journal`) the same mode.
+    """
+    with suppress(OSError):  # it is there already, or SQLite says what is wrong
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def _prepare(db: sqlite3.Connection, *, in_file: bool) -> None:

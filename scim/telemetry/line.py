@@ -13,6 +13,12 @@ from typing import Final
 from scim.telemetry.record import Begun, Finish, Record
 
 _SECONDS: Final = 60.0
+_LINE: Final = (
+    "request operation=%s resource_type=%s status=%d scim_type=%s ms=%.1f database_calls=%d ru=%.2f bulk_operations=%d "
+    "bulk_failed=%d tenant=%s client=%s tolerances=%s{} method=%s route=%s request_id=%s"
+)
+_OF_ONE: Final = _LINE.format("")
+_COUNTED: Final = _LINE.format(" reason=%s requests=%d")
 
 _log: Final = logging.getLogger("scim.request")
 
@@ -85,10 +91,7 @@ def _together(first: Record, last: Record) -> Record:
 
 def _write(record: Record) -> None:
     level = logging.WARNING if record.status >= 500 else logging.INFO
-    _log.log(
-        level,
-        "request operation=%s resource_type=%s status=%d scim_type=%s ms=%.1f database_calls=%d ru=%.2f bulk_operations=%d "
-        "bulk_failed=%d tenant=%s client=%s tolerances=%s method=%s route=%s request_id=%s reason=%s requests=%d",
+    values = (
         record.operation,
         record.resource_type or "-",
         record.status,
@@ -101,9 +104,9 @@ def _write(record: Record) -> None:
         record.tenant or "-",
         record.client,
         ",".join(record.tolerances) or "-",
-        record.method.replace(" ", "_"),
-        record.route.replace(" ", "_"),
-        record.request_id,
-        record.reason or "-",
-        record.requests,
     )
+    request = (record.method.replace(" ", "_"), record.route.replace(" ", "_"), record.request_id)
+    if record.reason:
+        _log.log(level, _COUNTED, *values, record.reason, record.requests, *request)
+    else:
+        _log.log(level, _OF_ONE, *values, *request)

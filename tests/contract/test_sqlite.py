@@ -272,6 +272,25 @@ def test_a_file_keeps_everything_and_is_in_wal_mode(tmp_path: Path) -> None:
         assert asyncio.run(store.is_member("t", group().id, "a"))
 
 
+def test_only_its_owner_may_read_a_new_file_and_what_lies_beside_it(tmp_path: Path) -> None:
+    """People are in it. Whatever the process's umask says; a file that is there keeps its mode."""
+    kept, new = tmp_path / "kept.db", tmp_path / "new.db"
+    kept.touch(mode=0o644)
+    kept.chmod(0o644)
+    before = os.umask(0)
+    try:
+        with opened(kept) as one, opened(new) as other:
+            for store in (one, other):
+                asyncio.run(store.create("t", user("dora")))
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {
+        **dict.fromkeys(("new.db", "new.db-wal", "new.db-shm"), 0o600),
+        **dict.fromkeys(("kept.db", "kept.db-wal", "kept.db-shm"), 0o644),
+    }
+
+
 def test_a_file_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     with closing(sqlite3.connect(path)) as db:

@@ -8,7 +8,7 @@ from typing import Final
 _LANGUAGE: Final = frozenset(
     re.findall(
         r"\w+",
-        """and as asc avg barchart bin by case count countif dcount desc distinct expand extend extract grain has in int kv let
+        """and as asc avg coalesce barchart bin by case count countif dcount desc distinct expand extend extract grain has in int kv let
         max mv or order parse percentile real requests split startswith strcat string substring sum sumif summarize take_any to
         toint toscalar traces typeof where with Customer Time""",
     )

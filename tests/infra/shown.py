@@ -15,11 +15,12 @@ from tests.infra.kql import columns, words
 from tests.infra.stack import ACTION_GROUP, COSMOS, INSIGHTS, METRIC_ALERT, QUERY_ALERT, ROOT, VARIANTS, WORKBOOK, Stack
 
 _RECORD: Final = Record("PATCH", "/Users", "patch", "User", 204, "", "", 1.0, 1, 1.0, "acme", "entra", (), "01a2")
+_COUNTED: Final = _RECORD._replace(status=401, reason="expired", requests=57)
 
 
 @cache
 def _line() -> Mapping[str, str]:
-    """The names in a line as the service really writes it, and the types that a query may read them as."""
+    """The names in the lines as the service really writes them, and the types that a query may read them as."""
     written: list[str] = []
 
     class Keep(logging.Handler):
@@ -32,12 +33,16 @@ def _line() -> Mapping[str, str]:
     logger.setLevel(logging.INFO)
     try:
         line.Lines(lambda: 0.0).observe(Begun("PATCH", "/Users", "https"))(_RECORD)
+        line.Lines(lambda: 0.0).observe(Begun("PATCH", "/Users", "https"))(_COUNTED)
     finally:
         logger.removeHandler(keep)
         logger.setLevel(level)
-    if not written[0].startswith("request operation="):
-        raise AssertionError(f"the line begins otherwise: {written[0]}")
-    pairs = dict(pair.split("=") for pair in written[0].removeprefix("request ").split(" "))
+    if not all(text.startswith("request operation=") for text in written):
+        raise AssertionError(f"the lines begin otherwise: {written}")
+    of_one, counted = ([pair.split("=")[0] for pair in text.split(" ")[1:]] for text in written)
+    if [name for name in counted if name not in {"reason", "requests"}] != of_one:
+        raise AssertionError(f"the lines have other pairs: {written}")
+    pairs = counted
     whole = {"status", "database_calls", "bulk_operations", "bulk_failed", "requests"}
     return {name: "int" if name in whole else "real" if name in {"ms", "ru"} else "string" for name in pairs}
 

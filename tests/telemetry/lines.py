@@ -22,9 +22,9 @@ NAMES: Final = (
     "method",
     "route",
     "request_id",
-    "reason",
-    "requests",
 )
+COUNTED: Final = (*NAMES[:-3], "reason", "requests", *NAMES[-3:])
+"""The names in a line for requests that anybody can send."""
 _BEGINNING: Final = "request operation="
 # No value has a blank, an equals sign, a quote, or anything that isn't ASCII.
 _LINE: Final = re.compile(r"request((?: [a-z_]+=[A-Za-z0-9{}()/_.,-]+)+)", re.ASCII)
@@ -45,6 +45,16 @@ class Line:
         return set() if self["tolerances"] == "-" else set(self["tolerances"].split(","))
 
     @property
+    def reason(self) -> str:
+        """Why nobody was let in; empty for an authenticated request."""
+        return self.values.get("reason", "")
+
+    @property
+    def requests(self) -> int:
+        """How many requests the line stands for."""
+        return int(self.values.get("requests", 1))
+
+    @property
     def spent(self) -> tuple[int, float]:
         return int(self["database_calls"]), float(self["ru"])
 
@@ -59,7 +69,7 @@ def read(level: str, text: str) -> Line:
     found = _LINE.fullmatch(text)
     assert found is not None, text
     values = dict(pair.split("=") for pair in found[1].split())
-    assert tuple(values) == NAMES, text
+    assert tuple(values) in {NAMES, COUNTED}, text
     return Line(level, values)
 
 

@@ -151,7 +151,7 @@ def test_who_was_not_let_in_is_nobody(client: Client, lines: Lines) -> None:
         assert client.get("/Users", token=token).status == 401
         line = lines.one()
         assert (line["tenant"], line["status"], line["operation"], line.level) == ("-", "401", "list", "INFO")
-        assert (line["reason"], line["requests"]) == (reason, "1")
+        assert (line.reason, line.requests) == (reason, 1)
 
 
 def test_a_bulk_says_how_many_of_its_operations_failed(client: Client, lines: Lines) -> None:

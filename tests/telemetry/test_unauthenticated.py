@@ -29,7 +29,7 @@ def counted(lines: list[Line]) -> Counter[tuple[str, str]]:
     """How many requests the lines stand for, by status and reason."""
     found: Counter[tuple[str, str]] = Counter()
     for line in lines:
-        found[line["status"], line["reason"]] += int(line["requests"])
+        found[line["status"], line.reason] += line.requests
     return found
 
 
@@ -67,7 +67,7 @@ async def test_a_flood_leaves_one_line_a_minute_for_each_reason(issuer: Issuer, 
             told = lines.taken()
             assert len(told) == len(_REASONS)
             assert counted(told).keys() == _REASONS
-            assert all(int(line["requests"]) >= _MANY for line in told)
+            assert all(line.requests >= _MANY for line in told)
 
 
 async def test_no_request_is_lost_or_counted_twice(issuer: Issuer, data: Path, lines: Lines) -> None:
@@ -87,10 +87,10 @@ async def test_pending_counts_are_written_by_whatever_comes_next(issuer: Issuer,
             service.timer.now += 60
             lines.taken()
             await come()
-            assert counted([line for line in lines.taken() if line["reason"] != "-"]).keys() <= _REASONS
+            assert counted([line for line in lines.taken() if line.reason]).keys() <= _REASONS
             service.timer.now += 60
             await come()
-            assert [line for line in lines.taken() if line["reason"] != "-"] == []
+            assert [line for line in lines.taken() if line.reason] == []
 
 
 async def test_authenticated_requests_keep_a_line_each(issuer: Issuer, data: Path, lines: Lines) -> None:
@@ -100,9 +100,9 @@ async def test_authenticated_requests_keep_a_line_each(issuer: Issuer, data: Pat
             assert await service.status(token) == 200
             assert (await service.get(token, "/nowhere")).status == 404
             assert await service.status(None) == 401
-        told = [line for line in lines.taken() if line["reason"] == "-"]
+        told = [line for line in lines.taken() if not line.reason]
     assert Counter(line["status"] for line in told) == {"200": 20, "404": 20}
-    assert {line["requests"] for line in told} == {"1"}
+    assert {line.requests for line in told} == {1}
 
 
 async def test_a_line_for_several_requests_has_what_all_of_them_cost(issuer: Issuer, data: Path, lines: Lines) -> None:
@@ -111,8 +111,8 @@ async def test_a_line_for_several_requests_has_what_all_of_them_cost(issuer: Iss
         service.timer.now += 60
         lines.taken()
         answer = await service.get(None)
-        [line] = [line for line in lines.taken() if line["reason"] == "no-token"]
-    assert (line["requests"], line["request_id"]) == ("5", answer.headers["x-request-id"])
+        [line] = [line for line in lines.taken() if line.reason == "no-token"]
+    assert (line.requests, line["request_id"]) == (5, answer.headers["x-request-id"])
 
 
 class Away(SqliteStore):
@@ -160,9 +160,9 @@ async def test_a_service_with_a_wrong_setting_is_no_exception(lines: Lines) -> N
     app = from_environment({"SCIM_STORE": "none such"})
     for _ in range(50):
         assert (await app.handler.handle(Request("GET", f"{BASE}/Users", {}, {}, b"", ORIGIN))).status == 503
-    assert [(line["reason"], line["requests"]) for line in lines.taken()] == [("Unavailable", "1")]
+    assert [(line.reason, line.requests) for line in lines.taken()] == [("Unavailable", 1)]
     await app.close()
-    assert [(line["reason"], line["requests"]) for line in lines.taken()] == [("Unavailable", "49")]
+    assert [(line.reason, line.requests) for line in lines.taken()] == [("Unavailable", 49)]
 
 
 def test_spans_are_as_few_and_the_metrics_count_all(collector: Collector) -> None:  # noqa: F811 - the fixture
