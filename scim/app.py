@@ -10,6 +10,7 @@ from pathlib import Path
 from secrets import randbelow, token_bytes, token_hex
 from typing import Final
 
+from scim import __version__
 from scim.edge.handler import Handler, Unconfigured
 from scim.ids import request_ids, uuid7
 from scim.protocol.documents import SchemaError
@@ -36,7 +37,7 @@ from scim.service.reindex import Reindex
 from scim.service.resources import Resources
 from scim.service.searches import Searches
 from scim.service.sweeps import Sweeps
-from scim.settings import Settings, SettingsError, from_environment as settings_from, variable
+from scim.settings import Settings, SettingsError, from_environment as settings_from, variable, warnings
 from scim.storage.cosmos import CosmosStore
 from scim.storage.cosmos_calls import Calls
 from scim.storage.cosmos_client import CosmosConnection
@@ -104,6 +105,9 @@ class App:
 
 def from_environment(environ: Mapping[str, str]) -> App:
     """The service that the environment describes; with a wrong setting, one that says so to every request."""
+    _log.info("scim %s starts", __version__)
+    for warning in warnings(environ):
+        _log.warning("%s", warning)
     try:
         return build(settings_from(environ))
     except SettingsError as error:

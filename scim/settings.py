@@ -21,6 +21,9 @@ _OTHERS: Final = {
     "opentelemetry": "PYTHON_ENABLE_OPENTELEMETRY",
 }
 
+# Variables of the same form that aren't settings of the service.
+_NO_SETTINGS: Final = frozenset({"SCIM_DOCTOR_TOKEN"})
+
 _BASE_URL: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _ON: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
@@ -202,6 +205,29 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     if settings.on_azure:
         _check_azure(settings)
     return settings
+
+
+def warnings(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and have no effect: a sentence for each, with the closest name and no value."""
+    known = {variable(name) for name in _READ}
+    short = {name.removeprefix("SCIM_"): name for name in known}  # the common prefix would make all names look alike
+    found = []
+    for name in sorted(name for name in environ if environ[name] and name not in known | _NO_SETTINGS):
+        is_ours = name.upper().startswith("SCIM_")
+        if not is_ours and not name.upper().startswith("COSMOS"):
+            continue
+        import difflib  # noqa: PLC0415 - only paid for where such a variable exists
+
+        # Names that begin with COSMOS may be another program's, so only a close one counts as a misspelling.
+        cutoff = 0.6 if is_ours else 0.85
+        closest = difflib.get_close_matches(name.upper().removeprefix("SCIM_"), sorted(short), n=1, cutoff=cutoff)
+        if closest:
+            found.append(f"{name} is not a setting and has no effect; did you mean {short[closest[0]]}?")
+        elif is_ours:
+            found.append(f"{name} is not a setting of this version and has no effect.")
+    if environ.get(variable("store")) == "cosmos" and environ.get(variable("data")):
+        found.append("SCIM_DATA has no effect, because SCIM_STORE=cosmos chooses Cosmos DB.")
+    return found
 
 
 def variable(field: str) -> str:

@@ -1,36 +1,53 @@
-"""`scim cosmos`: what a Cosmos DB emulator needs before the service can use it."""
+"""`scim cosmos`: prepares a Cosmos DB emulator for the service."""
 
 import asyncio
 
 import click
 
-from scim.commands.environment import configured, variables
+from scim.commands.exits import Failed
+from scim.commands.groups import CommandGroup
+from scim.commands.output import Output, format_option
+from scim.commands.target import Target
+from scim.commands.work import opening
 from scim.storage import cosmos_setup
-from scim.storage.interface import StoreUnavailable
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def cosmos() -> None:
     """Prepare a Cosmos DB emulator."""
 
 
 @cosmos.command()
-def init() -> None:
-    """Make database and container in an emulator, unless they are there.
+@format_option
+def init(output: Output) -> None:
+    """Create the database and the container in an emulator if they are missing.
 
-    COSMOS_ENDPOINT and COSMOS_KEY say which emulator, COSMOS_DATABASE and COSMOS_CONTAINER what to make. In Azure the
-    deployment makes both, and the service has no right to.
+    COSMOS_ENDPOINT and COSMOS_KEY name the emulator, COSMOS_DATABASE and COSMOS_CONTAINER what to create. In Azure the
+    deployment creates both, and the service has no right to.
     """
-    settings = configured(variables(store="cosmos"))
-    endpoint = settings.cosmos_endpoint or ""
-    if settings.cosmos_key is None or cosmos_setup.is_in_azure(endpoint):
-        raise click.ClickException(
-            "This is for an emulator, with COSMOS_KEY. In Azure the Bicep deployment makes database and container."
+    target = Target.of(None, "cosmos")
+    given = target.settings
+    endpoint = given.cosmos_endpoint or ""
+    if given.cosmos_key is None or cosmos_setup.is_in_azure(endpoint):
+        raise Failed(
+            "This command is for an emulator, with its key in COSMOS_KEY. In Azure the deployment ('azd provision') creates "
+            "database and container."
         )
-    making = cosmos_setup.make(endpoint, settings.cosmos_key, settings.cosmos_database, settings.cosmos_container)
+    making = cosmos_setup.make(endpoint, given.cosmos_key, given.cosmos_database, given.cosmos_container)
     try:
-        done = asyncio.run(making)
-    except (StoreUnavailable, cosmos_setup.Differs) as error:
-        raise click.ClickException(str(error)) from None
-    for sentence in done:
-        click.echo(sentence)
+        with opening(target):
+            made = asyncio.run(making)
+    except cosmos_setup.Differs as error:
+        raise Failed(f"{error}.") from None
+    names = (("database", given.cosmos_database), ("container", given.cosmos_container))
+    output.result(
+        {
+            "endpoint": endpoint,
+            **dict(names),
+            "created": [what for (what, _), new in zip(names, made, strict=True) if new],
+        },
+        [
+            f"Created the {what} {name}." if new else f"The {what} {name} exists already."
+            for (what, name), new in zip(names, made, strict=True)
+        ],
+    )

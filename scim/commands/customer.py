@@ -1,55 +1,67 @@
-"""`scim customer`: who may come in, and by which ways."""
+"""`scim customer`: customers, the Entra rules that accept tokens for them, and their data."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import get_args
 
 import click
 
-from scim.commands.environment import guid, store_options, tenant_name
-from scim.commands.work import on_customers
+from scim import app
+from scim.commands.customer_data import erase, export
+from scim.commands.exits import NotFound
+from scim.commands.groups import CommandGroup
+from scim.commands.output import Output, customer_json, format_option, note, rule_json, table
+from scim.commands.parameters import customer_name, guid, guids
+from scim.commands.target import Target, store_options
+from scim.commands.work import confirm, on_customers
+from scim.protocol.json import JsonObject
 from scim.security.clouds import CLOUDS, SYNC_FABRIC, CloudName
 from scim.security.customers import Customers
 from scim.security.principal import Access
-from scim.security.records import EntraTenant, EntraWay
-from scim.telemetry.record import hashed
+from scim.security.records import Customer, EntraTenant, EntraWay, SecretToken
 
-_NAME = click.argument("name", metavar="CUSTOMER", callback=tenant_name)
-
-
-def _guids(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(guid(context, parameter, one) for one in value)
-
-
+_NAME = click.argument("name", metavar="CUSTOMER", callback=customer_name)
+_YES = click.option("--yes", is_flag=True, help="Don't ask for a confirmation.")
 _ENTRA_TENANT = click.option(
     "--entra-tenant",
     required=True,
     callback=guid,
-    help="The customer's Entra tenant id: its 'Directory (tenant) ID' in the Entra admin center.",
+    help="The customer's Entra tenant id: 'Directory (tenant) ID' in the Entra admin center.",
 )
+_HEADER = ("CUSTOMER", "CREATED", "ACCESS", "TOKENS", "NEXT EXPIRY", "ENTRA RULES", "PEOPLE")
+
+type Rules = list[tuple[EntraTenant, EntraWay]]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def customer() -> None:
-    """Say which customers there are, and whose tokens let somebody in.
+    """Manage customers, their credentials and their data.
 
-    A customer is a tenant of the store. On Azure the service serves nobody until there is one. A running service follows
-    a change within a minute.
+    On Azure the service accepts no requests until there is a customer. A running service follows a change within a minute.
     """
+
+
+customer.add_command(export)
+customer.add_command(erase)
 
 
 @customer.command()
 @_NAME
+@format_option
 @store_options
-def create(name: str, data: Path | None, store: str | None) -> None:
-    """Make a customer. Nobody can come in until it has a way: 'customer allow' or 'token create'."""
+def create(name: str, output: Output, target: Target) -> None:
+    """Create a customer.
+
+    It can't be accessed until it has a credential: a secret token ('token create') or an Entra rule ('customer allow').
+    """
 
     async def work(customers: Customers) -> None:
-        await customers.create(name)
-        click.echo(f"Made customer {name}. Open a way in:")
-        click.echo(f"  scim token create {name}                        # a secret token, for any identity provider")
-        click.echo(f"  scim customer allow {name} --entra-tenant ...   # tokens of its Entra tenant")
+        made = await customers.create(name)
+        output.result(customer_json(made, [], [], app.utc_now()), [f"Created customer {name}."])
+        note("Give it a credential, for any identity provider or for Entra ID:")
+        note(f"  {target.command('token', 'create', name)}")
+        note(f"  {target.command('customer', 'allow', name, '--entra-tenant', 'ENTRA_TENANT_ID')}")
 
-    on_customers(data, store, work, may_be_new=True, advice=f"'scim customer show {name}' shows its ways in.")
+    on_customers(target, work, may_be_new=True)
 
 
 @customer.command()
@@ -60,24 +72,25 @@ def create(name: str, data: Path | None, store: str | None) -> None:
     type=click.Choice(get_args(CloudName.__value__)),
     default="global",
     show_default=True,
-    help="The cloud that the Entra tenant is in.",
+    help="The cloud of the Entra tenant.",
 )
-@click.option("--audience", help="The tokens' 'aud'. [default: that of an application that isn't from the gallery]")
+@click.option("--audience", help="The tokens' 'aud' claim. [default: that of a non-gallery application]")
 @click.option(
     "--application",
     "applications",
     multiple=True,
-    callback=_guids,
-    help="An application that may use the way, by its id; may be given again. [default: Entra's provisioning service]",
+    callback=guids,
+    help="Id of an application whose tokens are accepted; may be given again. [default: Entra's provisioning service]",
 )
 @click.option("--role", help="An application role that the token must have.")
-@click.option("--read-only", is_flag=True, help="The way leads to reading, not to changing.")
+@click.option("--read-only", is_flag=True, help="Allow reading only.")
 @click.option(
     "--people",
     is_flag=True,
     help="People who have signed in to one of the applications may read their own user at /Me, and nothing else. "
     "Needs --audience and --application: your own API's, and that of the app that they sign in to.",
 )
+@format_option
 @store_options
 def allow(
     name: str,
@@ -88,15 +101,18 @@ def allow(
     role: str | None,
     read_only: bool,
     people: bool,
-    data: Path | None,
-    store: str | None,
+    output: Output,
+    target: Target,
 ) -> None:
-    """Let tokens of an Entra tenant in as a customer. The same tenant and audience again replaces what was allowed."""
+    """Accept tokens of an Entra tenant for a customer.
+
+    The same Entra tenant and audience again replace the earlier rule.
+    """
     if people and not (audience and applications):
-        # Without them the way would take the place of the provisioning service's, through which no person comes.
-        raise click.UsageError("--people needs --audience and --application: a way of its own, beside provisioning's.")
+        # Without them the rule would replace the one of the provisioning service, whose tokens are never a person's.
+        raise click.UsageError("--people needs --audience and --application: a rule beside the one for provisioning.")
     access: Access = "read" if read_only else "write"
-    way = EntraWay(
+    rule = EntraWay(
         customer=name,
         audience=audience or CLOUDS[cloud].audience,
         applications=applications or (SYNC_FABRIC,),
@@ -104,85 +120,181 @@ def allow(
         access=access,
         people=people,
     )
+    tenant = EntraTenant(id=entra_tenant, cloud=cloud, ways=(rule,))
 
     async def work(customers: Customers) -> None:
-        await customers.allow(EntraTenant(id=entra_tenant, cloud=cloud, ways=(way,)))
-        click.echo(f"Tokens of Entra tenant {entra_tenant} with audience {way.audience} now let in {name}.")
+        await customers.allow(tenant)
+        text = [
+            f"Tokens of Entra tenant {entra_tenant} with audience {rule.audience} are accepted for customer {name}."
+        ]
         if people:
-            click.echo("People who have signed in to those applications may read their own user at /Me.")
+            text.append("People who have signed in to those applications may read their own user at /Me.")
+        output.result(rule_json(tenant, rule), text)
 
-    on_customers(data, store, work)
+    on_customers(target, work)
 
 
 @customer.command()
 @_NAME
 @_ENTRA_TENANT
-@click.option("--audience", help="Close the way with this 'aud' only.")
+@click.option("--audience", help="Remove only the rule with this 'aud'. [default: all rules of that Entra tenant]")
+@_YES
+@format_option
 @store_options
-def deny(name: str, entra_tenant: str, audience: str | None, data: Path | None, store: str | None) -> None:
-    """Let tokens of an Entra tenant no longer in as a customer."""
+def deny(name: str, entra_tenant: str, audience: str | None, yes: bool, output: Output, target: Target) -> None:
+    """Stop accepting tokens of an Entra tenant for a customer."""
 
     async def work(customers: Customers) -> None:
+        rules = [
+            (tenant, rule)
+            for tenant, rule in await _rules(customers, name)
+            if tenant.id == entra_tenant and audience in {None, rule.audience}
+        ]
+        if not rules:
+            await customers.need(name)
+            shown = target.command("customer", "show", name)
+            raise NotFound(f"Customer {name} has no such Entra rule. Run: {shown}")
+        audiences = ", ".join(rule.audience for _, rule in rules)
+        confirm(
+            target,
+            f"Tokens of Entra tenant {entra_tenant} with audience {audiences} will be refused for customer {name}.",
+            yes=yes,
+        )
         await customers.deny(name, entra_tenant, audience)
-        click.echo(f"Tokens of Entra tenant {entra_tenant} no longer let in {name}; it takes up to a minute.")
+        output.result(
+            [rule_json(tenant, rule) for tenant, rule in rules],
+            [
+                f"Tokens of Entra tenant {entra_tenant} are no longer accepted for customer {name}; effective within a minute."
+            ],
+        )
 
-    on_customers(data, store, work, advice=f"'scim customer show {name}' shows those that do.")
+    on_customers(target, work)
 
 
 @customer.command("list")
+@format_option
 @store_options
-def list_all(data: Path | None, store: str | None) -> None:
-    """List the customers, and which of them people come in to as well."""
+def list_all(output: Output, target: Target) -> None:
+    """List the customers with their access, tokens and Entra rules.
+
+    TOKENS counts those that haven't expired, and NEXT EXPIRY is the earliest of theirs. PEOPLE tells whether people may read
+    themselves at /Me.
+    """
 
     async def work(customers: Customers) -> None:
-        found = [one async for one in customers.all()]
-        ways = [way for tenant in await customers.entra_tenants() for way in tenant.ways]
-        of_people = {way.customer for way in ways if way.people}
-        for one in found:
-            click.echo(f"{one.name:<64} {one.created:%Y-%m-%d}{' people' if one.name in of_people else ''}")
+        rules, tokens = await _rules(customers), [token async for token in customers.tokens()]
+        now = app.utc_now()
+        found = [
+            customer_json(one, _of(one.name, rules), [token for token in tokens if token.customer == one.name], now)
+            async for one in customers.all()
+        ]
+        output.result(found, table(_HEADER, [_row(one) for one in found]) if found else [])
         if not found:
-            click.echo("There is no customer yet; 'scim customer create NAME' makes one.", err=True)
+            note(f"No customer yet. To create one, run: {target.command('customer', 'create', 'NAME')}")
 
-    on_customers(data, store, work)
+    on_customers(target, work)
 
 
 @customer.command()
 @_NAME
+@format_option
 @store_options
-def show(name: str, data: Path | None, store: str | None) -> None:
-    """Show the ways in to a customer, but for its secret tokens, which 'token list' shows."""
+def show(name: str, output: Output, target: Target) -> None:
+    """Show a customer: its name in the log, its Entra rules and its secret tokens."""
 
     async def work(customers: Customers) -> None:
         await customers.need(name)
-        click.echo(f"In the log: tenant={hashed(name)}")
-        for tenant in await customers.entra_tenants(name):
-            for way in tenant.ways:
-                if way.customer == name:
-                    click.echo(f"Entra tenant {tenant.id} ({tenant.cloud})")
-                    click.echo(f"  audience      {way.audience}")
-                    click.echo(f"  applications  {', '.join(way.applications)}")
-                    click.echo(f"  role          {way.role or '-'}")
-                    click.echo(f"  access        {way.access}")
-                    click.echo(f"  people        {'yes, for /Me' if way.people else 'no'}")
-        click.echo(f"Secret tokens: {len([token async for token in customers.tokens(name)])}")
+        shown = await _customer(customers, name)
+        output.result(shown, _shown(shown))
 
-    on_customers(data, store, work)
+    on_customers(target, work)
 
 
 @customer.command()
 @_NAME
-@click.option("--yes", is_flag=True, help="Really remove; without it the command only says what would happen.")
+@_YES
+@format_option
 @store_options
-def remove(name: str, yes: bool, data: Path | None, store: str | None) -> None:
-    """Close all ways in to a customer and forget them. Users and groups stay: 'tenant erase' deletes those."""
+def remove(name: str, yes: bool, output: Output, target: Target) -> None:
+    """Remove a customer and its credentials.
+
+    Its users and groups stay; 'customer erase' deletes them, before or after.
+    """
 
     async def work(customers: Customers) -> None:
-        if not yes:
-            raise click.ClickException(
-                f"This closes all ways in to {name} and forgets its tokens. To do it, add --yes."
-            )
-        if not await customers.remove(name):
-            raise click.ClickException(f"There is no customer {name}; 'scim customer list' shows those there are.")
-        click.echo(f"Removed customer {name}; within a minute nobody comes in. Its users and groups are still there.")
+        shown = await _customer(customers, name)
+        rules, tokens = len(shown["entraRules"]), len(shown["tokens"])
+        if not rules and not tokens:
+            await customers.need(name)
+        confirm(
+            target,
+            f"This removes customer {name} (secret tokens: {tokens}, Entra rules: {rules}). Its users and groups stay.",
+            yes=yes,
+        )
+        await customers.remove(name)
+        output.result(shown, [f"Removed customer {name}; its credentials are refused within a minute."])
+        note(
+            f"Its users and groups, if any, are still there. To delete them, run: {target.command('customer', 'erase', name)}"
+        )
 
-    on_customers(data, store, work)
+    on_customers(target, work)
+
+
+async def _customer(customers: Customers, name: str) -> JsonObject:
+    """Return a customer as JSON; after an interrupted removal there may be credentials and no record, so no `created`."""
+    record = await customers.customer(name)
+    tokens: Sequence[SecretToken] = [token async for token in customers.tokens(name)]
+    now = app.utc_now()
+    shown = customer_json(record or Customer(name, now), await _rules(customers, name), tokens, now)
+    return shown if record is not None else {**shown, "created": None}
+
+
+async def _rules(customers: Customers, name: str | None = None) -> Rules:
+    """Return the Entra rules of a customer, or of all, each with its Entra tenant."""
+    return [
+        (tenant, rule)
+        for tenant in await customers.entra_tenants(name)
+        for rule in tenant.ways
+        if name in {None, rule.customer}
+    ]
+
+
+def _of(name: str, rules: Rules) -> Rules:
+    return [(tenant, rule) for tenant, rule in rules if rule.customer == name]
+
+
+def _row(one: JsonObject) -> tuple[str, ...]:
+    live = sum(not token["expired"] for token in one["tokens"])
+    none = "all expired" if one["tokens"] else "-"
+    return (
+        one["name"],
+        one["created"][:10],
+        ", ".join(one["access"]) or "none",
+        str(live),
+        one["nextExpiry"][:10] if one["nextExpiry"] else none,
+        str(len(one["entraRules"])),
+        "yes" if one["people"] else "no",
+    )
+
+
+def _shown(one: JsonObject) -> list[str]:
+    lines = [
+        f"Customer:      {one['name']}",
+        f"Created:       {one['created'][:10]}",
+        f"In the log:    tenant={one['logName']}",
+        f"Secret tokens: {len(one['tokens'])}",
+    ]
+    for token in one["tokens"]:
+        until = f"{'expired' if token['expired'] else 'expires'} {token['expires'][:10]}"
+        lines.append(f"  {token['id']}  {token['access']:<5}  {until}  {token['note']}".rstrip())
+    lines.append(f"Entra rules:   {len(one['entraRules'])}")
+    for rule in one["entraRules"]:
+        lines += [
+            f"  Entra tenant {rule['entraTenant']} ({rule['cloud']})",
+            f"    audience      {rule['audience']}",
+            f"    applications  {', '.join(rule['applications'])}",
+            f"    role          {rule['role'] or '-'}",
+            f"    access        {rule['access']}",
+            f"    people        {'yes, for /Me' if rule['people'] else 'no'}",
+        ]
+    return lines

@@ -1,69 +1,79 @@
-"""`scim reindex`: brings what is stored up to the present rules and schemas."""
+"""`scim reindex`: rewrites resources that were written under other indexing rules or schemas."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from scim import app
-from scim.commands.environment import configured, store_options, tenant_name, variables
-from scim.commands.work import on_store
+from scim.commands.exits import Failed
+from scim.commands.output import Output, format_option
+from scim.commands.parameters import optional_customer_name
+from scim.commands.target import Target, store_options
+from scim.commands.work import items_of, on_store
+from scim.protocol.json import JsonObject
 from scim.protocol.registry import Registry
 from scim.security.customers import Customers
-from scim.service.reindex import Reindex, Seen
+from scim.service.reindex import Reindex
 from scim.settings import SettingsError
 from scim.storage.interface import Store
 
 
-def _name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    return None if value is None else tenant_name(context, parameter, value)
-
-
 @click.command()
-@click.option("--customer", metavar="NAME", callback=_name, help="The customer whose resources are brought up to date.")
-@click.option("--all", "everybody", is_flag=True, help="All customers, and 'default' of a development token.")
+@click.option("--customer", metavar="NAME", callback=optional_customer_name, help="Customer to reindex.")
+@click.option(
+    "--all", "everybody", is_flag=True, help="Reindex all customers, and 'default', that of the development token."
+)
+@format_option
 @store_options
-def reindex(customer: str | None, everybody: bool, data: Path | None, store: str | None) -> None:
-    """Write anew what was written by an older version or under other schemas: for search, order and uniqueness.
+def reindex(customer: str | None, everybody: bool, output: Output, target: Target) -> None:
+    """Rewrite resources whose indexed values are outdated.
 
-    Run it after an upgrade that says so, and after a change of schemas. The service may run meanwhile. It may be stopped at
-    any time; the same command again goes on. Nothing that a client sees changes but the version (ETag).
+    Run it after an upgrade whose changelog says so, and after a change of schemas. The service may run meanwhile. The command may
+    be interrupted; the same command continues. Clients see no change but the version (ETag).
     """
     if everybody == (customer is not None):
-        raise click.UsageError("Say whose: --customer NAME, or --all.")
+        raise click.UsageError("Choose --customer NAME or --all.")
 
     try:
-        registry = app.registry_of(configured(variables(data, store)))
+        registry = app.registry_of(target.settings)
     except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
 
     async def work(opened: Store) -> None:
-        names = [customer or app.TENANT]
-        if everybody:
-            names += [one.name async for one in Customers(opened, app.utc_now).all() if one.name != app.TENANT]
-        left = sum([await _one(opened, registry, name) for name in names])
-        if left:
-            raise click.ClickException(
-                f"{left} resources are not up to date; the lines above say why. Change them, and run the command again."
+        if customer is None:
+            others = [one.name async for one in Customers(opened, app.utc_now).all() if one.name != app.TENANT]
+            names = [app.TENANT, *others]
+        else:
+            await items_of(opened, customer)
+            names = [customer]
+        done = [await _one(opened, registry, name) for name in names]
+        output.result(done, [line for one in done for line in _text(one)])
+        if left := sum(len(one["outdated"]) for one in done):
+            raise Failed(
+                f"Resources still outdated, for the reasons above: {left}. Change them, and run the same command again."
             )
 
-    on_store(data, store, work)
+    on_store(target, work)
 
 
-async def _one(store: Store, registry: Registry, name: str) -> int:
-    """Bring one tenant up to date; how many resources of it couldn't be."""
+async def _one(store: Store, registry: Registry, name: str) -> JsonObject:
+    """Reindex one customer; return the numbers, and the resources that couldn't be rewritten."""
     work = Reindex(store, registry, app.Collaborators().sleep)
-    rewritten, left = 0, list[Seen]()
+    rewritten, outdated = 0, list[JsonObject]()
     total = await work.count(name)
     with click.progressbar(length=total, label=f"Reindexing {name}", file=sys.stderr) as bar:
         async for seen in work.run(name):
             if seen:
                 rewritten += 1
             else:
-                left.append(seen)
+                outdated.append({"resourceType": seen.kind, "id": seen.id, "reason": seen.reason})
             bar.update(1)
         bar.update(total - bar.pos)  # those that were up to date
-    for seen in left:
-        click.echo(f"{seen.kind} {seen.id}: {seen.reason}")
-    click.echo(f"Rewrote {rewritten} of {total} resources of {name}.")
-    return len(left)
+    return {"customer": name, "resources": total, "rewritten": rewritten, "outdated": outdated}
+
+
+def _text(one: JsonObject) -> list[str]:
+    return [
+        *(f"{left['resourceType']} {left['id']}: {left['reason']}" for left in one["outdated"]),
+        f"Rewrote {one['rewritten']} of {one['resources']} resources of {one['customer']}.",
+    ]

@@ -1,48 +1,50 @@
 """`scim token`: secret tokens, for the "Secret Token" field of an identity provider."""
 
 from datetime import datetime
-from pathlib import Path
 
 import click
 
 from scim import app
-from scim.commands.environment import guid, store_options, tenant_name
-from scim.commands.work import on_customers
+from scim.commands.exits import NotFound
+from scim.commands.groups import CommandGroup
+from scim.commands.output import Output, format_option, note as tell, table, token_json
+from scim.commands.parameters import customer_name, guid, one_line, optional_customer_name
+from scim.commands.target import Target, store_options
+from scim.commands.work import confirm, on_customers
 from scim.ids import uuid7
 from scim.security import secret_tokens
 from scim.security.customers import Customers
 from scim.security.records import SecretToken
 
 
-def _one_line(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
-    if not value.isprintable():
-        raise click.BadParameter("a note is one line of plain text")
-    return value
-
-
-@click.group()
+@click.group(cls=CommandGroup)
 def token() -> None:
-    """Make, list and revoke secret tokens.
+    """Create, list and revoke secret tokens.
 
-    To rotate one without an outage: create another, put it into the identity provider, see with 'list' that it is in use,
-    revoke the old one.
+    To rotate a token without an outage: create another one, put it into the identity provider, wait until 'list' shows that it is
+    in use, then revoke the old one.
     """
 
 
 @token.command()
-@click.argument("name", metavar="CUSTOMER", callback=tenant_name)
+@click.argument("name", metavar="CUSTOMER", callback=customer_name)
 @click.option(
     "--days",
     type=click.IntRange(1, 1095),
     default=365,
     show_default=True,
-    help="How long it lets in; from 30 days before the end the service's log warns.",
+    help="Days until it expires; the service's log warns in the last 30.",
 )
-@click.option("--note", default="", callback=_one_line, help="What it is for; shown by 'list'.")
-@click.option("--read-only", is_flag=True, help="It may read, and change nothing.")
+@click.option("--note", default="", callback=one_line, help="Purpose of the token; 'list' shows it.")
+@click.option("--read-only", is_flag=True, help="Allow reading only.")
+@format_option
 @store_options
-def create(name: str, days: int, note: str, read_only: bool, data: Path | None, store: str | None) -> None:
-    """Make a secret token for a customer and print it. It is shown this once and kept nowhere."""
+def create(name: str, days: int, note: str, read_only: bool, output: Output, target: Target) -> None:
+    """Create a secret token for a customer and print it.
+
+    The token is shown this once, because only a digest of it is stored. The two values printed are those that an identity
+    provider asks for; the Tenant URL is SCIM_BASE_URL.
+    """
 
     async def work(customers: Customers) -> None:
         text, record = secret_tokens.make(
@@ -55,49 +57,76 @@ def create(name: str, days: int, note: str, read_only: bool, data: Path | None, 
             days=days,
         )
         await customers.add_token(record)
-        click.echo(text)
-        click.echo(
-            f"Made token {record.id} for {name}, until {record.expires:%Y-%m-%d}. It isn't shown again.", err=True
+        url = target.settings.base_url
+        output.result(
+            {**token_json(record, app.utc_now()), "tenantUrl": url, "secretToken": text},
+            [f"Tenant URL:   {url or _where_the_url_is(target)}", f"Secret Token: {text}"],
+        )
+        tell(
+            f"Created token {record.id} for customer {name}; it expires on {record.expires:%Y-%m-%d} and isn't shown again."
         )
 
-    on_customers(data, store, work)
+    on_customers(target, work)
 
 
 @token.command("list")
-@click.argument("name", metavar="[CUSTOMER]", required=False, callback=lambda c, p, v: v and tenant_name(c, p, v))
+@click.argument("name", metavar="[CUSTOMER]", required=False, callback=optional_customer_name)
+@format_option
 @store_options
-def list_all(name: str | None, data: Path | None, store: str | None) -> None:
-    """List the secret tokens of a customer, or of all. Their use is noted about once an hour."""
+def list_all(name: str | None, output: Output, target: Target) -> None:
+    """List the secret tokens of a customer, or of all customers.
+
+    The service records the use of a token about once an hour.
+    """
 
     async def work(customers: Customers) -> None:
         now = app.utc_now()
-        click.echo(f"{'ID':<36}  {'ACCESS':<6}  {'CREATED':<10}  {'EXPIRES':<10}  {'LAST USED':<16}  CUSTOMER  NOTE")
         found = [one async for one in customers.tokens(name)]
-        for one in found:
-            click.echo(_line(one, now))
+        if name is not None and not found:
+            await customers.need(name)
+        header = ("ID", "ACCESS", "CREATED", "EXPIRES", "LAST USED", "CUSTOMER", "NOTE")
+        output.result(
+            [token_json(one, now) for one in found], table(header, [_row(one, now) for one in found]) if found else []
+        )
         if not found:
-            click.echo(f"There is none; 'scim token create {name or 'CUSTOMER'}' makes one.", err=True)
+            tell(f"No token yet. To create one, run: {target.command('token', 'create', name or 'CUSTOMER')}")
 
-    on_customers(data, store, work)
+    on_customers(target, work)
 
 
 @token.command()
 @click.argument("id", callback=guid)
+@click.option("--yes", is_flag=True, help="Don't ask for a confirmation.")
+@format_option
 @store_options
-def revoke(id: str, data: Path | None, store: str | None) -> None:
-    """Revoke a secret token by its id. Within a minute it lets nobody in, on any instance."""
+def revoke(id: str, yes: bool, output: Output, target: Target) -> None:
+    """Revoke a secret token by its id.
+
+    Every instance of the service refuses it within a minute.
+    """
 
     async def work(customers: Customers) -> None:
+        found = await customers.secret_token(id)
+        if found is None:
+            raise NotFound(f"There is no secret token {id}. Run: {target.command('token', 'list')}")
+        about = f" ({found.note})" if found.note else ""
+        confirm(target, f"This revokes token {id}{about} of customer {found.customer}.", yes=yes)
         await customers.revoke(id)
-        click.echo(f"Revoked token {id}; it takes up to a minute.")
+        output.result(
+            token_json(found, app.utc_now()),
+            [f"Revoked token {id} of customer {found.customer}; effective within a minute."],
+        )
 
-    on_customers(data, store, work, advice="'scim token list' shows those there are.")
+    on_customers(target, work)
 
 
-def _line(one: SecretToken, now: datetime) -> str:
+def _where_the_url_is(target: Target) -> str:
+    if target.settings.store == "cosmos":
+        return "not known here; on Azure run: azd env get-value TENANT_URL"
+    return f"the base URL that this command prints: {target.command('serve')}"
+
+
+def _row(one: SecretToken, now: datetime) -> tuple[str, ...]:
     used = f"{one.last_used:%Y-%m-%d %H:%M}" if one.last_used else "never"
-    expired = " (expired)" if now >= one.expires else ""
-    return (
-        f"{one.id}  {one.access:<6}  {one.created:%Y-%m-%d}  {one.expires:%Y-%m-%d}  {used:<16}  "
-        f"{one.customer}  {one.note}{expired}"
-    )
+    expires = f"{one.expires:%Y-%m-%d}{' (expired)' if now >= one.expires else ''}"
+    return one.id, one.access, f"{one.created:%Y-%m-%d}", expires, used, one.customer, one.note

@@ -24,7 +24,18 @@ _log: Final = logging.getLogger("scim.security")
 
 
 class Refused(Exception):
-    """What was asked for can't be done; the text is one line for the operator."""
+    """A change that can't be made; the text is one line for the operator.
+
+    `remedy` has the words of the `scim` command that shows or solves the problem, such as `("customer", "list")`.
+    """
+
+    def __init__(self, reason: str, *remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+class NotFound(Refused):
+    """There is no such customer, Entra rule or secret token."""
 
 
 class Customers:
@@ -93,7 +104,8 @@ class Customers:
         left = [one.id for kind in ("EntraTenant", "SecretToken") async for one in self._found(kind, _of(kind, name))]
         if left and await self.customer(name) is None:
             raise Refused(
-                f"A removal of {name} isn't complete, and its old ways in would open again; remove it once more."
+                f"A removal of customer {name} isn't complete, and its old credentials would be accepted again; complete it first.",
+                *("customer", "remove", name),
             )
         # Already here, so that the service finds a key before anybody tries a token that was made up.
         await self._mac_key_or_new()
@@ -101,7 +113,7 @@ class Customers:
         try:
             await self._store.create(SYSTEM, _draft("Customer", name, customer.record(), {}))
         except Taken:
-            raise Refused(f"There is a customer {name} already.") from None
+            raise Refused(f"There is a customer {name} already.", "customer", "show", name) from None
         return customer
 
     async def remove(self, name: str) -> bool:
@@ -136,14 +148,16 @@ class Customers:
                 return tenant
             if known.cloud != tenant.cloud:
                 raise Refused(
-                    f"That Entra tenant is known to be in the cloud {known.cloud}; 'scim customer deny' ends that."
+                    f"That Entra tenant has rules for the cloud {known.cloud}; remove them first.",
+                    *("customer", "deny", known.ways[0].customer, "--entra-tenant", tenant.id),
                 )
             kept = {way.audience: way for way in known.ways}
             for way in tenant.ways:
                 other = kept.get(way.audience, way)
                 if other.customer != way.customer:
                     raise Refused(
-                        f"Tokens of that Entra tenant with this audience belong to {other.customer} already; 'scim customer deny' ends that."
+                        f"Tokens of that Entra tenant with this audience belong to customer {other.customer} already; remove that rule first.",
+                        *("customer", "deny", other.customer, "--entra-tenant", tenant.id, "--audience", way.audience),
                     )
                 kept[way.audience] = way
             return replace(known, ways=tuple(kept.values()))
@@ -160,7 +174,7 @@ class Customers:
 
         def narrower(known: EntraTenant | None) -> EntraTenant:
             if known is None or not any(map(closed, known.ways)):
-                raise Refused(f"No such way leads to {name}.")
+                raise NotFound(f"Customer {name} has no such Entra rule.", "customer", "show", name)
             return replace(known, ways=tuple(way for way in known.ways if not closed(way)))
 
         await self._change(tenant, narrower)
@@ -207,7 +221,7 @@ class Customers:
         try:
             await self._store.delete(SYSTEM, "SecretToken", id)
         except Gone:
-            raise Refused("There is no secret token with this id.") from None
+            raise NotFound("There is no secret token with this id.", "token", "list") from None
 
     async def forget_expired(self) -> int:
         """Forget the tokens that expired so long ago that nobody asks why they don't work; how many."""
@@ -231,9 +245,7 @@ class Customers:
     async def need(self, name: str) -> None:
         """Raises `Refused` if there is no such customer."""
         if await self.customer(name) is None:
-            raise Refused(
-                f"There is no customer {name}; 'scim customer list' shows those there are, 'scim customer create' makes one."
-            )
+            raise NotFound(f"There is no customer {name}.", "customer", "list")
 
     async def _forget(self, kind: str, id: str) -> bool:
         try:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scim.protocol.json import Json, JsonObject
+from scim.storage.cosmos_errors import unavailable
 from scim.storage.cosmos_items import checked
-from scim.storage.interface import QueryRefused, StoreUnavailable, Throttled, TooLarge
+from scim.storage.interface import QueryRefused, Throttled, TooLarge
 
 if TYPE_CHECKING:
     from azure.cosmos.aio import ContainerProxy
@@ -121,10 +122,9 @@ async def _translated() -> AsyncIterator[None]:
             raise TooLarge from None
         if error.status_code == _CLIENT_ERROR and (code := _QUERY_ERROR.search(str(error.message))):
             raise QueryRefused(f"Cosmos DB refused a query with {code[0]}") from None
-        sub_status = getattr(error, "sub_status", None)
-        raise StoreUnavailable(f"Cosmos DB answered {error.status_code}, sub-status {sub_status}") from None
+        raise unavailable(error) from None
     except AzureError as error:
-        raise StoreUnavailable(f"Cosmos DB can't be reached: {type(error).__name__}") from None
+        raise unavailable(error) from None
 
 
 def _retry_after(error: Any) -> int:

@@ -99,13 +99,17 @@ class CosmosConnection:
             self._failures += isinstance(error, Exception)
             await self.close()
             if isinstance(error, ValueError):
-                raise StoreUnavailable("the Cosmos DB key isn't base64, or the account's answer isn't JSON") from None
+                reason = "the Cosmos DB key isn't base64, or the account's answer isn't JSON"
+                raise StoreUnavailable(reason, problem="credential") from None
             raise
         return container
 
     async def _credentials(self) -> Any:
         if self._key is not None:
             return self._key
+        if self._endpoint.startswith("http://"):
+            # azure-core sends no token over plain HTTP: this is an emulator's address, and its key is missing.
+            raise StoreUnavailable("an http address of Cosmos DB needs a key", problem="credential")
         from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - half a second, paid by who needs it
 
         self._credential = DefaultAzureCredential()

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from scim.protocol.json import JsonObject
 from scim.storage.container import CONTAINER
+from scim.storage.cosmos_errors import unavailable
 from scim.storage.interface import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -24,36 +25,41 @@ def is_in_azure(endpoint: str) -> bool:
     return (urlsplit(endpoint).hostname or "").endswith(_AZURE)
 
 
-async def make(endpoint: str, key: str, database: str, container: str) -> list[str]:
-    """Make what is missing, and check what is there; a sentence for each. Raises `Differs` or `StoreUnavailable`."""
-    from azure.core.exceptions import AzureError, HttpResponseError  # noqa: PLC0415 - loads when first needed
+async def make(endpoint: str, key: str, database: str, container: str) -> tuple[bool, bool]:
+    """Make database and container if they are missing, and check a container that is there; whether each was made.
+
+    Raises `Differs` or `StoreUnavailable`.
+    """
+    from azure.core.exceptions import AzureError  # noqa: PLC0415 - loads when first needed
     from azure.cosmos.aio import CosmosClient  # noqa: PLC0415 - costs a third of a second, paid by who needs it
 
     client = CosmosClient(endpoint, key, **_OPTIONS)
     try:
         # Not `async with`: if entering it fails, nothing would close what it has opened.
         await client.__aenter__()
-        return await _make(client, database, container)
-    except HttpResponseError as error:
-        raise StoreUnavailable(f"Cosmos DB answered {error.status_code} at {endpoint}") from None
+        return await _make_database(client, database), await _make_container(client, database, container)
     except AzureError as error:
-        raise StoreUnavailable(f"Cosmos DB can't be reached at {endpoint}: {type(error).__name__}") from None
+        raise unavailable(error) from None
     except ValueError:
-        raise StoreUnavailable("the Cosmos DB key isn't base64") from None
+        raise StoreUnavailable("the Cosmos DB key isn't base64", problem="credential") from None
     finally:
         await client.close()
 
 
-async def _make(client: "CosmosClient", database: str, container: str) -> list[str]:
+async def _make_database(client: "CosmosClient", database: str) -> bool:
+    from azure.cosmos.exceptions import CosmosResourceExistsError  # noqa: PLC0415 - loads when first needed
+
+    try:
+        await client.create_database(database)
+    except CosmosResourceExistsError:
+        return False
+    return True
+
+
+async def _make_container(client: "CosmosClient", database: str, container: str) -> bool:
     from azure.cosmos import PartitionKey  # noqa: PLC0415 - loads when first needed
     from azure.cosmos.exceptions import CosmosResourceExistsError  # noqa: PLC0415 - loads when first needed
 
-    done = []
-    try:
-        await client.create_database(database)
-        done.append(f"Made the database {database}.")
-    except CosmosResourceExistsError:
-        done.append(f"The database {database} is there already.")
     owner = client.get_database_client(database)
     [path] = CONTAINER["partitionKey"]["paths"]
     try:
@@ -64,14 +70,13 @@ async def _make(client: "CosmosClient", database: str, container: str) -> list[s
             default_ttl=CONTAINER["defaultTtl"],
             unique_key_policy=CONTAINER["uniqueKeyPolicy"],
         )
-        done.append(f"Made the container {container}.")
     except CosmosResourceExistsError:
         properties = await owner.get_container_client(container).read()
         for name in ("partitionKey", "uniqueKeyPolicy", "defaultTtl", "indexingPolicy"):
             if _gist(name, properties) != _gist(name, CONTAINER):
                 raise Differs(f"the container {container} is there with another {name}; delete it first") from None
-        done.append(f"The container {container} is there already, as it should be.")
-    return done
+        return False
+    return True
 
 
 def _gist(name: str, properties: JsonObject) -> object:

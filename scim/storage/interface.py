@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 from scim.protocol.json import JsonObject
 from scim.protocol.query import Bound
@@ -30,12 +30,19 @@ class Changed(StoreError):
     """The resource is at another version than the one expected."""
 
 
+type Problem = Literal["sign-in", "credential", "forbidden", "missing", "unreachable"]
+"""Why a database on the network can't be used: no Azure sign-in; a key or an identity that it doesn't accept; an identity or
+an address without the right; no such database or container; no answer at that address."""
+
+
 class StoreUnavailable(StoreError):
     """The database can't answer now; `retry_after` is in seconds. The detail is for the log, not for a client."""
 
-    def __init__(self, reason: str, *, retry_after: int = 5) -> None:
+    def __init__(self, reason: str, *, retry_after: int = 5, problem: Problem | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.problem = problem
+        """Lets the command line say what to do."""
 
 
 class QueryRefused(StoreUnavailable):

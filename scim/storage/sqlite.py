@@ -24,11 +24,10 @@ from scim.storage.interface import (
     Name,
     Search,
     Stored,
-    StoreUnavailable,
     Taken,
     Touch,
 )
-from scim.storage.sqlite_file import opened
+from scim.storage.sqlite_file import opened, unavailable
 from scim.storage.sqlite_index import MemoryIndex, TableIndex
 from scim.storage.sqlite_search import ItemSearch
 from scim.storage.sqlite_tenant import TenantRows
@@ -38,6 +37,7 @@ class SqliteStore:
     """All tenants in one database. `path` names a file; without it everything is in memory and gone at the end."""
 
     def __init__(self, path: Path | None = None) -> None:
+        self._path = path
         self._db = opened(path)
         self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
         self._search = ItemSearch(self._rows, self._index)
@@ -184,7 +184,7 @@ class SqliteStore:
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            raise StoreUnavailable(str(error), retry_after=1) from None
+            raise unavailable(error, self._path) from None
         try:
             yield
             self._db.execute("COMMIT")
@@ -193,7 +193,7 @@ class SqliteStore:
                 self._db.execute("ROLLBACK")
             self._index.settle(kept=False)
             if isinstance(error, sqlite3.Error):  # the disk is full, the file went away
-                raise StoreUnavailable(str(error)) from None
+                raise unavailable(error, self._path) from None
             raise
         self._index.settle(kept=True)
 
@@ -245,7 +245,7 @@ class SqliteStore:
         try:
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise StoreUnavailable(str(error)) from None
+            raise unavailable(error, self._path) from None
 
 
 def _texts(draft: Draft) -> tuple[str, str, str]:

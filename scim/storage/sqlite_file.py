@@ -10,10 +10,25 @@ from scim.storage.interface import StoreUnavailable
 
 FORMAT: Final = 2
 _BUSY_SECONDS: Final = 5.0
+_OPENING_SECONDS: Final = 2.0
+"""How long opening waits for a lock: a person waits, and other processes hold it for milliseconds."""
 _TURNS: Final = 10
 # A private file in memory, of at most 1 GiB. In a ":memory:" database every commit after a balanced index page walks
 # through all pages, so that a write gets dearer with each user.
 _IN_MEMORY: Final = "file:scim?vfs=memdb"
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_REASONS: Final = {
+    **dict.fromkeys(
+        _LOCKED,
+        "it is locked by another program, such as a 'scim' command, a backup or a database tool; "
+        "end that program, or wait until it has finished",
+    ),
+    sqlite3.SQLITE_NOTADB: "it is not a SQLite database",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; restore a copy",
+    sqlite3.SQLITE_READONLY: "it is read-only; the service needs to write to it and its folder",
+    sqlite3.SQLITE_FULL: "the disk is full",
+}
 
 # `rules` stands before the long texts: what stands behind them is read through them.
 _TABLES: Final = """
@@ -66,8 +81,8 @@ ALTER TABLE item ADD COLUMN rules TEXT NOT NULL DEFAULT '';
 """
 
 
-def opened(path: Path | None) -> sqlite3.Connection:
-    """A file, or without a path a database in memory. Raises `StoreUnavailable`.
+def opened(path: Path | None, *, patience: float = _OPENING_SECONDS) -> sqlite3.Connection:
+    """A file, or without a path a database in memory. Raises `StoreUnavailable`; for a lock it waits `patience` seconds.
 
     A file of format 1 is brought to this version's; one of a newer format is left alone and refused.
     """
@@ -76,18 +91,19 @@ def opened(path: Path | None) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(
             path or _IN_MEMORY,
-            timeout=_BUSY_SECONDS,
+            timeout=patience,
             isolation_level=None,
             check_same_thread=False,
             uri=path is None,
         )
     except sqlite3.Error as error:
-        raise StoreUnavailable(str(error)) from None
+        raise unavailable(error, path) from None
     try:
-        _prepare(db, in_file=path is not None)
+        _prepare(db, path, patience)
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
     except sqlite3.Error as error:
         db.close()
-        raise StoreUnavailable(str(error)) from None
+        raise unavailable(error, path) from None
     except StoreUnavailable:
         db.close()
         raise
@@ -103,10 +119,30 @@ def _create(path: Path) -> None:
         path.touch(mode=0o600, exist_ok=False)
 
 
-def _prepare(db: sqlite3.Connection, *, in_file: bool) -> None:
-    if in_file:
+def unavailable(error: sqlite3.Error, path: Path | None) -> StoreUnavailable:
+    """An error of SQLite as the store's own, in one line that names the file and says what is wrong with it."""
+    # Extended codes have the primary one in their lowest byte (https://sqlite.org/rescode.html).
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if path is None:
+        return StoreUnavailable(str(error))
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StoreUnavailable(f"{path}: {_why_not(path)}")
+    return StoreUnavailable(f"{path}: {_REASONS.get(code, str(error))}", retry_after=1 if code in _LOCKED else 5)
+
+
+def _why_not(path: Path) -> str:
+    """SQLite says "unable to open database file" for all of these."""
+    if path.is_dir():
+        return "it is a folder"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    return "this user may not read and write it and its folder"
+
+
+def _prepare(db: sqlite3.Connection, path: Path | None, patience: float) -> None:
+    if path is not None:
         # One writer beside many readers, and a killed process leaves nothing half-written.
-        _switch_to_wal(db)
+        _switch_to_wal(db, patience)
         db.execute("PRAGMA synchronous = NORMAL")
     else:
         # Nobody else can open it, so nobody has to be asked for locks; and what a page costs is that it is copied.
@@ -117,19 +153,24 @@ def _prepare(db: sqlite3.Connection, *, in_file: bool) -> None:
         if version == FORMAT:
             return
         if version not in {0, 1}:
-            raise StoreUnavailable(f"the data file has format {version}, this version reads {FORMAT}")
+            raise StoreUnavailable(
+                f"{path}: it has format {version} and this version reads {FORMAT}; use the newer version that wrote it"
+            )
         for statement in ((_FROM_1 if version else _TABLES) + _CLAIMS).split(";\n"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def _switch_to_wal(db: sqlite3.Connection) -> None:
+def _switch_to_wal(db: sqlite3.Connection, patience: float) -> None:
     """Set the journal mode of the file; of several who open a new file at once, one does it."""
     for _ in range(_TURNS):
+        # SQLite waits for some of these locks and not for others; a transaction waits for all of them, once.
+        db.execute("PRAGMA busy_timeout = 0")
         with suppress(sqlite3.Error):
             db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+        if db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
             return
-        # SQLite doesn't wait for this lock, but it waits for that of a transaction.
         with _alone(db):
             pass
     db.execute("PRAGMA journal_mode = WAL")

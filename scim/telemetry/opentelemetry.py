@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import context, metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from scim import __version__
 from scim.telemetry.record import Begun, Finish, Observe, Record
 
 if TYPE_CHECKING:
@@ -82,9 +83,14 @@ def _set_up(*, to_azure_monitor: bool) -> None:
 
 
 def _resource() -> "Resource":
-    from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415 - loads when first needed
+    from opentelemetry.sdk.resources import (  # noqa: PLC0415 - loads when first needed
+        SERVICE_NAME,
+        SERVICE_VERSION,
+        Resource,
+    )
 
-    named = Resource.create()
+    # An operator's OTEL_RESOURCE_ATTRIBUTES win over ours.
+    named = Resource({SERVICE_VERSION: __version__}).merge(Resource.create())
     # Without OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES the SDK makes up a name of this form.
     is_named = not str(named.attributes[SERVICE_NAME]).startswith("unknown_service")
     return named if is_named else named.merge(Resource({SERVICE_NAME: "scim"}))
@@ -96,7 +102,7 @@ def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
     Requests that anybody can send have a span at most once a minute for each status and reason; the metrics count all of them.
     `timer` gives seconds.
     """
-    tracer, meter = trace.get_tracer(_SCOPE), metrics.get_meter(_SCOPE)
+    tracer, meter = trace.get_tracer(_SCOPE, __version__), metrics.get_meter(_SCOPE, __version__)
     kind = SpanKind.INTERNAL if within_host else SpanKind.SERVER
     duration = meter.create_histogram(
         "http.server.request.duration",

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from scim.protocol.schema import Attribute, ResourceType
+from scim.storage import sqlite_file
 from scim.storage.interface import Changed, Draft, Gone, Member, MemberChanges, Search, Stored, StoreUnavailable, Taken
 from scim.storage.sqlite import SqliteStore
 from scim.storage.sqlite_index import MemoryIndex, _digest, entries
@@ -296,7 +297,7 @@ def test_a_file_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> N
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE of_the_future (x)")
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreUnavailable, match="format 99, this version reads 2"):
+    with pytest.raises(StoreUnavailable, match=r"scim\.db: it has format 99 and this version reads 2"):
         SqliteStore(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("of_the_future",)]
@@ -407,14 +408,40 @@ def test_a_file_whose_upgrade_fails_stays_as_it_was(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     path.write_text("Dear diary, " * 500)
-    with pytest.raises(StoreUnavailable, match="not a database"):
+    with pytest.raises(StoreUnavailable, match=r"scim\.db: it is not a SQLite database"):
         SqliteStore(path)
     assert path.read_text() == "Dear diary, " * 500
 
 
-def test_a_file_where_none_can_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="unable to open"):
+def test_a_file_where_none_can_be_is_refused_with_its_name_and_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=r"scim\.db: there is no folder .*no such folder"):
         SqliteStore(tmp_path / "no such folder" / "scim.db")
+    with pytest.raises(StoreUnavailable, match="it is a folder"):
+        SqliteStore(tmp_path)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "with tables"])
+def test_a_file_that_another_program_locks_can_not_be_opened(tmp_path: Path, is_new: bool) -> None:
+    path = tmp_path / "scim.db"
+    if not is_new:
+        asyncio.run(SqliteStore(path).close())
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable, match=r"scim\.db: it is locked by another program"):
+            sqlite_file.opened(path, patience=0.02)
+        other.execute("ROLLBACK")
+    asyncio.run(SqliteStore(path).close())
+
+
+def test_a_database_that_can_not_be_written_to_is_told_by_its_name(tmp_path: Path) -> None:
+    """Root may write to any file, so a connection that may not stands in for a read-only file or file system."""
+    path = tmp_path / "scim.db"
+    asyncio.run(SqliteStore(path).close())
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        with pytest.raises(sqlite3.Error) as error:
+            db.execute("PRAGMA user_version = 3")
+        assert str(sqlite_file.unavailable(error.value, path)).startswith(f"{path}: it is read-only")
 
 
 def test_a_locked_database_is_unavailable_for_writing_and_readable(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -41,7 +42,7 @@ def run(*arguments: str) -> Result:
 
 
 def one_clear_line(ended: Result, *words: str) -> None:
-    assert ended.exit_code in {1, 2}
+    assert ended.exit_code in {1, 2, 4}
     [line] = [line for line in ended.stderr.splitlines() if line.startswith("Error:")]
     assert len(ended.stderr.splitlines()) == 1 or ended.stderr.startswith("Usage:")
     for word in words:
@@ -117,11 +118,16 @@ def test_a_port_that_is_none_is_told_in_one_line(port: str) -> None:
 
 
 def test_a_data_file_that_cannot_be_is_told_in_one_line(tmp_path: Path) -> None:
-    one_clear_line(run("serve", "--port", "0", "--data", str(tmp_path)))
-    one_clear_line(run("serve", "--port", "0", "--data", str(tmp_path / "missing" / "scim.db")))
+    one_clear_line(run("serve", "--port", "0", "--data", str(tmp_path)), str(tmp_path))
+    missing = tmp_path / "missing" / "scim.db"
+    one_clear_line(run("serve", "--port", "0", "--data", str(missing)), str(missing), "no folder")
     junk = tmp_path / "junk.db"
     junk.write_bytes(b"this is no database at all, but a text that somebody keeps here" * 100)
-    one_clear_line(run("serve", "--port", "0", "--data", str(junk)))
+    one_clear_line(run("serve", "--port", "0", "--data", str(junk)), str(junk), "not a SQLite database")
+    newer = tmp_path / "newer.db"
+    with closing(sqlite3.connect(newer)) as db:
+        db.execute("PRAGMA user_version = 99")
+    one_clear_line(run("serve", "--port", "0", "--data", str(newer)), str(newer), "newer version")
     assert junk.read_bytes().startswith(b"this is no database")
 
 

@@ -233,7 +233,7 @@ REQUESTS = [
         {"SCIM_STORE": "postgres", "SCIM_DEV_TOKEN": TOKEN},
         {"SCIM_BASE_URL": "nonsense-secret", "SCIM_DEV_TOKEN": TOKEN},
         {"SCIM_ME_ATTRIBUTE": "nonsense-secret", "SCIM_DEV_TOKEN": TOKEN},
-        {"SCIM_DATA": "/nowhere/at/all/scim.db", "SCIM_DEV_TOKEN": TOKEN},
+        {"SCIM_DATA": "/missing/at/all/scim.db", "SCIM_DEV_TOKEN": TOKEN},
     ],
     ids="+".join,
 )

@@ -555,7 +555,7 @@ def _made(data: Path, before: timedelta, *, kept: bool = True, key: bytes | None
 def _revoked(data: Path) -> str:
     text = secret_token("contoso", data)
     digits = text.split("_")[1]
-    scim("token", "revoke", "-".join(digits[a:b] for a, b in _GUID_PARTS), "--data", str(data))
+    scim("token", "revoke", "--yes", "-".join(digits[a:b] for a, b in _GUID_PARTS), "--data", str(data))
     return text
 
 

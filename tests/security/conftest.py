@@ -1,5 +1,6 @@
 """An issuer, and the function app on a store with two customers: `contoso`, `fabrikam`."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,13 @@ def scim(*arguments: str) -> Result:
 
 def secret_token(customer: str, data: Path, *options: str) -> str:
     """A new secret token."""
-    return scim("token", "create", customer, "--data", str(data), *options).stdout.strip()
+    return secret_token_at(customer, "--data", str(data), *options)
+
+
+def secret_token_at(customer: str, *options: str) -> str:
+    """A new secret token in the store that the options name."""
+    made = scim("token", "create", customer, "--format", "json", *options)
+    return str(json.loads(made.stdout)["secretToken"])
 
 
 @pytest.fixture

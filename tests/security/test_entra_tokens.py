@@ -230,7 +230,7 @@ _ALLOW: Final = ("customer", "allow", "contoso", "--entra-tenant", CONTOSO)
 @pytest.mark.parametrize(
     ("command", "status"),
     [
-        pytest.param(("customer", "deny", "contoso", "--entra-tenant", CONTOSO), 401, id="deny"),
+        pytest.param(("customer", "deny", "contoso", "--entra-tenant", CONTOSO, "--yes"), 401, id="deny"),
         pytest.param(("customer", "remove", "contoso", "--yes"), 401, id="remove"),
         pytest.param((*_ALLOW, "--application", OUR_SYNC), 401, id="allow another application"),
         pytest.param((*_ALLOW, "--role", "Directory.Provision"), 403, id="allow with a role"),
@@ -261,7 +261,7 @@ def test_a_token_that_comes_first_when_its_way_is_closed_already_has_no_longer(
     service: Client, issuer: Issuer, data: Path, moved: Time
 ) -> None:
     assert service.get("/Users", token=issuer.token()).status == 200
-    scim("customer", "deny", "contoso", "--entra-tenant", CONTOSO, "--data", str(data))
+    scim("customer", "deny", "--yes", "contoso", "--entra-tenant", CONTOSO, "--data", str(data))
     # Each is let in by what is known of the tenant, as long as that lasts.
     tokens = [issuer.token(uti=str(second)) for second in range(60)]
     for token in tokens:
@@ -291,7 +291,7 @@ def test_a_way_that_is_closed_leaves_the_others_open(service: Client, issuer: Is
     scim(*_ALLOW, "--audience", "api://staff", "--data", str(data))
     usual, staff = issuer.token(), issuer.token(aud="api://staff")
     assert [service.get("/Users", token=token).status for token in (usual, staff)] == [200, 200]
-    scim("customer", "deny", *_ALLOW[2:], "--audience", "api://staff", "--data", str(data))
+    scim("customer", "deny", "--yes", *_ALLOW[2:], "--audience", "api://staff", "--data", str(data))
     moved.passed = 60
     assert [service.get("/Users", token=token).status for token in (usual, staff)] == [200, 401]
 

@@ -17,7 +17,7 @@ from scim.security.principal import Reach
 from scim.settings import SettingsError, from_environment
 from tests.conftest import TOKEN, Answer, Client, CosmosServer, Loop
 from tests.http.checks import ENTERPRISE, PATCH, everything, is_error, unchanged
-from tests.security.conftest import scim
+from tests.security.conftest import scim, secret_token_at
 from tests.security.instances import instance
 from tests.security.issuer import CONTOSO, FABRIKAM, PRODUCT, SIGN_IN, Issuer
 from tests.security.test_two_customers import METHODS, Bearer, empty, routes
@@ -279,7 +279,7 @@ def test_a_token_finds_a_user_of_its_own_customer_only(world: World) -> None:
 
 
 def test_a_token_of_the_services_own_is_nobodys(world: World) -> None:
-    token = scim("token", "create", "contoso", *world.at).stdout.strip()
+    token = secret_token_at("contoso", *world.at)
     world.contoso.user(externalId=MEGAN)
     bodies = {"PUT": {"userName": "x"}, "POST": {"userName": "x"}, "PATCH": _operations()}
     with unchanged(world.contoso):
@@ -414,7 +414,7 @@ def test_a_person_reaches_nothing_but_me_and_discovery(world: World) -> None:
 
 def test_a_token_for_reading_reaches_no_change(world: World) -> None:
     user = world.contoso.user("megan")["id"]
-    reader = Bearer(world.way, scim("token", "create", "contoso", "--read-only", *world.at).stdout.strip())
+    reader = Bearer(world.way, secret_token_at("contoso", "--read-only", *world.at))
     with unchanged(world.contoso):
         for (route, actions), method in product(routes().items(), METHODS):
             if ("GET" if method == "HEAD" else method) not in actions:
@@ -454,7 +454,9 @@ def test_a_person_is_refused_where_people_are_not_let_in(world: World) -> None:
 
 def test_a_person_of_one_customer_is_a_stranger_to_another(functions: World, data: Path) -> None:
     """Only one of them has let its people in."""
-    scim("customer", "deny", "fabrikam", "--entra-tenant", FABRIKAM, "--audience", PRODUCT, "--data", str(data))
+    scim(
+        "customer", "deny", "--yes", "fabrikam", "--entra-tenant", FABRIKAM, "--audience", PRODUCT, "--data", str(data)
+    )
     functions.contoso.user(externalId=MEGAN)
     functions.fabrikam.user(externalId=MEGAN)
     assert functions.person(MEGAN).get("/Me").status == 200

@@ -192,7 +192,7 @@ async def test_rotating_secret_tokens_under_load_loses_no_request(issuer: Issuer
         return await asyncio.to_thread(secret_token, "contoso", data)
 
     async def revoke(id: str) -> None:
-        await asyncio.to_thread(scim, "token", "revoke", id, "--data", str(data))
+        await asyncio.to_thread(scim, "token", "revoke", "--yes", id, "--data", str(data))
 
     tokens = Rotated(await make())
     async with two_on_a_file(data, issuer) as instances:
@@ -241,13 +241,15 @@ async def test_a_revoked_token_ends_within_a_minute_everywhere(issuer: Issuer, d
     token, other = [await asyncio.to_thread(secret_token, "contoso", data) for _ in range(2)]
     async with two_on_a_file(data, issuer) as instances:
         assert [await one.status(token) for one in instances] == [200, 200]
-        await asyncio.to_thread(scim, "token", "revoke", id_of(token), "--data", str(data))
+        await asyncio.to_thread(scim, "token", "revoke", "--yes", id_of(token), "--data", str(data))
         await assert_ends_within_a_minute(instances, token, pause)
         assert [await one.status(other) for one in instances] == [200, 200]
 
 
 @pytest.mark.parametrize("pause", _PAUSES)
-@pytest.mark.parametrize("command", [("remove", "contoso", "--yes"), ("deny", "contoso", "--entra-tenant", CONTOSO)])
+@pytest.mark.parametrize(
+    "command", [("remove", "contoso", "--yes"), ("deny", "contoso", "--yes", "--entra-tenant", CONTOSO)]
+)
 async def test_a_way_that_was_closed_ends_within_a_minute_everywhere(
     issuer: Issuer, data: Path, command: tuple[str, ...], pause: float
 ) -> None:

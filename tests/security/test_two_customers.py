@@ -22,7 +22,7 @@ from scim.edge.triggers import TRIGGERS
 from scim.protocol.registry import core
 from tests.conftest import Answer, Client, CosmosServer, Loop
 from tests.http.checks import ENTERPRISE, NOBODY, PATCH, SEARCH, everything, is_error, names, resources
-from tests.security.conftest import scim, secret_token
+from tests.security.conftest import scim, secret_token, secret_token_at
 from tests.security.issuer import CONTOSO, FABRIKAM, Issuer
 from tests.worker.host_client import HostClient
 
@@ -130,7 +130,7 @@ def on_cosmos(loop: Loop) -> Iterator[Made]:
             for name, tenant in (("contoso", CONTOSO), ("fabrikam", FABRIKAM)):
                 scim("customer", "create", name, *at)
                 scim("customer", "allow", name, "--entra-tenant", tenant, *at)
-            token = scim("token", "create", "fabrikam", *at).stdout.strip()
+            token = secret_token_at("fabrikam", *at)
             a, b = Bearer(running.client, issuer.token()), Bearer(running.client, token)
             yield a, b, lambda: _records(*at), _linking(issuer)
     finally:
