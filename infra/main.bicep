@@ -308,7 +308,7 @@ output COSMOS_ACCOUNT string = names.cosmos
 output APP_PRINCIPAL_ID string = identity.outputs.principalId
 
 @description('How an operator makes the first customer, after `az login`.')
-output FIRST_CUSTOMER string = 'SCIM_STORE=cosmos COSMOS_ENDPOINT=${cosmos.outputs.endpoint} scim customer create NAME'
+output FIRST_CUSTOMER string = 'SCIM_STORE=cosmos COSMOS_ENDPOINT=${cosmos.outputs.endpoint} .venv/bin/scim customer create NAME'
 
 @description('The workbook that shows what is provisioned.')
 output WORKBOOK_ID string = workbook.outputs.id

@@ -44,9 +44,7 @@ def serve(host: str, port: int, target: Target) -> None:
         header = shlex.quote(f"Authorization: Bearer {token}")
         click.echo(f"Base URL:     {base_url}")
         click.echo(f"Bearer token: {token}")
-        click.echo(
-            f"Data:         {target}{'' if settings.data or settings.store == 'cosmos' else ': lost at the end'}"
-        )
+        click.echo(f"Data:         {target}{', lost when the server stops' if target.is_in_memory else ''}")
         click.echo(f"Version:      {__version__}")
         click.echo(f"Try it:       curl -s {shlex.quote(f'{origin}{BASE_PATH}/Users')} -H {header}")
         click.echo("Ctrl-C stops the server.")

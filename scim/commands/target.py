@@ -44,6 +44,11 @@ class Target:
             click.echo(f"Warning: {warning}", err=True)
         return cls(environ, configured(environ), tuple(options))
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether everything is gone when the process ends."""
+        return self.settings.store == "sqlite" and self.settings.data is None
+
     def __str__(self) -> str:
         given = self.settings
         if given.store == "cosmos":

@@ -108,9 +108,8 @@ def confirm(target: Target, change: str, *, yes: bool) -> None:
 
 def _check_data(target: Target, *, may_be_new: bool) -> None:
     """Raise a usage error unless the SQLite file exists: a new or an empty store would look erased."""
-    if target.settings.store != "sqlite":
-        return
-    if target.settings.data is None:
+    if target.is_in_memory:
         raise click.UsageError("No store is chosen: add --data FILE, or --store cosmos.")
-    if not may_be_new and not target.settings.data.exists():
-        raise click.UsageError(f"There is no file {target.settings.data}.")
+    file = target.settings.data if target.settings.store == "sqlite" else None
+    if file is not None and not may_be_new and not file.exists():
+        raise click.UsageError(f"There is no file {file}.")

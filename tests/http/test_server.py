@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+import scim
 from scim.cli import main
 from tests.conftest import TOKEN, Client, PortClient, Server, Start
 from tests.http.checks import NOBODY, USER, is_error, names, resources
@@ -73,6 +75,22 @@ def test_it_prints_base_url_and_token_and_both_work(start: Start) -> None:
     assert client.get("/Users", token=second.split()[-1]).status == 200
     is_error(client.get("/Users", token="another"), 401)
     client.close()
+
+
+def test_it_prints_version_and_store_and_a_request_to_paste(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "scim.db"
+    for arguments, store in (
+        ((), "SQLite in memory, lost when the server stops"),
+        (("--data", str(file)), f"SQLite file {file}"),
+    ):
+        server = start(*arguments)
+        assert server.process.stdout is not None
+        _, data, version, try_it = [server.process.stdout.readline() for _ in range(4)]
+        assert data == f"Data:         {store}\n"
+        assert version == f"Version:      {scim.__version__}\n"
+        request = shlex.split(try_it.removeprefix("Try it:"))
+        assert request[:3] == ["curl", "-s", f"{server.origin}/scim/v2/Users"]
+        assert request[-1] == f"Authorization: Bearer {TOKEN}"
 
 
 def test_without_a_fixed_token_each_start_makes_its_own(start: Start) -> None:

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import function_app
+import scim
 from scim.cli import main
-from scim.settings import Settings, SettingsError, from_environment, variable
+from scim.settings import Settings, SettingsError, from_environment, variable, warnings
 from tests.conftest import TOKEN, Client, Loop, TriggerClient
 from tests.http.checks import NOBODY, is_error
 
@@ -88,6 +89,61 @@ def test_serve_does_not_start_on_a_wrong_setting(name: str, value: str) -> None:
 def test_an_empty_variable_counts_as_missing() -> None:
     assert from_environment({"SCIM_STORE": "", "SCIM_MAX_PAGE": "", "SCIM_DEV_TOKEN": ""}) == from_environment({})
     assert from_environment({"SCIM_DEV_TOKEN": "t", "WEBSITE_INSTANCE_ID": ""}).dev_token is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SCIM_SHEMAS", "SCIM_SCHEMAS"),
+        ("SCIM_MAX_BULK_BYTE", "SCIM_MAX_BULK_BYTES"),
+        ("SCIM_REQUEST_PER_SECOND", "SCIM_REQUESTS_PER_SECOND"),
+        ("SCIM_COSMOS_ENDPOINT", "COSMOS_ENDPOINT"),
+        ("scim_data", "SCIM_DATA"),
+        ("Scim_Store", "SCIM_STORE"),
+        ("COSMOS_ENDPONT", "COSMOS_ENDPOINT"),
+        ("COSMOSDB_ENDPOINT", "COSMOS_ENDPOINT"),
+        ("cosmos_key", "COSMOS_KEY"),
+        ("SCIM_XYZZY", None),
+    ],
+)
+def test_a_misspelt_setting_is_told_with_the_closest_name_and_without_its_value(name: str, meant: str | None) -> None:
+    [warning] = warnings({name: "secret"})
+    assert warning.startswith(f"{name} is not a setting")
+    assert warning.endswith(f"did you mean {meant}?" if meant else "has no effect.")
+    assert "secret" not in warning
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(variable(setting.name) for setting in fields(Settings) if setting.name != "on_azure"),
+        "SCIM_DOCTOR_TOKEN",
+        "COSMOS_ACCOUNT_NAME",
+        "COSMOS_CONNECTION_STRING",
+        "AZURE_COSMOS_HEALTH_CHECK_RETRY_AFTER_MS",
+        "PYTHON_ENABLE_DEBUG_LOGGING",
+        "WEBSITE_SITE_NAME",
+        "PATH",
+    ],
+)
+def test_settings_and_what_belongs_to_other_programs_are_no_misspellings(name: str) -> None:
+    assert warnings({name: "sqlite"}) == []
+    assert warnings({"SCIM_SHEMAS": ""}) == []
+
+
+def test_a_data_file_beside_cosmos_db_is_told() -> None:
+    assert warnings({"SCIM_STORE": "cosmos", "SCIM_DATA": "secret.db"}) == [
+        "SCIM_DATA has no effect, because SCIM_STORE=cosmos chooses Cosmos DB."
+    ]
+
+
+def test_a_command_and_serve_warn_of_a_misspelt_setting_and_go_on() -> None:
+    for command in (["serve", "--port", "65536"], ["serve", "--host", "example.com"], ["customer", "list"]):
+        ended = CliRunner(env={"SCIM_SHEMAS": "secret", "COSMOS_ENDPONT": "secret"}).invoke(main, command)
+        assert ended.exit_code == 2
+        warned = [line for line in ended.stderr.splitlines() if line.startswith("Warning: ")]
+        assert [line.split()[1] for line in warned] == ([] if "65536" in command else ["COSMOS_ENDPONT", "SCIM_SHEMAS"])
+        assert "secret" not in ended.output
 
 
 def test_every_setting_but_one_has_a_variable() -> None:
@@ -251,6 +307,20 @@ def test_with_a_wrong_setting_every_request_gets_503_and_the_log_says_why(
             assert TOKEN.encode() not in answer.body
     assert any(record.levelno >= logging.ERROR for record in caplog.records)
     assert TOKEN not in caplog.text
+
+
+def test_the_log_tells_at_the_start_which_version_runs_and_which_settings_are_misspelt(
+    configured: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        client = configured(SCIM_SHEMAS="planted-value")
+        for _ in range(2):
+            client.get("~/healthz", token=None)
+    assert [record.getMessage() for record in caplog.records if record.name == "scim.app"] == [
+        f"scim {scim.__version__} starts",
+        "SCIM_SHEMAS is not a setting and has no effect; did you mean SCIM_SCHEMAS?",
+    ]
+    assert "planted-value" not in caplog.text
 
 
 def test_without_a_token_nobody_gets_in(configured: Callable[..., Client]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+import scim
 from tests.conftest import TOKEN, CosmosAccount, CosmosServer, Loop, PortClient, Server
 from tests.cosmos_emulator import Fault, unavailable
 from tests.telemetry.collector import Collector, attributes
@@ -194,8 +195,10 @@ def test_metrics_have_attributes_of_few_values(told: Told) -> None:
         assert len(points) < len(told.lines)
 
 
-def test_the_service_is_called_scim(told: Told) -> None:
-    assert {resource["service.name"] for resource in told.collector.resources} == {"scim"}
+def test_the_service_is_called_scim_and_tells_its_version(told: Told) -> None:
+    resources = told.collector.resources
+    assert {resource["service.name"] for resource in resources} == {"scim"}
+    assert {resource["service.version"] for resource in resources} == {scim.__version__}
 
 
 @pytest.mark.parametrize(
