@@ -28,7 +28,8 @@ def reference() -> str:
 
 
 def _section(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=f"scim {name}")
+    # With the settings of the main command: a command keeps the help option that it makes at its first use.
+    context = click.Context(command, info_name=name, **main.context_settings)
     options = [option for option in command.params if isinstance(option, click.Option)]
     rows = "".join(_row(option, context) for option in options)
     usage = " ".join(["scim", name, *command.collect_usage_pieces(context)])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scim.telemetry.record import hashed
+from tests.commands.page import PAGE
 from tests.conftest import Loop
 from tests.cosmos_emulator import Emulator
 from tests.security.issuer import CONTOSO, FABRIKAM
@@ -24,6 +25,11 @@ def place(tmp_path: Path) -> Place:
 
 def told(place: Place, *arguments: str) -> Any:
     return json.loads(place.scim(*arguments, "--format", "json"))
+
+
+def test_the_page_promises_these_fields() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [field for field in sorted(CUSTOMER | TOKEN | RULE) if f"`{field}`" not in text] == []
 
 
 def test_a_customer_and_its_credentials(place: Place) -> None:
