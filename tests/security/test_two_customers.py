@@ -769,4 +769,4 @@ def test_what_is_known_of_customers_and_tokens_stays_out_of_reach(world: World) 
     assert world.records() == before
     refused = CliRunner().invoke(main, ["customer", "create", "$system"])
     assert refused.exit_code == 2
-    assert "a name is 1 to 64 of a-z, 0-9 and -" in refused.output
+    assert "a name has 1 to 64 characters out of a-z, 0-9 and -" in refused.output
