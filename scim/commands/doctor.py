@@ -1,4 +1,4 @@
-"""`scim doctor`: asks and writes what the command line allows, and shows the report."""
+"""`scim doctor`: reads the options, runs the checks that they allow, and shows the report."""
 
 import os
 import secrets
@@ -15,11 +15,17 @@ import click
 from scim.doctor.catalogue import Report, Result
 from scim.doctor.client import BadAddress, Client, Collaborators, Endpoint
 from scim.doctor.page import as_html
-from scim.doctor.report import as_json, as_text, summary
+from scim.doctor.report import as_json, as_text, plain, summary
 from scim.doctor.run import examine
 from scim.doctor.verdicts import Verdict
 
 _FORMATS: Final = {"text": as_text, "json": as_json, "html": as_html}
+_COLOURS: Final = {
+    Verdict.PASS: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.FAIL: "red",
+    Verdict.SKIPPED: "bright_black",
+}
 _FAILED: Final = 1
 _NOT_RUN: Final = 2
 
@@ -28,24 +34,26 @@ _NOT_RUN: Final = 2
 @click.argument("url")
 @click.option(
     "--token",
-    help="Bearer token, as in the job's Secret Token field. SCIM_DOCTOR_TOKEN keeps it out of the list of processes; "
-    "without either the command asks for it.",
+    help="Bearer token, as in the job's Secret Token field. Without it the command reads SCIM_DOCTOR_TOKEN, which keeps the "
+    "token out of the list of processes, or asks for it.",
 )
-@click.option("--write", is_flag=True, help="Make users and groups, change and delete them; nobody else's are touched.")
-@click.option("--load", is_flag=True, help="Send 25 requests per second for a while.")
 @click.option(
-    "--load-seconds", type=click.IntRange(1, 300), default=10, show_default=True, help="How long --load takes."
+    "--write", is_flag=True, help="Also create users and groups, change and delete them. No other objects are changed."
 )
+@click.option("--load", is_flag=True, help="Also send 25 requests per second for --load-seconds.")
+@click.option("--load-seconds", type=click.IntRange(1, 300), default=10, show_default=True, help="Duration of --load.")
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 50),
     default=4.0,
     show_default=True,
-    help="Requests per second, but for those of --load.",
+    help="Requests per second, except for --load.",
 )
 @click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for the report; else standard output."
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report to this file instead of to standard output.",
 )
 def doctor(
     url: str,
@@ -57,10 +65,10 @@ def doctor(
     form: str,
     output: Path | None,
 ) -> None:
-    """Examine the SCIM endpoint at URL, the job's Tenant URL, as Entra's provisioning client would use it.
+    """Examine a SCIM endpoint with the requests of Entra's provisioning client. URL is the job's Tenant URL.
 
-    Reads only, unless --write is given. The exit code is 0 if nothing failed, 1 if something did, 2 if the examination
-    couldn't be made or not to its end.
+    Reads only, unless --write is given. The exit code is 0 if no check failed, 1 if one did, 2 if the examination
+    couldn't be made or wasn't completed. NO_COLOR switches colours off.
     """
     token = _token(token)
     try:
@@ -104,7 +112,7 @@ def _token(given: str | None) -> str:
 
 
 def _check_output(output: Path | None) -> None:
-    """Before the first request: a report that can't be written is no use."""
+    """Raise a usage error before the first request if the report can't be written."""
     if output is None:
         return
     try:
@@ -114,18 +122,28 @@ def _check_output(output: Path | None) -> None:
 
 
 def _tell(result: Result) -> None:
-    """Progress for a person who waits; nothing in a file or a pipe."""
+    """Show progress on a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{result.verdict:<8} {result.check.id}", err=True, nl=False)
+
+
+def _colours_wanted() -> bool:
+    """Whether standard output is a terminal that shows colours, and NO_COLOR (https://no-color.org) isn't set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _coloured(text: str, verdict: Verdict) -> str:
+    return click.style(text, fg=_COLOURS[verdict], bold=verdict is Verdict.FAIL)
 
 
 def _show(report: Report, form: str, output: Path | None) -> None:
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
-    text = _FORMATS[form](report)
     if output is None:
-        click.echo(text, nl=False)
+        style = _coloured if _colours_wanted() else plain
+        click.echo(as_text(report, style) if form == "text" else _FORMATS[form](report), nl=False)
         return
+    text = _FORMATS[form](report)
     output.write_text(text, encoding="utf-8")
     click.echo(f"{summary(report)}: {output}")
     for left in report.left_behind:

@@ -1,54 +1,20 @@
-"""What a check is, what comes of it, and what Entra does about a failure. Knows no request."""
+"""What a check is, how it ends, and what a whole run found. Knows no request."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from scim.doctor.effects import Effect, Effects
 from scim.doctor.exchange import Exchange
 from scim.doctor.redaction import Evidence
-from scim.doctor.verdicts import Verdict
+from scim.doctor.verdicts import Outcome, Verdict
 from scim.doctor.visit import Visit
 
-# What Entra does about a failure: https://learn.microsoft.com/entra/identity/app-provisioning/, the provisioning logs'
-# error codes and the quarantine status.
-QUARANTINE: Final = "Unauthorized or InsufficientRights: Entra puts the job into quarantine at once."
-INCOMPATIBLE: Final = (
-    "SystemForCrossDomainIdentityManagementServiceIncompatible: Test Connection fails, and a running job goes into "
-    "quarantine however few requests failed."
-)
-NO_CONNECTION: Final = "WebExceptionProtocolError or Timeout: every request fails, and the job ends in quarantine."
-ESCROW: Final = (
-    "The object's change fails (400 and 422 as MandatoryFieldsMissing, SchemaAttributeNotFound or UnprocessableEntity) and goes "
-    "to escrow: repeated with growing pauses, and quarantine if more than 40 % of at least 5,000 fail."
-)
-RETRY: Final = "InternalServerError: repeated in the next cycle (about 40 minutes), then with growing pauses."
-SILENT: Final = (
-    "Entra takes the change for done: the application keeps a wrong value until the next change in the directory."
-)
-NOT_FOUND: Final = (
-    "Entra doesn't find the existing object, creates it and gets a 409 (EntryConflict), or makes a second one."
-)
-SEVERAL: Final = "DuplicateTargetEntries or MultipleEntriesInResponse: the object fails until one object matches."
-DOUBLED: Final = "Entra relies on the 409 to link an object that is there: people get a second account."
-ANCHOR: Final = "InvalidAnchor: Entra loses the link between its object and yours; only a restart of the job mends it."
-ACCESS: Final = "Entra takes the change for done: somebody keeps access that was taken away, or loses what was given."
-GALLERY: Final = "A running job isn't stopped; Microsoft's validator and the validation for the app gallery fail."
-SLOW: Final = (
-    "Timeout or TooManyRequests: the requests are repeated, and an initial cycle may take days or end in quarantine."
-)
-BULK: Final = (
-    "Entra sends no bulk requests. A client that does, because ServiceProviderConfig offers them, fails or takes for done what "
-    "isn't."
-)
-CURSOR: Final = (
-    "Entra pages by startIndex. A client that pages by cursor, because ServiceProviderConfig offers it, misses people, sees "
-    "them twice or never ends."
-)
-ME: Final = (
-    "Entra doesn't ask for /Me. A client that asks who it is takes a page of HTML for a fault, or sends its token to where it is "
-    "redirected."
-)
-HARMLESS: Final = "No known effect on a job; strict clients and people who look for a cause are led astray."
+_FIRST: Final = 5
+"""Checks that a report names as those to fix first."""
+_ALIKE: Final = 3
+"""Checks of the same impact among them, so that a lesser harm isn't hidden by many of a greater one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +23,11 @@ class Check:
 
     id: str
     title: str
-    effect: str
+    effects: Effects
     fix: str
     run: Callable[[Visit], str | None]
     needs: tuple[str, ...] = ("token-accepted",)
-    """Checks that must not have failed or been skipped."""
+    """Checks before this one. If one of them failed, this one would fail of the same cause, so it isn't made."""
     only: str = ""
     """`write` or `load`: the option that allows this check."""
     warning: bool = False
@@ -76,6 +42,15 @@ class Result:
     verdict: Verdict
     found: str
     evidence: tuple[Evidence, ...] = ()
+    outcome: Outcome | None = None
+    """What the server did with the deciding request, if the check found something."""
+    needs: str = ""
+    """The check whose failure kept this one from being made."""
+
+    @property
+    def effect(self) -> Effect | None:
+        """What follows for a job, if the check found something."""
+        return None if self.outcome is None else self.check.effects[self.outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +69,31 @@ class Report:
     def count(self, verdict: Verdict) -> int:
         """How many checks ended so."""
         return sum(result.verdict is verdict for result in self.results)
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many checks weren't made because of a failed one, by its id."""
+        blocked = [result.needs for result in self.results if result.needs]
+        return {id: blocked.count(id) for id in blocked}
+
+    @property
+    def fix_first(self) -> tuple[Result, ...]:
+        """The few failed checks that block a job most, the worst one first."""
+        waiting = self.waiting
+        failed = [
+            (one.effect.impact, -waiting.get(one.check.id, 0), one)
+            for one in self.results
+            if one.verdict is Verdict.FAIL and one.effect is not None
+        ]
+        # Of the same impact: first the one that most other checks wait for, then in the order of the catalogue.
+        failed.sort(key=lambda row: row[:2])
+        seen: Counter[int] = Counter()
+        chosen = []
+        for impact, _, result in failed:
+            seen[impact] += 1
+            if seen[impact] <= _ALIKE:
+                chosen.append(result)
+        return tuple(chosen[:_FIRST])
 
 
 def decisive(exchanges: list[Exchange]) -> list[Exchange]:

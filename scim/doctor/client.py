@@ -22,6 +22,8 @@ LARGEST: Final = 8 * 2**20
 _REPEATS: Final = 3
 _LONGEST_WAIT: Final = 120.0
 _WAIT_UNTOLD: Final = 5.0
+_IDLE: Final = 2.0
+"""Seconds for which an idle connection is kept: servers close theirs after five, and a request that meets this is lost."""
 _TOLD_TO_WAIT: Final = frozenset({429, 503})
 
 
@@ -167,7 +169,7 @@ class Client:
         self._http.close()
 
     def _connection(self, trust: ssl.SSLContext) -> httpx.Client:
-        limits = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+        limits = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=_IDLE)
         return httpx.Client(
             verify=trust, timeout=TIMEOUT / 2, follow_redirects=False, transport=self._transport, limits=limits
         )

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from scim.doctor.exchange import Exchange
-from scim.doctor.verdicts import Fault
+from scim.doctor.verdicts import Fault, Outcome
 
 CORE: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -18,12 +18,13 @@ ERROR: Final = "urn:ietf:params:scim:api:messages:2.0:Error"
 def status(exchange: Exchange, *allowed: int) -> Exchange:
     """The exchange, if it has one of these status codes."""
     if exchange.error is not None:
-        raise Fault(f"{exchange.method} got no response: {exchange.error}")
+        raise Fault(f"{exchange.method} got no response: {exchange.error}", outcome=Outcome.UNANSWERED)
     if exchange.status not in allowed:
         wanted = " or ".join(map(str, allowed))
         detail = exchange.resource.get("detail")
         said = f": {detail}" if isinstance(detail, str) and detail else ""
-        raise Fault(f"{exchange.method} was answered {exchange.status} instead of {wanted}{said[:200]}")
+        found = f"{exchange.method} was answered {exchange.status} instead of {wanted}{said[:200]}"
+        raise Fault(found, outcome=Outcome.of(exchange.status))
     return exchange
 
 
@@ -52,7 +53,11 @@ def one(exchange: Exchange, id: str) -> dict[str, Any]:
     """The one resource of a list, which has this id."""
     found = listed(exchange)
     if len(found) != 1 or exchange.json["totalResults"] != 1:
-        raise Fault(f"the filter found {exchange.json['totalResults']} resources instead of 1")
+        several = len(found) > 1 or exchange.json["totalResults"] > 1
+        raise Fault(
+            f"the filter found {exchange.json['totalResults']} resources instead of 1",
+            outcome=Outcome.SEVERAL if several else Outcome.ACCEPTED,
+        )
     if found[0].get("id") != id:
         raise Fault("the filter found another resource")
     return found[0]

@@ -1,10 +1,15 @@
-"""A report as one HTML page that needs nothing else: no script, no address, readable in light and dark."""
+"""A report as one HTML page that needs no other file and no script, is small, and follows the colour scheme."""
 
 from html import escape
 from typing import Final
 
 from scim.doctor.catalogue import Report, Result
-from scim.doctor.report import ACCOUNTED, request_of, response_of, summary
+from scim.doctor.redaction import Evidence
+from scim.doctor.report import request_of, response_of, sums, waiting_for
+from scim.doctor.verdicts import Verdict
+
+_BUDGET: Final = 120_000
+"""Bytes of requests and responses in a page; with the texts of all checks it stays below 300 KB."""
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1b1f; --paper: #fff; --line: #d5d5dc; --soft: #f4f4f7; --quiet: #5c5c66;
@@ -17,7 +22,13 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere; }
 p { margin: .3rem 0; }
 .quiet { color: var(--quiet); }
-.sums { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; padding: 0; list-style: none; font-weight: 600; }
+h2 { font-size: 1rem; margin: 0; }
+a { color: inherit; }
+ol { margin: .3rem 0; padding-left: 1.5rem; }
+fieldset { display: flex; flex-wrap: wrap; gap: .3rem 1.25rem; border: 0; padding: .5rem 0; margin: 0; font-weight: 600;
+  position: sticky; top: 0; background: var(--paper); }
+legend { float: left; padding: 0; color: var(--quiet); font-weight: 400; }
+label { cursor: pointer; }
 details { border-top: 1px solid var(--line); padding: .35rem 0; }
 summary { cursor: pointer; display: grid; grid-template-columns: 5.5rem minmax(10rem, 16rem) 1fr; gap: .75rem; }
 summary code { overflow-wrap: anywhere; }
@@ -25,25 +36,28 @@ dl { display: grid; grid-template-columns: 5rem 1fr; gap: .2rem .75rem; margin: 
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 4px; padding: .6rem; margin: .3rem 0;
   white-space: pre-wrap; overflow-wrap: anywhere; font: .8125rem/1.45 ui-monospace, monospace; }
-.pass { color: var(--pass); } .fail { color: var(--fail); } .warning { color: var(--warning); } .skipped { color: var(--skipped); }
+label .pass, .pass .verdict { color: var(--pass); } label .fail, .fail .verdict { color: var(--fail); }
+label .warning, .warning .verdict { color: var(--warning); } label .skipped, .skipped .verdict { color: var(--skipped); }
 .verdict { font-weight: 600; }
+body:has(#show-pass:checked) details:not(.pass), body:has(#show-fail:checked) details:not(.fail),
+body:has(#show-warning:checked) details:not(.warning), body:has(#show-skipped:checked) details:not(.skipped) { display: none; }
 .box { border: 1px solid var(--fail); border-radius: 4px; padding: .6rem; margin: 1rem 0; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { summary { grid-template-columns: 5.5rem 1fr; } summary span:last-child { grid-column: 1 / -1; } }
-@media print { details::details-content { content-visibility: visible; } }
+@media print { fieldset { position: static; } details::details-content { content-visibility: visible; } }
 """
 
 
 def as_html(report: Report) -> str:
     """The page."""
     url = escape(report.url)
-    sums = "".join(f'<li class="{part.split()[1]}">{escape(part)}</li>' for part in summary(report).split(", "))
     boxes = ""
     if report.stopped:
         boxes += f'<p class="box" role="alert">Not complete: {escape(report.stopped)}.</p>'
     if report.left_behind:
         left = "".join(f"<li>{escape(one)}</li>" for one in report.left_behind)
         boxes += f'<div class="box" role="alert">Left behind, please delete:<ul>{left}</ul></div>'
-    checks = "\n".join(map(_check, report.results))
+    shown = _evidence(report)
+    checks = "\n".join(_check(result, shown[result.check.id]) for result in report.results)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -58,10 +72,11 @@ def as_html(report: Report) -> str:
 <header>
 <h1>scim doctor at {url}</h1>
 <p class="quiet">run {escape(report.run)}, {escape(report.started)}, {report.seconds:.0f} s</p>
-<ul class="sums">{sums}</ul>
 {boxes}
+{_fix_first(report)}
 </header>
 <main>
+{_filter(report)}
 {checks}
 </main>
 </body>
@@ -69,17 +84,63 @@ def as_html(report: Report) -> str:
 """
 
 
-def _check(result: Result) -> str:
-    check, verdict = result.check, str(result.verdict)
-    parts = [f"<dt>Found</dt><dd>{escape(result.found)}</dd>"] if result.found else []
-    if result.verdict in ACCOUNTED:
-        parts += [f"<dt>Entra</dt><dd>{escape(check.effect)}</dd>", f"<dt>Fix</dt><dd>{escape(check.fix)}</dd>"]
-    shown = "".join(
-        f"<pre>{escape(request_of(one))}</pre><pre>{escape(response_of(one))}</pre>" for one in result.evidence
+def _fix_first(report: Report) -> str:
+    rows = "".join(
+        f'<li><a href="#{escape(one.check.id)}"><code>{escape(one.check.id)}</code></a> {escape(one.check.title)}. '
+        f'<span class="quiet">{escape(one.check.fix)} {escape(waiting_for(report, one))}</span></li>'
+        for one in report.fix_first
     )
+    return f'<section class="box"><h2>Fix these first</h2><ol>{rows}</ol></section>' if rows else ""
+
+
+def _filter(report: Report) -> str:
+    """A radio button for each verdict; the style hides the checks of the others, so no script is needed."""
+    rows = [("all", "", len(report.results)), *((str(verdict), str(verdict), n) for verdict, n in sums(report))]
+    buttons = "".join(
+        f'<label><input type="radio" name="show" id="show-{name}"{" checked" if name == "all" else ""}'
+        f'{"" if count else " disabled"}> <span class="{colour if count else "quiet"}">{count} {name}</span></label>'
+        for name, colour, count in rows
+    )
+    return f"<fieldset><legend>Show</legend>{buttons}</fieldset>"
+
+
+def _evidence(report: Report) -> dict[str, str]:
+    """The requests and responses of each check: whole for failures and warnings, in one line for the rest, as far as the
+    page stays small. The JSON report has everything."""
+    shown = dict.fromkeys((result.check.id for result in report.results), "")
+    left = _BUDGET
+    for result in sorted(report.results, key=lambda one: (one.effect is None, one.verdict is not Verdict.FAIL)):
+        line = "".join(f"<pre>{_text(_line(one))}</pre>" for one in result.evidence)
+        whole = "".join(
+            f"<pre>{_text(request_of(one, brief=True))}</pre><pre>{_text(response_of(one, brief=True))}</pre>"
+            for one in result.evidence
+        )
+        for html in (whole, line) if result.effect is not None else (line,):
+            size = len(html.encode())
+            if size <= left:
+                shown[result.check.id] = html
+                left -= size
+                break
+    return shown
+
+
+def _line(one: Evidence) -> str:
+    return f"{one.method} {one.url} \u2192 {one.error or one.status}"
+
+
+def _text(text: str) -> str:
+    """Text of an element; quotes, of which JSON is full, may stay."""
+    return escape(text, quote=False)
+
+
+def _check(result: Result, evidence: str) -> str:
+    check, verdict = result.check, str(result.verdict)
+    parts = [f"<dt>Found</dt><dd>{_text(result.found)}</dd>"] if result.found else []
+    if result.effect is not None:
+        parts += [f"<dt>Effect</dt><dd>{_text(result.effect.text)}</dd>", f"<dt>Fix</dt><dd>{_text(check.fix)}</dd>"]
     described = f"<dl>{''.join(parts)}</dl>" if parts else ""
-    opened = " open" if result.verdict in ACCOUNTED else ""
+    opened = "" if result.effect is None else " open"
     return (
-        f'<details id="{escape(check.id)}"{opened}><summary><span class="verdict {verdict}">{verdict}</span>'
-        f"<code>{escape(check.id)}</code><span>{escape(check.title)}</span></summary>{described}{shown}</details>"
+        f'<details id="{escape(check.id)}" class="{verdict}"{opened}><summary><span class="verdict">{verdict}</span>'
+        f"<code>{escape(check.id)}</code><span>{_text(check.title)}</span></summary>{described}{evidence}</details>"
     )

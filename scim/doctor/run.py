@@ -9,12 +9,14 @@ from scim.doctor.checks import CHECKS
 from scim.doctor.client import Client
 from scim.doctor.objects import NotOurs
 from scim.doctor.redaction import Redaction
-from scim.doctor.verdicts import Fault, Skip, Verdict
+from scim.doctor.verdicts import Fault, Outcome, Skip, Verdict
 from scim.doctor.visit import Visit
 
 _UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _LOST: Final = 3
 """Requests in a row without a response, after which a server is taken for gone."""
+_LONGEST: Final = 500
+"""Characters of what a check found that a report shows."""
 
 
 def examine(
@@ -61,18 +63,34 @@ def _result(check: Check, visit: Visit, results: dict[str, Result], redaction: R
     if visit.client.unanswered >= _LOST:
         return Result(check, Verdict.SKIPPED, "the server doesn't answer any more")
     for id in check.needs:
-        if id not in results or results[id].verdict in {Verdict.FAIL, Verdict.SKIPPED}:
-            return Result(check, Verdict.SKIPPED, f"needs {id}")
+        if _blocked(id, results):
+            return _not_made(check, id, results)
     exchanges.clear()
-    verdict, found = Verdict.PASS, ""
+    verdict, outcome, found = Verdict.PASS, None, ""
     try:
         found = check.run(visit) or ""
     except Skip as skip:
+        if skip.needs and _blocked(skip.needs, results):
+            return _not_made(check, skip.needs, results)
         verdict, found = Verdict.SKIPPED, str(skip)
     except (Fault, NotOurs) as fault:
+        outcome = fault.outcome if isinstance(fault, Fault) else Outcome.ACCEPTED
         lenient = check.warning or (isinstance(fault, Fault) and fault.warning)
         verdict, found = Verdict.WARNING if lenient else Verdict.FAIL, str(fault)
     except _UNREADABLE as error:
-        verdict, found = Verdict.FAIL, f"the response has a form that nobody expects ({type(error).__name__}: {error})"
+        verdict, outcome = Verdict.FAIL, Outcome.ACCEPTED
+        found = f"the response doesn't have the form that the RFC gives it ({type(error).__name__}: {error})"
     shown = tuple(redaction.evidence(exchange) for exchange in decisive(exchanges))
-    return Result(check, verdict, redaction.text(found), shown)
+    return Result(check, verdict, redaction.text(found)[:_LONGEST], shown, outcome)
+
+
+def _blocked(id: str, results: dict[str, Result]) -> bool:
+    return id not in results or results[id].verdict in {Verdict.FAIL, Verdict.SKIPPED}
+
+
+def _not_made(check: Check, id: str, results: dict[str, Result]) -> Result:
+    """The result of a check that would meet the fault of another one again. Names the check that failed first."""
+    needed = results.get(id)
+    if needed is not None and needed.verdict is Verdict.SKIPPED:
+        return Result(check, Verdict.SKIPPED, needed.found, needs=needed.needs)
+    return Result(check, Verdict.SKIPPED, f"not tested, needs {id}", needs=id)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,7 @@ def test_nothing_failed_is_0_and_the_token_comes_from_the_environment(service: S
     done = _run(service.origin + BASE, *_FAST)
     assert done.returncode == 0, done.stderr
     assert "0 fail" in done.stdout
+    assert "\x1b" not in done.stdout
     assert TOKEN not in done.stdout + done.stderr
 
 
@@ -90,6 +93,33 @@ def test_nobody_there_is_a_verdict() -> None:
     assert done.returncode == 1
     failed = [one["id"] for one in json.loads(done.stdout)["checks"] if one["verdict"] == "fail"]
     assert failed == ["reachable"]
+
+
+def _on_a_terminal(**environ: str) -> str:
+    """The report on standard output that is a terminal."""
+    inner, outer = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "TERM"}}
+    command = [*_COMMAND, "http://127.0.0.1:9/scim", *_FAST]
+    with subprocess.Popen(
+        command, stdout=outer, stderr=subprocess.DEVNULL, env={**kept, "SCIM_DOCTOR_TOKEN": TOKEN, **environ}
+    ) as process:
+        os.close(outer)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the other end is closed
+            while read := os.read(inner, 65_536):
+                shown += read
+        process.wait(timeout=60)
+    os.close(inner)
+    return shown.decode()
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_verdicts_are_coloured_on_a_terminal_that_wants_it(environ: dict[str, str], coloured: bool) -> None:
+    shown = _on_a_terminal(**environ)
+    assert "1 fail" in shown
+    assert ("\x1b[31m" in shown) is coloured
+    assert ("\x1b" in shown) is coloured
+    assert "\x1b[33m0 warning" not in shown
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scim.doctor.checks import CHECKS
+from scim.doctor.verdicts import Outcome
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _IDS = {check.id for check in CHECKS}
@@ -73,6 +74,7 @@ def test_every_error_of_a_job_has_a_cause_a_check_and_a_fix(code: str) -> None:
 def test_what_a_check_says_is_fit_to_print() -> None:
     for check in CHECKS:
         assert re.fullmatch(r"[a-z][a-z0-9.-]+", check.id)
-        assert check.effect.endswith(".")
+        assert check.effects.keys() == set(Outcome)
+        assert all(effect.text.endswith(".") for effect in check.effects.values())
         assert check.fix.endswith((".", '"404".'))
         assert not check.title.endswith(".")

@@ -8,9 +8,11 @@ from urllib.parse import quote
 import pytest
 
 from scim.doctor.catalogue import Report
+from scim.doctor.checks import CHECKS
 from scim.doctor.page import as_html
 from scim.doctor.report import as_json, as_text
-from tests.doctor.served import Bent, Got, Sent, Serve, bent, examined, refused
+from scim.doctor.verdicts import Verdict
+from tests.doctor.served import Bent, Fault, Got, Sent, Serve, bent, examined, refused, sound
 
 TOKEN = 'sEcret/"tok<en&+4711.withPartsThatAreLong=='
 TESTS = "a-token-for-tests"
@@ -80,8 +82,9 @@ class _Page(HTMLParser):
 def test_html_escapes_what_a_hostile_server_sends() -> None:
     page = _Page()
     page.feed(as_html(_report(_hostile)))
-    assert not {"script", "img", "a", "link", "iframe"} & set(page.tags)
-    assert not {"src", "href", "onerror", "style"} & {name for name, _ in page.attributes}
+    assert not {"script", "img", "link", "iframe"} & set(page.tags)
+    assert not {"src", "onerror", "style"} & {name for name, _ in page.attributes}
+    assert {value for name, value in page.attributes if name == "href"} <= {f"#{check.id}" for check in CHECKS}
     assert "<script>alert(1)</script>" in page.text
     assert "\x1b" not in page.text
     assert "\u202e" not in page.text
@@ -114,6 +117,7 @@ def test_json_holds_every_check_with_its_evidence() -> None:
     assert evidence["sent"]["Authorization"] == "[hidden]"
     assert json.loads(evidence["body"])["totalResults"] == 0
     assert {"effect", "fix", "found", "title"} <= found["test-connection"].keys()
+    assert read["fixFirst"] == []
 
 
 def test_other_peoples_values_are_not_shown() -> None:
@@ -147,6 +151,59 @@ def test_whoever_the_token_belongs_to_and_resources_of_an_own_type_are_not_shown
     ]
     for form in _FORMS:
         assert "quentina" not in form(report).lower()
+
+
+def _verbose(sent: Sent, serve: Serve) -> Got:
+    """Refuses every change, and answers with bodies and details of 100,000 characters."""
+    got = serve(sent)
+    if sent.method == "GET":
+        return got
+    return refused(400, '"' * 100_000).but(headers={**got.headers, "x-long": "x" * 5_000})
+
+
+@pytest.mark.parametrize("fault", [sound, _verbose, _hostile])
+def test_html_is_below_300_kb_whatever_the_server_sends(fault: Fault) -> None:
+    assert len(as_html(_report(fault, token=TESTS)).encode()) < 300_000
+
+
+def test_html_shows_every_check_or_those_of_one_verdict() -> None:
+    shown = as_html(_report(_refuses_strings))
+    page = _Page()
+    page.feed(shown)
+    buttons = [value for name, value in page.attributes if name == "id" and str(value).startswith("show-")]
+    assert buttons == ["show-all", "show-pass", "show-fail", "show-warning", "show-skipped"]
+    # What the style does with them needs no script, which the page's policy wouldn't run.
+    for verdict in Verdict:
+        assert f"body:has(#show-{verdict}:checked) details:not(.{verdict})" in shown
+
+
+def _refuses_strings(sent: Sent, serve: Serve) -> Got:
+    """Refuses strings for booleans, operations without a path, and groups."""
+    if sent.method == "PATCH" and any(
+        op.get("value") in ("False", "True") or "path" not in op for op in sent.operations
+    ):
+        return refused(400, "no strings, no operations without a path")
+    if sent.method == "POST" and sent.path == "/Groups":
+        return refused(400, "no groups")
+    return serve(sent)
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_every_format_begins_with_what_to_fix_first(form: object) -> None:
+    report = _report(_refuses_strings, token=TESTS)
+    # Groups can't be created, then nobody can be disabled, then other changes fail.
+    assert [one.check.id for one in report.fix_first] == ["group-create", "disable", "patch-no-path"]
+    assert report.waiting["group-create"] > 10
+    shown = form(report)  # type: ignore[operator]
+    assert shown.index("group-create") < shown.index("disable") < shown.index("test-connection")
+
+
+def test_a_text_colours_verdicts_but_no_count_of_zero() -> None:
+    with bent(_refuses_strings) as server:
+        report = examined(server, write=False)
+    shown = as_text(report, lambda text, verdict: f"<{verdict}>{text}</>")
+    assert "<pass>pass    </> reachable" in shown
+    assert f"<pass>{report.count(Verdict.PASS)} pass</>, 0 fail, 0 warning, <skipped>" in shown
 
 
 def test_long_bodies_are_cut() -> None:

@@ -9,6 +9,7 @@ import pytest
 from scim.doctor.catalogue import Check, Report
 from scim.doctor.checks import CHECKS
 from scim.doctor.client import Client, Endpoint
+from scim.doctor.effects import HARMLESS
 from scim.doctor.objects import NotOurs, Objects
 from scim.doctor.run import examine
 from scim.doctor.visit import Visit
@@ -127,7 +128,7 @@ def test_a_fault_of_the_doctor_itself_cleans_up() -> None:
         raise NotImplementedError("a fault of the doctor")
 
     made = [check for check in CHECKS if check.id in {"reachable", "token-accepted", "user-create"}]
-    checks = [*made, Check("broken", "", "", "", broken, needs=())]
+    checks = [*made, Check("broken", "", HARMLESS, "", broken, needs=())]
     with bent() as server:
         report = examined(server, checks=checks)
         assert server.everything()["/Users"] == []

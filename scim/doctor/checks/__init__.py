@@ -1,4 +1,4 @@
-"""The catalogue: every check there is, in the order in which they are made."""
+"""The catalogue: all checks, in the order in which they are made."""
 
 from typing import Final
 
@@ -12,6 +12,7 @@ from scim.doctor.checks import (
     deletion,
     discovery,
     groups,
+    limits,
     load,
     managers,
     matching,
@@ -20,7 +21,9 @@ from scim.doctor.checks import (
     paging,
     patches,
     queries,
+    renames,
     roles,
+    versions,
 )
 
 SUBJECTS: Final[tuple[tuple[Check, ...], ...]] = (
@@ -29,6 +32,8 @@ SUBJECTS: Final[tuple[tuple[Check, ...], ...]] = (
     creation.CHECKS,
     matching.CHECKS,
     patches.CHECKS,
+    renames.CHECKS,
+    versions.CHECKS,
     active.CHECKS,
     managers.CHECKS,
     roles.CHECKS,
@@ -38,6 +43,7 @@ SUBJECTS: Final[tuple[tuple[Check, ...], ...]] = (
     me.CHECKS,
     paging.CHECKS,
     cursors.CHECKS,
+    limits.CHECKS,
     bulk.CHECKS,
     deletion.CHECKS,
     load.CHECKS,

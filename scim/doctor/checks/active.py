@@ -3,13 +3,11 @@
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import ACCESS, ANCHOR, ESCROW, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import DISABLE, READ, RESTORE, Effect, Impact, by_outcome
 from scim.doctor.expect import one, same
-from scim.doctor.verdicts import Skip
+from scim.doctor.verdicts import Outcome, Skip
 from scim.doctor.visit import Visit
-
-_STRING_OFF: Final = {"op": "Replace", "path": "active", "value": "False"}
-_STRING_ON: Final = {"op": "Replace", "path": "active", "value": "True"}
 
 
 def _set(visit: Visit, label: str, before: bool, operation: dict[str, Any]) -> None:
@@ -28,32 +26,67 @@ def still_visible(visit: Visit) -> None:
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 _FIX: Final = 'Read "True", "False", true and false as booleans, with a path and without, and answer a JSON boolean.'
 _ROWS: Final = (
-    ("disable", 'Replace of active by the string "False" disables', True, _STRING_OFF),
     (
         "disable-boolean",
         "replace of active by false disables",
         True,
         {"op": "replace", "path": "active", "value": False},
+        (),
     ),
-    ("disable-no-path", "replace without a path disables", True, {"op": "replace", "value": {"active": False}}),
-    ("restore", 'Replace of active by the string "True" restores', False, _STRING_ON),
+    (
+        "disable",
+        'Replace of active by the string "False" disables (the default job\'s form)',
+        True,
+        {"op": "Replace", "path": "active", "value": "False"},
+        ("patch-replace", "disable-boolean"),
+    ),
+    (
+        "disable-no-path",
+        "replace without a path disables (the flag's form)",
+        True,
+        {"op": "replace", "value": {"active": False}},
+        ("patch-no-path", "disable-boolean"),
+    ),
     (
         "restore-boolean",
         "replace of active by true restores",
         False,
         {"op": "replace", "path": "active", "value": True},
+        ("disable-boolean",),
+    ),
+    (
+        "restore",
+        'Replace of active by the string "True" restores (the default job\'s form)',
+        False,
+        {"op": "Replace", "path": "active", "value": "True"},
+        ("disable", "restore-boolean"),
     ),
 )
 
 CHECKS: Final = (
     *(
-        _WRITES(id, title, ACCESS, _FIX, partial(_set, label=id, before=before, operation=operation))
-        for id, title, before, operation in _ROWS
+        _WRITES(
+            id,
+            title,
+            DISABLE if before else RESTORE,
+            _FIX,
+            partial(_set, label=id, before=before, operation=operation),
+            needs=("user-create", *needs),
+        )
+        for id, title, before, operation, needs in _ROWS
     ),
     _WRITES(
         "disabled-visible",
         "A disabled user is still found, by id and by filter",
-        f"{ANCHOR} {ESCROW}",
+        by_outcome(
+            Effect(
+                Impact.OBJECTS,
+                "Entra takes the disabled user as missing: when the person comes back, it creates the user again and gets a 409 "
+                "(EntryConflict), or makes a second account.",
+            ),
+            READ[Outcome.REFUSED],
+            not_found=READ[Outcome.NOT_FOUND],
+        ),
         "Leave active out of queries: only a deleted user is gone.",
         still_visible,
         needs=("user-create", "match-user-name"),

@@ -3,11 +3,12 @@
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import BULK, HARMLESS, Check
+from scim.doctor.catalogue import Check
 from scim.doctor.checks.discovery import needs_groups
+from scim.doctor.effects import BULK, HARMLESS
 from scim.doctor.exchange import Exchange
 from scim.doctor.expect import ERROR, PATCH, answer_to, code, detail, error_body, none, operations, same, status
-from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 REQUEST: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
@@ -41,7 +42,8 @@ def endpoint(visit: Visit) -> str:
             operations(answer)
         return f"offered, answered {answer.status}"
     if answer.status not in {400, 403, 404, 405, 501}:
-        raise Fault(f"bulk isn't offered, and POST /Bulk was answered {answer.status}", warning=True)
+        found = f"bulk isn't offered, and POST /Bulk was answered {answer.status}"
+        raise Fault(found, warning=True, outcome=Outcome.of(answer.status))
     try:
         error_body(answer)
     except Fault as fault:
@@ -64,11 +66,12 @@ def _made(visit: Visit, answer: Exchange, id: str, label: str, place: int = 0) -
     """The user that an operation has made; its status must be 201."""
     operation = answer_to(answer, id, place)
     if code(operation) != 201:
-        raise Fault(f"the operation {id} was answered {code(operation)} instead of 201: {detail(operation)}")
-    found = visit.client.get("/Users", filter=f'userName eq "{visit.objects.address(label)}"')
-    if not found.resources:
+        found = f"the operation {id} was answered {code(operation)} instead of 201: {detail(operation)}"
+        raise Fault(found, outcome=Outcome.of(code(operation)))
+    there = visit.client.get("/Users", filter=f'userName eq "{visit.objects.address(label)}"').resources
+    if not there:
         raise Fault(f"the operation {id} was answered 201, and its user isn't there")
-    return found.resources[0]
+    return there[0]
 
 
 def create(visit: Visit) -> None:
@@ -111,7 +114,7 @@ def location(visit: Visit) -> None:
 def reference(visit: Visit) -> None:
     said = code(answer_to(_first(visit), "two", 1))
     if said not in {200, 204}:
-        raise Fault(f"a PATCH of /Users/bulkId:one was answered {said}")
+        raise Fault(f"a PATCH of /Users/bulkId:one was answered {said}", outcome=Outcome.of(said))
     same(visit.kept["bulk user"], "displayName", "Doctor in bulk")
 
 
@@ -122,7 +125,7 @@ def member(visit: Visit) -> None:
     user = _made(visit, answer, "member", "bulk-member")
     said = code(answer_to(answer, "group", 1))
     if said != 201:
-        raise Fault(f"a group with the member bulkId:member was answered {said}")
+        raise Fault(f"a group with the member bulkId:member was answered {said}", outcome=Outcome.of(said))
     name = visit.objects.name("bulk-group")
     groups = visit.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{name}"').resources
     if not groups:
@@ -145,7 +148,8 @@ def goes_on(visit: Visit) -> None:
     visit.kept["bulk failure"] = answer = _with_a_failure(visit, "bulk-after")
     said = code(answer_to(answer, "taken"))
     if said != 409:
-        raise Fault(f"the operation with a userName that is taken was answered {said} instead of 409")
+        found = f"the operation with a userName that is taken was answered {said} instead of 409"
+        raise Fault(found, outcome=Outcome.of(said))
     _made(visit, answer, "after", "bulk-after", 1)
 
 
@@ -174,11 +178,10 @@ def unknown_reference(visit: Visit) -> None:
     # Some refuse the whole request.
     said = answer.status if answer.status == 409 else code(answer_to(answer, "group"))
     if said < 400:
-        raise Fault(f"a member bulkId:nobody, which no operation makes, was answered {said}")
+        raise Fault(f"a member bulkId:nobody, which no operation creates, was answered {said}")
     if said != 409:
-        raise Fault(
-            f"a member bulkId:nobody, which no operation makes, was answered {said} instead of 409", warning=True
-        )
+        found = f"a member bulkId:nobody, which no operation creates, was answered {said} instead of 409"
+        raise Fault(found, warning=True, outcome=Outcome.of(said))
 
 
 def too_many(visit: Visit) -> str:
@@ -206,7 +209,7 @@ _MADE: Final = ("bulk-create",)
 CHECKS: Final = (
     Check(
         "bulk-config",
-        "ServiceProviderConfig says whether there is bulk, and how much it takes",
+        "ServiceProviderConfig says whether bulk is supported, and its limits",
         BULK,
         "Say bulk.supported, and with it maxOperations and maxPayloadSize as positive integers (RFC 7643 §5).",
         config,
@@ -223,9 +226,9 @@ CHECKS: Final = (
     ),
     _WRITES(
         "bulk-create",
-        "A bulk makes a user: 200, and 201 for the operation",
+        "A bulk request creates a user: 200, and 201 for the operation",
         BULK,
-        "Carry out the operations of a bulk as single requests, and answer 200 with the status of each.",
+        "Carry out the operations of a bulk request like single requests, and answer 200 with the status of each.",
         create,
         needs=("user-create", "match-user-name", "bulk-endpoint"),
     ),
@@ -233,7 +236,7 @@ CHECKS: Final = (
         "bulk-id",
         "The answer to a POST has its bulkId",
         BULK,
-        "Send bulkId back; a client tells by it which user an operation has made (RFC 7644 §3.7.2).",
+        "Send bulkId back; a client tells by it which user an operation has created (RFC 7644 §3.7.2).",
         bulk_id,
         needs=_MADE,
     ),
@@ -256,7 +259,7 @@ CHECKS: Final = (
     ),
     _WRITES(
         "bulk-reference",
-        "A PATCH of /Users/bulkId:one changes the user that this bulk makes",
+        "A PATCH of /Users/bulkId:one changes the user that the same request creates",
         BULK,
         "Put the id of the new resource in the place of bulkId: in paths (RFC 7644 §3.7.2).",
         reference,
@@ -264,7 +267,7 @@ CHECKS: Final = (
     ),
     _WRITES(
         "bulk-member",
-        "A group's member bulkId:one is the user that this bulk makes",
+        "A group's member bulkId:one is the user that the same request creates",
         BULK,
         "Put the id of the new resource in the place of bulkId: in data, at any depth.",
         member,
@@ -272,9 +275,9 @@ CHECKS: Final = (
     ),
     _WRITES(
         "bulk-goes-on",
-        "An operation that fails has a status of its own, and the others go on",
+        "An operation that fails has a status of its own, and the others are carried out",
         BULK,
-        "Without failOnErrors carry out every operation, whatever became of the others (RFC 7644 §3.7.3).",
+        "Without failOnErrors carry out every operation, also after one that failed (RFC 7644 §3.7.3).",
         goes_on,
         needs=(*_MADE, "user-duplicate"),
     ),
@@ -290,13 +293,13 @@ CHECKS: Final = (
         "bulk-stop",
         "failOnErrors 1 stops at the first operation that fails",
         BULK,
-        "Count the errors, and leave the rest out, of the work and of the answer, when failOnErrors is reached.",
+        "Count the errors; when failOnErrors is reached, carry out no further operation, and leave the rest out of the answer.",
         stops,
         needs=(*_MADE, "user-duplicate", "test-connection"),
     ),
     _WRITES(
         "bulk-unknown-reference",
-        "A bulkId that no operation makes is 409",
+        "A bulkId that no operation creates is 409",
         BULK,
         "Answer the operation 409 instead of storing the text bulkId:nobody.",
         unknown_reference,

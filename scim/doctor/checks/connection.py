@@ -4,10 +4,22 @@ import ipaddress
 import ssl
 from typing import Final
 
-from scim.doctor.catalogue import GALLERY, HARMLESS, INCOMPATIBLE, NO_CONNECTION, QUARANTINE, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import (
+    GALLERY,
+    HARMLESS,
+    INCOMPATIBLE,
+    NO_CONNECTION,
+    UNAUTHORIZED,
+    Effect,
+    Effects,
+    Impact,
+    always,
+    by_outcome,
+)
 from scim.doctor.exchange import Exchange
 from scim.doctor.expect import ERROR, error_body, none, status
-from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 _DAY: Final = 86_400
@@ -19,15 +31,22 @@ def _first(visit: Visit, **options: str | None) -> Exchange:
 
 
 def reachable(visit: Visit) -> str:
-    answer = _first(visit)
-    if answer.error is not None:
-        raise Fault(f"no response: {answer.error}")
+    answer = _answered(_first(visit), "no response")
     if 300 <= answer.status < 400:
-        raise Fault(f"the Tenant URL redirects ({answer.status}); Entra isn't documented to follow")
+        raise Fault(
+            f"the Tenant URL redirects ({answer.status}); Entra isn't documented to follow", outcome=Outcome.REFUSED
+        )
     if answer.status == 404 and ERROR not in (answer.resource.get("schemas") or []):
-        raise Fault("there is no /Users below the Tenant URL (404)")
+        raise Fault("there is no /Users below the Tenant URL (404)", outcome=Outcome.NOT_FOUND)
     visit.kept["first"] = answer
     return f"answered {answer.status}"
+
+
+def _answered(answer: Exchange, otherwise: str) -> Exchange:
+    """The exchange, if there was a response at all."""
+    if answer.error is not None:
+        raise Fault(f"{otherwise}: {answer.error}", outcome=Outcome.UNANSWERED)
+    return answer
 
 
 def https(visit: Visit) -> None:
@@ -45,22 +64,18 @@ def _encrypted(visit: Visit) -> None:
 
 def certificate(visit: Visit) -> str:
     _encrypted(visit)
-    answer = _first(visit)
-    if answer.error is not None:
-        raise Fault(f"no response: {answer.error}")
+    answer = _answered(_first(visit), "no response")
     if answer.valid_until is None:
         raise Skip("the certificate couldn't be seen")
     days = (ssl.cert_time_to_seconds(answer.valid_until) - visit.client.outside.now()) / _DAY
     if days < _RENEWAL_DAYS:
-        raise Fault(f"the certificate ends in {days:.0f} days ({answer.valid_until})", warning=True)
+        raise Fault(f"the certificate expires in {days:.0f} days ({answer.valid_until})", warning=True)
     return f"trusted here, valid for {days:.0f} days"
 
 
 def tls_1_2(visit: Visit) -> str:
     _encrypted(visit)
-    answer = visit.client.at_most_tls_1_2()
-    if answer.error is not None:
-        raise Fault(f"a client with TLS 1.2 gets no connection: {answer.error}")
+    answer = _answered(visit.client.at_most_tls_1_2(), "a client with TLS 1.2 gets no connection")
     return f"spoke {answer.tls}"
 
 
@@ -68,7 +83,7 @@ def token_accepted(visit: Visit) -> None:
     answer: Exchange = visit.kept["first"]
     visit.client.exchanges.append(answer)
     if answer.status in {401, 403}:
-        raise Fault(f"the token was refused with {answer.status}")
+        raise Fault(f"the token was refused with {answer.status}", outcome=Outcome.UNAUTHORIZED)
 
 
 def no_token(visit: Visit) -> None:
@@ -129,21 +144,33 @@ def _is_loopback(host: str) -> bool:
 
 
 _REACHED: Final = ("reachable",)
+_OPEN: Final = Effect(Impact.EXPOSED, "Anybody can read and change people; Entra doesn't notice.")
+_NOT_401: Final = Effect(
+    Impact.CHANGES,
+    "The request is refused, but not with 401: when the token has expired, Entra repeats its requests instead of reporting "
+    "that the token is the cause.",
+)
+_CERTIFICATE: Final = by_outcome(
+    Effect(Impact.JOB, "From the day on which it expires every request fails (WebExceptionProtocolError)."),
+    Effect(Impact.JOB, "Every request fails (WebExceptionProtocolError)."),
+)
+# 403 is a refusal like any other here.
+_TOKEN: Final[Effects] = {**by_outcome(_OPEN, _NOT_401, error=_NOT_401), Outcome.UNAUTHORIZED: _NOT_401}
 
 CHECKS: Final = (
     Check(
         "https",
         "The Tenant URL is https",
-        NO_CONNECTION,
+        always(Impact.JOB, "Entra takes no Tenant URL without https: the job can't be set up."),
         "Give the endpoint a certificate of a public authority and register the https address; Entra refuses http.",
         https,
         needs=(),
     ),
     Check(
         "certificate",
-        "The certificate is trusted and doesn't end soon",
-        NO_CONNECTION,
-        "Serve a certificate for this host name with its whole chain, from a public authority, and renew it by machine.",
+        "The certificate is trusted and doesn't expire soon",
+        _CERTIFICATE,
+        "Serve a certificate for this host name with its whole chain, from a public authority, and renew it automatically.",
         certificate,
         needs=(),
     ),
@@ -158,7 +185,7 @@ CHECKS: Final = (
     ),
     Check(
         "tls-1.2",
-        "A client that knows TLS 1.2 and nothing newer gets in",
+        "A client that supports TLS 1.2 and nothing newer can connect",
         NO_CONNECTION,
         "Leave TLS 1.2 enabled with ECDHE and AES-GCM suites, also where 1.3 is on.",
         tls_1_2,
@@ -167,7 +194,7 @@ CHECKS: Final = (
     Check(
         "token-accepted",
         "The token is accepted",
-        QUARANTINE,
+        UNAUTHORIZED,
         "Create a new token, put it into the job's Secret Token field, then restart the job. A 403 says that the token may "
         "not do this.",
         token_accepted,
@@ -176,7 +203,7 @@ CHECKS: Final = (
     Check(
         "no-token",
         "A request without a token is refused with 401",
-        "Anybody can read and change people; Entra doesn't notice.",
+        _TOKEN,
         "Check the token before anything else, on every path, and answer 401.",
         no_token,
         _REACHED,
@@ -184,7 +211,7 @@ CHECKS: Final = (
     Check(
         "wrong-token",
         "A wrong token is refused with 401",
-        "Anybody can read and change people; if the answer is another error, Entra repeats instead of reporting the token.",
+        _TOKEN,
         "Compare the whole token, in constant time, and answer 401 and nothing else when it is wrong.",
         wrong_token,
         _REACHED,
@@ -216,7 +243,7 @@ CHECKS: Final = (
     ),
     Check(
         "test-connection-groups",
-        "The same for groups, also if the application has none",
+        "Test Connection for groups: 200 and an empty list, also if the application has no groups",
         INCOMPATIBLE,
         "Answer GET /Groups with 200 and an empty ListResponse even if groups aren't used.",
         test_connection_groups,
@@ -224,7 +251,12 @@ CHECKS: Final = (
     Check(
         "content-type",
         "Lists have the content type application/scim+json",
-        INCOMPATIBLE,
+        always(
+            Impact.JOB,
+            "An answer that Entra doesn't take for SCIM, such as a page of HTML, puts the job into quarantine "
+            "(SystemForCrossDomainIdentityManagementServiceIncompatible). With application/json a job goes on, and validators "
+            "fail.",
+        ),
         "Send Content-Type: application/scim+json with every response that has a body, errors too.",
         content_type,
         ("test-connection",),

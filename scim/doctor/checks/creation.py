@@ -3,10 +3,21 @@
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import DOUBLED, ESCROW, GALLERY, HARMLESS, SILENT, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import (
+    CREATE,
+    DUPLICATE_USER,
+    GALLERY,
+    HARMLESS,
+    Effect,
+    Effects,
+    Impact,
+    always,
+    by_outcome,
+)
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import CORE, ENTERPRISE, same, status
-from scim.doctor.verdicts import Fault
+from scim.doctor.expect import CORE, ENTERPRISE, at, same, status
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 _PHONE: Final = "55555555555"
@@ -80,14 +91,15 @@ def _accepts(visit: Visit, label: str, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def nulls(visit: Visit) -> None:
-    names = ("addresses", "phoneNumbers", "preferredLanguage", "title", "department", "manager")
-    schemas = [CORE, f"{ENTERPRISE.removesuffix(':User')}User"]
-    _accepts(visit, "nulls", {"schemas": schemas, **dict.fromkeys(names)})
+    _accepts(visit, "nulls", dict.fromkeys(("addresses", "phoneNumbers", "preferredLanguage", "title")))
 
 
 def unknown(visit: Visit) -> None:
+    # Entra's documentation shows the first two: a URN without its last colon, and department beside the core attributes.
+    misspelt = f"{ENTERPRISE.removesuffix(':User')}User"
     urn = "urn:ietf:params:scim:schemas:extension:ScimDoctor:2.0:User"
-    _accepts(visit, "unknown", {"schemas": [CORE, urn], "scimDoctorUnknown": "x", urn: {"scimDoctorUnknown": "x"}})
+    more = {"department": "Tours", "scimDoctorUnknown": "x", urn: {"scimDoctorUnknown": "x"}}
+    _accepts(visit, "unknown", {"schemas": [CORE, misspelt, urn], **more})
 
 
 def assigned(visit: Visit) -> None:
@@ -116,6 +128,8 @@ def roles(visit: Visit) -> None:
 
 
 def undeclared_extension(visit: Visit) -> None:
+    if at(visit.read("Users", visit.kept["Users main"]), f"{ENTERPRISE}.department") is None:
+        raise Skip("the server doesn't keep an extension that schemas names either", needs="user-values")
     found = _accepts(visit, "undeclared", {"schemas": [CORE], ENTERPRISE: {"department": "Tours"}})
     same(found, f"{ENTERPRISE}.department", "Tours")
 
@@ -145,11 +159,21 @@ def shared_external_id(visit: Visit) -> None:
 
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
+
+def _created(accepted: str, impact: Impact) -> Effects:
+    """The effects of a body that Entra sends, with one of its own for a body that was accepted."""
+    return by_outcome(Effect(impact, accepted), CREATE[Outcome.REFUSED])
+
+
 CHECKS: Final = (
     Check(
         "user-create",
-        "POST of Entra's body makes a user: 201 with an id",
-        ESCROW,
+        "POST of Entra's body creates a user: 201 with an id",
+        _created(
+            "Entra reads the id of the new user from the answer: without it the user can't be changed or disabled. With an id "
+            "and another code than 201 a job may go on, and validators fail.",
+            Impact.OBJECTS,
+        ),
         "Answer POST /Users with 201 and the resource with its id; require nothing but userName, and name what is wrong in detail.",
         create,
         only="write",
@@ -157,7 +181,11 @@ CHECKS: Final = (
     _WRITES(
         "user-create-answer",
         "The answer to POST holds what was stored",
-        ESCROW,
+        always(
+            Impact.VALIDATION,
+            "Microsoft's validator compares the answer with what it sent, and fails; a client that goes by the answer sends "
+            "values again, or takes the user as disabled.",
+        ),
         "Answer with the whole resource: userName, externalId and active among the rest.",
         whole,
     ),
@@ -180,63 +208,70 @@ CHECKS: Final = (
     _WRITES(
         "user-values",
         "GET shows the values as they were sent",
-        SILENT,
-        "Store values letter for letter: no formatting of telephone numbers, no change of letter case, nothing left out.",
+        CREATE,
+        "Store values exactly as sent: no formatting of telephone numbers, no change of letter case, nothing left out.",
         values,
     ),
     _WRITES(
         "user-create-nulls",
-        "null and a misspelt schema URI in a body are accepted",
-        ESCROW,
-        "Read null as: no value. Ignore schema URIs that you don't know.",
+        "Attributes that are null in a body are accepted",
+        CREATE,
+        "Read null as: no value.",
         nulls,
     ),
     _WRITES(
         "user-create-unknown",
-        "Unknown attributes and extensions are accepted",
-        ESCROW,
-        "Drop what you don't know instead of answering 400.",
+        "Unknown attributes, extensions and schema URIs are accepted",
+        CREATE,
+        "Ignore attributes, extensions and schema URIs that you don't know instead of answering 400.",
         unknown,
     ),
     _WRITES(
         "user-create-assigned",
-        "id and groups from the client are accepted and not taken",
-        ESCROW,
+        "id and groups in a body are accepted, and the server assigns its own id",
+        _created(
+            "A job goes on: Entra reads the id from the answer. Clients that choose the same id take each other's user.",
+            Impact.OTHER_CLIENTS,
+        ),
         "Ignore what only the server assigns (id, meta, groups) instead of answering 400.",
         assigned,
     ),
     _WRITES(
         "user-create-active-string",
-        'active may be "True" or "False", and comes back as a boolean',
-        ESCROW,
+        'active may be "True" or "False", and is returned as a boolean',
+        _created(
+            "Entra takes the user as created: somebody who should be disabled has access, or the reverse.",
+            Impact.ACCESS,
+        ),
         'Read "True" and "False" in any letter case as booleans where the schema says boolean.',
         active_as_string,
     ),
     _WRITES(
         "user-create-manager-string",
         "manager may be the bare id",
-        ESCROW,
+        CREATE,
         'Read a string where the manager should be as {"value": string}.',
         manager_as_string,
     ),
     _WRITES(
         "user-create-roles",
-        'roles may come with primary "True"',
-        ESCROW,
-        "Read the strings True and False as booleans in elements of lists too, and keep the role.",
+        'roles may be sent with primary "True"',
+        _created("Entra takes the role as given: somebody lacks a role, or has another one.", Impact.ACCESS),
+        "Read the strings True and False as booleans in elements of lists too, and accept any text as the type of a role.",
         roles,
+        needs=("user-create", "user-create-active-string"),
     ),
     _WRITES(
         "user-create-undeclared",
         "An extension that schemas doesn't name is stored",
-        SILENT,
+        CREATE,
         "Go by the URN as a key of the body; Entra leaves URNs of custom extensions out of schemas.",
         undeclared_extension,
     ),
     _WRITES(
         "user-duplicate",
         "The same userName again is 409",
-        DOUBLED,
+        DUPLICATE_USER,
         "Make userName unique in the database, and answer 409 with scimType uniqueness.",
         partial(duplicate, label="twice", turned=False),
     ),
@@ -252,7 +287,7 @@ CHECKS: Final = (
     _WRITES(
         "user-duplicate-case",
         "The same userName in other letter case is 409",
-        DOUBLED,
+        DUPLICATE_USER,
         "Compare userName without letter case where it must be unique.",
         partial(duplicate, label="twice-case", turned=True),
         needs=("user-create", "user-duplicate"),
@@ -260,7 +295,7 @@ CHECKS: Final = (
     _WRITES(
         "user-external-id-shared",
         "Users may have the same externalId",
-        ESCROW,
+        CREATE,
         "Don't make externalId unique: Entra's default is the mail nickname, which isn't.",
         shared_external_id,
     ),

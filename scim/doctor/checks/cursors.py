@@ -4,7 +4,8 @@ import re
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import CURSOR, GALLERY, HARMLESS, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import CURSOR, GALLERY, HARMLESS
 from scim.doctor.exchange import Exchange
 from scim.doctor.expect import error_body, listed, status
 from scim.doctor.verdicts import Fault, Skip
@@ -122,7 +123,7 @@ _WRITES: Final = partial(Check, only="write", needs=_FIRST)
 CHECKS: Final = (
     Check(
         "pagination-config",
-        "ServiceProviderConfig doesn't say that lists are paged by cursor unless asked",
+        "ServiceProviderConfig says that lists are paged by index unless a cursor is asked for",
         GALLERY,
         "Say pagination.index true and defaultPaginationMethod index (RFC 9865 §4): Entra's client pages by startIndex.",
         config,
@@ -130,7 +131,7 @@ CHECKS: Final = (
     ),
     Check(
         "cursor-index",
-        "Without cursor, startIndex pages as before",
+        "Without the parameter cursor, startIndex pages as before",
         GALLERY,
         "Use cursors for requests that have the parameter cursor, and startIndex for all others.",
         index_default,
@@ -138,7 +139,7 @@ CHECKS: Final = (
     ),
     Check(
         "cursor-unknown",
-        "A cursor that the server hasn't given out is 400",
+        "A cursor that the server hasn't issued is 400",
         CURSOR,
         "Answer 400 with scimType invalidCursor (RFC 9865 §2.1); the first page again makes a client begin anew without end.",
         made_up,

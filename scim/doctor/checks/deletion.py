@@ -1,12 +1,13 @@
-"""DELETE, and what is left afterwards: nothing."""
+"""DELETE, and that nothing is left afterwards."""
 
 from functools import partial
 from typing import Final
 
-from scim.doctor.catalogue import ACCESS, ANCHOR, DOUBLED, ESCROW, RETRY, Check
+from scim.doctor.catalogue import Check
 from scim.doctor.client import in_path
+from scim.doctor.effects import CREATE, DELETE, DELETED, MATCH, Effect, Impact, by_outcome
 from scim.doctor.expect import none, status
-from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 
@@ -24,7 +25,10 @@ def not_found(visit: Visit) -> None:
 
 
 def twice(visit: Visit) -> None:
-    status(visit.objects.delete("Users", visit.kept["Users deleted"]), 404)
+    answer = visit.objects.delete("Users", visit.kept["Users deleted"])
+    if 200 <= answer.status < 300:
+        raise Fault(f"the second DELETE was answered {answer.status} instead of 404", warning=True)
+    status(answer, 404)
 
 
 def again(visit: Visit) -> None:
@@ -48,7 +52,7 @@ CHECKS: Final = (
     _WRITES(
         "user-delete",
         "DELETE of a user is 204",
-        RETRY,
+        DELETE,
         "Answer DELETE with 204 and no body. If people may not be deleted, take Delete out of the job's target object actions.",
         partial(delete, endpoint="Users", label="deleted"),
         needs=("user-create",),
@@ -56,47 +60,70 @@ CHECKS: Final = (
     _WRITES(
         "user-delete-gone",
         "A deleted user is 404",
-        ACCESS,
-        "Let GET answer 404 after DELETE, also if the row is kept for a while.",
+        DELETED,
+        "Answer GET with 404 after DELETE, also if the row is kept for a while.",
         partial(gone, endpoint="Users", label="deleted"),
+        needs=("user-delete", "unknown-id"),
     ),
     _WRITES(
         "user-delete-filter",
         "A deleted user isn't found by a filter",
-        ANCHOR,
+        by_outcome(
+            Effect(
+                Impact.OBJECTS,
+                "If the person comes back, Entra links to the deleted user; every change of it is 404 then (InvalidAnchor).",
+            ),
+            MATCH[Outcome.REFUSED],
+            not_found=MATCH[Outcome.NOT_FOUND],
+        ),
         "Leave deleted users out of searches.",
         not_found,
-        needs=("user-delete", "match-user-name"),
+        needs=("user-delete-gone", "match-user-name", "test-connection"),
     ),
     _WRITES(
         "user-delete-twice",
         "A second DELETE is 404",
-        RETRY,
-        "Answer 404 if the user is gone already; Entra takes that for done.",
+        by_outcome(
+            Effect(Impact.VALIDATION, "None on a job; Microsoft's validator expects 404."),
+            DELETED[Outcome.REFUSED],
+        ),
+        "Answer 404 if the user is gone already; Entra takes that as done.",
         twice,
         needs=("user-delete", "user-delete-gone"),
     ),
     _WRITES(
         "user-delete-again",
         "The userName of a deleted user can be used again",
-        f"{ESCROW} {DOUBLED}",
-        "Let a deleted user's name go, or restore the user on POST under a new id.",
+        by_outcome(
+            Effect(
+                Impact.OTHER_CLIENTS,
+                "A job goes on. Clients that keep the id of the deleted user take the new one for the same.",
+            ),
+            CREATE[Outcome.REFUSED],
+        ),
+        "Release the name of a deleted user, or restore the user on POST under a new id.",
         again,
         needs=("user-delete", "user-delete-gone"),
     ),
     _WRITES(
         "user-delete-member",
-        "A deleted user is no member any more",
-        ACCESS,
-        "Take a user out of its groups when it is deleted.",
+        "A deleted user is no longer a member",
+        by_outcome(
+            Effect(
+                Impact.VALUES,
+                "None on a job. The application lists a member that doesn't exist, and may give its access to a later user.",
+            ),
+            MATCH[Outcome.REFUSED],
+        ),
+        "Remove a user from its groups when it is deleted.",
         no_member,
-        needs=("user-delete", "group-create"),
+        needs=("user-delete-gone", "group-create"),
         warning=True,
     ),
     _WRITES(
         "group-delete",
         "DELETE of a group is 204",
-        RETRY,
+        DELETE,
         "Answer DELETE /Groups/{id} with 204 and no body.",
         partial(delete, endpoint="Groups", label="deleted-group"),
         needs=("group-create",),
@@ -104,8 +131,8 @@ CHECKS: Final = (
     _WRITES(
         "group-delete-gone",
         "A deleted group is 404",
-        ACCESS,
-        "Let GET answer 404 after DELETE.",
+        DELETED,
+        "Answer GET with 404 after DELETE.",
         partial(gone, endpoint="Groups", label="deleted-group"),
         needs=("group-delete",),
     ),

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from scim.doctor.catalogue import GALLERY, INCOMPATIBLE, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import GALLERY, SCHEMAS
 from scim.doctor.expect import CORE, ENTERPRISE, GROUP, listed, status
 from scim.doctor.verdicts import Fault, Skip
 from scim.doctor.visit import Visit
@@ -17,11 +18,32 @@ _WORDS: Final = {
 }
 _REQUIRED: Final[dict[str, type]] = {"name": str, "type": str, "multiValued": bool, "required": bool}
 _ENDPOINT: Final = re.compile(r"/?[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
-# Entra's default mapping of users, but for what RFC 7643 §3.1 leaves out of schemas.
+# The target attributes of Entra's default mapping, and the path of its application roles. Microsoft's validation for the app
+# gallery looks for each in /Schemas, and exempts `id` alone: RFC 7643 §3.1 lets a server leave externalId out, this doesn't.
 _MAPPED: Final = {
-    CORE: "active addresses displayName emails name.familyName name.givenName phoneNumbers preferredLanguage title userName",
-    ENTERPRISE: "department employeeNumber manager",
+    CORE: (
+        "active",
+        'addresses[type eq "other"].formatted',
+        'addresses[type eq "work"].postalCode',
+        'addresses[type eq "work"].streetAddress',
+        "displayName",
+        'emails[type eq "other"].value',
+        'emails[type eq "work"].value',
+        "externalId",
+        "name.familyName",
+        "name.givenName",
+        'phoneNumbers[type eq "fax"].value',
+        'phoneNumbers[type eq "mobile"].value',
+        'phoneNumbers[type eq "work"].value',
+        "preferredLanguage",
+        'roles[primary eq "True"].value',
+        "title",
+        "userName",
+    ),
+    ENTERPRISE: ("department", "employeeNumber", "manager"),
+    GROUP: ("displayName", "externalId", "members"),
 }
+_REFERENCES: Final = frozenset({"manager", "members"})
 
 
 def schemas(visit: Visit) -> None:
@@ -65,20 +87,37 @@ def characteristics(visit: Visit) -> None:
     for path, attribute in _attributes(visit):
         for name, form in _REQUIRED.items():
             if not isinstance(attribute.get(name), form):
-                raise Fault(f"{name} of {path} is {attribute.get(name)!r}", warning=form is bool)
+                raise Fault(f"{name} of {path} is {attribute.get(name)!r}", warning=name == "required")
         if attribute["type"] == "complex" and not _objects(attribute.get("subAttributes")):
             raise Fault(f"{path} is complex and has no subAttributes")
 
 
 def mapped(visit: Visit) -> None:
     known = _schemas(visit)
-    for urn, names in _MAPPED.items():
-        if urn not in known:
-            raise Fault(f"/Schemas doesn't list {urn}")
-        there = {path for path, _ in _of(known[urn])}
-        missing = [name for name in names.split() if name not in there]
-        if missing:
-            raise Fault(f"/Schemas doesn't list {', '.join(missing)} of {urn}")
+    if ENTERPRISE not in known:
+        raise Fault(f"/Schemas doesn't list {ENTERPRISE}")
+    missing: list[str] = []
+    for urn in _MAPPED.keys() & known.keys():
+        there = {path.lower() for attribute in _objects(known[urn].get("attributes")) for path in _targets(attribute)}
+        missing += [f"{path} of {urn}" for path in _MAPPED[urn] if path.lower() not in there]
+    if missing:
+        raise Fault(f"/Schemas doesn't offer {', '.join(sorted(missing))}")
+
+
+def _targets(attribute: dict[str, Any]) -> Iterator[str]:
+    """The paths that Microsoft's validation derives from an attribute, to look for those of the mapping among them."""
+    name = str(attribute.get("name"))
+    inner = _objects(attribute.get("subAttributes"))
+    if name in _REFERENCES or not inner:
+        yield name
+    elif not attribute.get("multiValued"):
+        yield from (f"{name}.{one.get('name')}" for one in inner)
+    else:
+        type_ = next((one for one in inner if one.get("name") == "type"), {})
+        # By type where types are declared, else by primary: a list of types hides the path of the primary element.
+        words = type_.get("canonicalValues") or []
+        brackets = [f'[type eq "{word}"]' for word in words] or ['[primary eq "True"]']
+        yield from (f"{name}{bracket}.{one.get('name')}" for bracket in brackets for one in inner)
 
 
 def group_schema(visit: Visit) -> None:
@@ -102,7 +141,8 @@ def _resource_types(visit: Visit) -> dict[str, dict[str, Any]]:
 
 
 def described(visit: Visit) -> None:
-    known = {urn.lower() for urn in _schemas(visit)}
+    # Users, groups and the enterprise extension have checks of their own.
+    known = {urn.lower() for urn in (*_schemas(visit), CORE, GROUP, ENTERPRISE)}
     for name, kind in _resource_types(visit).items():
         extensions = [one.get("schema") for one in _objects(kind.get("schemaExtensions"))]
         for urn in (kind.get("schema"), *extensions):
@@ -179,14 +219,14 @@ CHECKS: Final = (
     Check(
         "schemas",
         "/Schemas is a ListResponse with the User schema",
-        INCOMPATIBLE,
+        SCHEMAS,
         "Answer GET /Schemas with 200 and a ListResponse of Schema resources (gallery applications are read by it).",
         schemas,
     ),
     Check(
         "schemas-nulls",
         "/Schemas has no null in it",
-        INCOMPATIBLE,
+        SCHEMAS,
         "Leave out what has no value instead of sending null.",
         no_nulls,
         ("schemas",),
@@ -194,7 +234,7 @@ CHECKS: Final = (
     Check(
         "schemas-words",
         "/Schemas spells type, mutability, returned and uniqueness as RFC 7643 does",
-        INCOMPATIBLE,
+        SCHEMAS,
         "Write readWrite, dateTime and so on in camel case.",
         camel_case,
         ("schemas",),
@@ -202,14 +242,14 @@ CHECKS: Final = (
     Check(
         "schemas-attributes",
         "Every attribute in /Schemas has name, type, multiValued and required, and sub-attributes if it is complex",
-        INCOMPATIBLE,
+        SCHEMAS,
         "Give every attribute its characteristics (RFC 7643 §7), also those of your own schemas.",
         characteristics,
         ("schemas",),
     ),
     Check(
         "schemas-types",
-        "Every type that mappings select by has canonicalValues",
+        "Every type that attribute mappings select by has canonicalValues",
         GALLERY,
         "Declare canonicalValues (work, home, mobile ...); without them the validator makes up a type called untyped.",
         canonical_values,
@@ -217,12 +257,12 @@ CHECKS: Final = (
     ),
     Check(
         "schemas-mapping",
-        "/Schemas lists what Entra's default mapping writes",
+        "/Schemas offers every attribute that Entra's default mapping and its application roles write",
         GALLERY,
-        "Add the attribute to the schema, or take it out of the job's attribute mapping.",
+        "Add the attribute to the schema, externalId too. A path by type needs the type among canonicalValues of type; the path "
+        'roles[primary eq "True"].value needs a roles.type without canonicalValues (RFC 7643 §8.7.1).',
         mapped,
-        ("schemas",),
-        warning=True,
+        ("schemas", "schemas-attributes", "schemas-types"),
     ),
     Check(
         "schemas-group",
@@ -251,7 +291,7 @@ CHECKS: Final = (
     ),
     Check(
         "resource-types-served",
-        "Every resource type's endpoint answers with a list",
+        "The endpoint of every resource type answers with a list",
         GALLERY,
         "Serve what /ResourceTypes lists, with 200 and a ListResponse also if it is empty, or take it out.",
         served,

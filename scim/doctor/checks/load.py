@@ -5,7 +5,8 @@ from functools import partial
 from statistics import quantiles
 from typing import Final
 
-from scim.doctor.catalogue import SLOW, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import SLOW
 from scim.doctor.exchange import Exchange
 from scim.doctor.verdicts import Fault
 from scim.doctor.visit import Visit
@@ -53,7 +54,7 @@ def errors(visit: Visit) -> str:
 def latency(visit: Visit) -> str:
     seconds = [one.seconds for one in _loaded(visit) if one.error is None and one.status == 200]
     if len(seconds) < 2:
-        raise Fault("hardly any request succeeded")
+        raise Fault("fewer than two requests succeeded")
     cuts = quantiles(seconds, n=20, method="inclusive")
     said = f"p50 {cuts[9] * 1000:.0f} ms, p95 {cuts[18] * 1000:.0f} ms"
     if cuts[18] > SLOWEST:
@@ -80,8 +81,15 @@ CHECKS: Final = (
         "load-errors",
         "At 25 requests per second none fails",
         SLOW,
-        "Find what gives out first: database connections, workers, memory. Answer 429 with Retry-After before that happens.",
+        "Find the resource that runs out first: database connections, workers, memory. Answer 429 with Retry-After before it does.",
         errors,
+    ),
+    _LOADS(
+        "load-429",
+        "At 25 requests per second none is refused without Retry-After",
+        SLOW,
+        "Raise the limit to at least 25 requests per second and tenant, and send Retry-After in seconds with every 429.",
+        throttled,
     ),
     _LOADS(
         "load-latency",
@@ -89,12 +97,6 @@ CHECKS: Final = (
         SLOW,
         "Put an index on every matching attribute, and keep enough instances warm.",
         latency,
-    ),
-    _LOADS(
-        "load-429",
-        "At 25 requests per second none is refused, or else with Retry-After",
-        SLOW,
-        "Raise the limit to at least 25 requests per second and tenant, and send Retry-After in seconds with every 429.",
-        throttled,
+        needs=("test-connection", "load-429"),
     ),
 )

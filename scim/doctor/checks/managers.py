@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import ESCROW, SILENT, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import CHANGE
 from scim.doctor.expect import ENTERPRISE, at, same
 from scim.doctor.verdicts import Skip
 from scim.doctor.visit import Visit
@@ -25,42 +26,50 @@ def _clear(visit: Visit, label: str, operation: dict[str, Any]) -> None:
     given = {"op": "replace", "path": _PATH, "value": {"value": boss}}
     visit.objects.patch("Users", user, [given])
     if at(visit.read("Users", user), _VALUE) != boss:
-        raise Skip("the server doesn't keep a manager given as an object")
+        raise Skip("the server doesn't keep a manager given as an object", needs="manager-object")
     same(visit.changed(user, operation), _VALUE, None)
 
 
 _SET: Final = (
-    ("manager-string", "A manager given as a string", _PATH, "string", 'Read a string as {"value": string}.'),
     ("manager-object", "A manager given as an object", _PATH, "object", "Store value, and show it as manager.value."),
+    ("manager-string", "A manager given as a string", _PATH, "string", 'Read a string as {"value": string}.'),
     (
         "manager-array",
         "A manager given as an array of one, at the path manager",
         "manager",
         "array",
-        "Take the one element of an array for the value, and a bare manager for the enterprise extension's.",
+        "Read an array of one element as that element, and the path manager as the enterprise extension's manager.",
     ),
 )
 _CLEAR: Final = (
-    ("manager-clear-empty", '""', {"op": "replace", "path": _PATH, "value": ""}),
-    ("manager-clear-object", '{"value": ""}', {"op": "replace", "path": _PATH, "value": {"value": ""}}),
-    ("manager-clear-null", "null", {"op": "replace", "path": _PATH, "value": None}),
-    ("manager-clear-remove", "Remove", {"op": "Remove", "path": _PATH}),
+    ("manager-clear-empty", '""', {"op": "replace", "path": _PATH, "value": ""}, ("manager-string",)),
+    ("manager-clear-object", '{"value": ""}', {"op": "replace", "path": _PATH, "value": {"value": ""}}, ()),
+    ("manager-clear-null", "null", {"op": "replace", "path": _PATH, "value": None}, ()),
+    ("manager-clear-remove", "Remove", {"op": "Remove", "path": _PATH}, ()),
 )
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 CHECKS: Final = (
     *(
-        _WRITES(id, title, ESCROW, fix, partial(_set, label=id, path=path, form=form))
+        _WRITES(
+            id,
+            title,
+            CHANGE,
+            fix,
+            partial(_set, label=id, path=path, form=form),
+            needs=("user-create", "patch-add"),
+        )
         for id, title, path, form, fix in _SET
     ),
     *(
         _WRITES(
             id,
             f"A manager cleared by {how}",
-            SILENT,
-            "Take the manager away for an empty string, an object with an empty value, null and Remove alike.",
+            CHANGE,
+            "Clear the manager for an empty string, an object with an empty value, null and Remove alike.",
             partial(_clear, label=id, operation=operation),
+            needs=("user-create", *needs),
         )
-        for id, how, operation in _CLEAR
+        for id, how, operation, needs in _CLEAR
     ),
 )

@@ -4,8 +4,10 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from scim.doctor.catalogue import ANCHOR, NOT_FOUND, SILENT, Check
-from scim.doctor.expect import ENTERPRISE, at, none, one, same
+from scim.doctor.catalogue import Check
+from scim.doctor.client import in_path
+from scim.doctor.effects import HARMLESS, MATCH, PROBE, READ, Impact, always
+from scim.doctor.expect import ENTERPRISE, at, none, one, same, status
 from scim.doctor.verdicts import Fault, Skip
 from scim.doctor.visit import Visit
 
@@ -55,27 +57,38 @@ def probe(visit: Visit) -> None:
     none(visit.client.get("/Users", filter=f'id eq "{managed}" and manager eq "{other}"', attributes="id"))
 
 
+def with_schemas(visit: Visit) -> None:
+    user = visit.user("main")
+    single = status(visit.client.get(f"/Users/{in_path(user)}", attributes="userName"), 200).resource
+    filter = f'userName eq "{visit.objects.address("main")}"'
+    listed = one(visit.client.get("/Users", filter=filter, attributes="userName"), user)
+    for where, found in (("by id", single), ("in a list", listed)):
+        missing = [name for name in ("schemas", "id") if not found.get(name)]
+        if missing:
+            raise Fault(f"a user {where} has no {' and no '.join(missing)} when attributes=userName is asked for")
+
+
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 CHECKS: Final = (
     _WRITES(
         "read-by-id",
         "GET by id shows the user",
-        ANCHOR,
+        READ,
         "Serve GET /Users/{id} for every id that a POST has given out, at once.",
         by_id,
     ),
     _WRITES(
         "match-user-name",
         "A filter on userName finds the user and nobody else",
-        NOT_FOUND,
+        MATCH,
         "Support userName eq as a query of the database, right after the POST too.",
         partial(by_name, turned=False),
     ),
     _WRITES(
         "match-user-name-case",
-        "The same in other letter case",
-        NOT_FOUND,
+        "A filter on userName in other letter case finds the user",
+        MATCH,
         "Compare userName without letter case (RFC 7643 §4.1.1: caseExact false).",
         partial(by_name, turned=True),
         needs=("user-create", "match-user-name"),
@@ -83,44 +96,61 @@ CHECKS: Final = (
     _WRITES(
         "match-whole",
         "eq compares the whole value",
-        NOT_FOUND,
-        "eq is equality, not the beginning of a value and not a search for words.",
+        MATCH,
+        "Read eq as equality, not as a search for the beginning of a value or for words.",
         whole_value,
+        needs=("user-create", "match-user-name", "test-connection"),
     ),
     _WRITES(
         "match-external-id",
         "A filter on externalId finds the user",
-        NOT_FOUND,
+        MATCH,
         "Store externalId and support externalId eq; it is a usual matching attribute.",
         partial(by_external_id, quote='"'),
     ),
     _WRITES(
         "match-external-id-unquoted",
-        "The same with the value not in quotes",
-        NOT_FOUND,
-        "Read a bare word after eq as a string; Microsoft's documentation shows such a request.",
+        "A filter on externalId finds the user also if the value has no quotes",
+        always(
+            Impact.OTHER_CLIENTS,
+            "None is known: one example in Microsoft's documentation has no quotes, and Entra's client is known to send them. A "
+            "client that leaves them out doesn't find the user.",
+        ),
+        "Read a bare word after eq as a string; an example in Microsoft's documentation has one.",
         partial(by_external_id, quote=""),
         needs=("user-create", "match-external-id"),
+        warning=True,
     ),
     _WRITES(
         "match-mail",
         'A filter on emails[type eq "work"].value finds the user',
-        NOT_FOUND,
+        MATCH,
         "Support a value path with a sub-attribute behind it in filters, not in PATCH paths alone.",
         by_mail,
     ),
     _WRITES(
         "match-odd-letters",
         "A userName with +, ', % and a letter beyond ASCII is stored and found",
-        NOT_FOUND,
+        MATCH,
         "Decode the query once, as UTF-8, and pass values to the database as parameters.",
         odd_letters,
+        needs=("user-create", "match-user-name"),
     ),
     _WRITES(
         "reference-probe",
         "id eq A and manager eq B finds A if B manages A, in either order",
-        SILENT,
-        "Compare manager with its value, and support and.",
+        PROBE,
+        "Support filters on manager (compare its value), and the operator and.",
         probe,
+        needs=("user-create", "test-connection"),
+    ),
+    _WRITES(
+        "attributes-schemas",
+        "With attributes=userName a user still has schemas and id",
+        HARMLESS,
+        "Return schemas and id whatever the parameter attributes asks for (RFC 7643 §3 and §3.1: always returned).",
+        with_schemas,
+        needs=("user-create", "match-user-name"),
+        warning=True,
     ),
 )

@@ -1,11 +1,12 @@
-"""GET /Me, the alias of whoever holds the token (RFC 7644 §3.11). Entra never asks for it; other clients try it."""
+"""GET /Me, the user whom the token belongs to (RFC 7644 §3.11). Entra never asks for it; other clients do."""
 
 from typing import Final
 
-from scim.doctor.catalogue import HARMLESS, ME, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import HARMLESS, ME
 from scim.doctor.exchange import Exchange
 from scim.doctor.expect import error_body
-from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 _REFUSED: Final = frozenset({403, 404, 501})
@@ -15,15 +16,17 @@ def answered(visit: Visit) -> str:
     answer = visit.client.get("/Me")
     visit.kept["me"] = answer
     if answer.error is not None:
-        raise Fault(f"no response: {answer.error}")
+        raise Fault(f"no response: {answer.error}", outcome=Outcome.UNANSWERED)
     if answer.status == 308 and _below(visit, answer):
         return "redirects to a resource"
     if 300 <= answer.status < 400:
-        raise Fault(f"redirects ({answer.status}) to somewhere else than a resource of this endpoint")
+        found = f"redirects ({answer.status}) to another address than a resource of this endpoint"
+        raise Fault(found, outcome=Outcome.REFUSED)
     if answer.status in _REFUSED:
         error_body(answer)
     elif answer.status != 200:
-        raise Fault(f"GET was answered {answer.status} instead of 200, 404, 501 or 403")
+        found = f"GET was answered {answer.status} instead of 200, 404, 501 or 403"
+        raise Fault(found, outcome=Outcome.of(answer.status))
     elif not isinstance(answer.resource.get("id"), str):
         raise Fault("a 200 without a resource that has an id")
     return f"answered {answer.status}"
@@ -50,8 +53,8 @@ CHECKS: Final = (
         "me",
         "GET /Me is answered 200, 404, 501 or 403, in SCIM form",
         ME,
-        "Answer 501 with a SCIM error if there is no /Me, 404 if nobody belongs to the token, else the resource. Redirect by "
-        "308 to the resource itself or not at all.",
+        "Answer 501 with a SCIM error if /Me isn't supported, 404 if the token belongs to no user, else the resource. Redirect "
+        "only with 308, and to the resource itself.",
         answered,
     ),
     Check(

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import ACCESS, ESCROW, SILENT, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import MEMBERS, PROBE, SLOW, Effect, Impact
 from scim.doctor.exchange import Exchange
 from scim.doctor.expect import none, one, status
-from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 
@@ -96,17 +97,20 @@ def kept_while_disabled(visit: Visit) -> None:
     group = visit.group("while-disabled", user)
     found = visit.changed(user, {"op": "replace", "path": "active", "value": False})
     if found.get("active") is not False:
-        raise Skip("the user couldn't be disabled")
+        raise Skip("the user couldn't be disabled", needs="disable-boolean")
     _holds(visit, group, {user})
 
 
-_REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ...], str], ...]] = (
+_BY_BODY: Final = ("member-remove-body",)
+# id, title, fix, operations, members that stay; then the checks of the forms that the operations are made of.
+_REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ...], str, tuple[str, ...]], ...]] = (
     (
         "member-remove-body",
         "Remove with the member in the body (the default job's form)",
-        "Remove those members that the body lists, and no others; without a body all.",
+        "Remove the members that the value lists, and no others.",
         (("Remove", "members", "a"),),
         "b",
+        (),
     ),
     (
         "member-remove-path",
@@ -114,13 +118,15 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
         "Read a filter in the path of remove, and remove what it matches.",
         (("remove", 'members[value eq "{a}"]', None),),
         "b",
+        (),
     ),
     (
         "member-remove-absent",
-        "Removing somebody who is no member is harmless",
+        "Removing a user who is no member changes nothing and is no error",
         "Answer 204 if there is nothing to remove; Entra repeats requests.",
         (("Remove", "members", "c"),),
         "ab",
+        _BY_BODY,
     ),
     (
         "member-remove-all",
@@ -128,6 +134,7 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
         "Remove all members when neither a value nor a filter is given.",
         (("remove", "members", None),),
         "",
+        (),
     ),
     (
         "member-remove-empty",
@@ -135,13 +142,15 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
         "Treat an empty list as nobody, not as a missing value.",
         (("Remove", "members", ""),),
         "ab",
+        _BY_BODY,
     ),
     (
         "member-replace",
         "replace of members replaces the whole list",
-        "Replace the list by what the value holds.",
+        "Replace the list by the members in the value.",
         (("replace", "members", "bc"),),
         "bc",
+        (),
     ),
     (
         "member-add-and-remove",
@@ -149,50 +158,95 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
         "Carry out all operations of a request, in their order.",
         (("Add", "members", "c"), ("Remove", "members", "a")),
         "bc",
+        ("member-add", *_BY_BODY),
     ),
 )
+
+
+def answer(visit: Visit) -> None:
+    group = visit.group("group-answer")
+    operation = {"op": "Add", "path": "members", "value": _listed(visit.user("member-a"))}
+    found = status(visit.objects.patch("Groups", group, [operation]), 200, 204)
+    if found.status == 200 and found.resource.get("members"):
+        raise Fault("a PATCH of a group was answered with all its members")
+
+
 _WRITES: Final = partial(Check, only="write", needs=("group-create",))
+_ADDS: Final = ("group-create", "member-add")
 
 CHECKS: Final = (
-    _WRITES("member-add", "Add of one member", ACCESS, 'Accept members with "$ref": null; store value.', add),
-    _WRITES("member-add-many", "Add of several members at once", ACCESS, "Add every element of the list.", add_many),
+    _WRITES("member-add", "Add of one member", MEMBERS, 'Accept members with "$ref": null; store value.', add),
+    _WRITES(
+        "group-patch-answer",
+        "PATCH of a group is answered without its members",
+        SLOW,
+        "Answer 204 without a body; a list of all members with every change is slow.",
+        answer,
+        needs=("group-create", "member-add"),
+        warning=True,
+    ),
+    _WRITES(
+        "member-add-many",
+        "Add of several members at once",
+        MEMBERS,
+        "Add every element of the list.",
+        add_many,
+        needs=_ADDS,
+    ),
     _WRITES(
         "member-add-again",
-        "Adding somebody who is a member already is harmless",
-        ESCROW,
+        "Adding a user who is a member already changes nothing and is no error",
+        {
+            **MEMBERS,
+            Outcome.ACCEPTED: Effect(
+                Impact.ACCESS,
+                "Entra repeats requests that got no answer in time: the member is listed twice, and after a removal perhaps still.",
+            ),
+        },
         "Compare members by value, and keep each once.",
         add_again,
+        needs=_ADDS,
     ),
     _WRITES(
         "member-add-parallel",
         "Members added at the same time are all there afterwards",
-        ACCESS,
-        "Add a member as one write of its own; a group that is read and written whole loses what came in between.",
+        MEMBERS,
+        "Add a member as one write of its own; a group that is read and written whole loses changes made in between.",
         at_once,
+        needs=_ADDS,
     ),
     *(
-        _WRITES(id, title, ACCESS, fix, partial(_remove, label=id, rows=rows, wanted=wanted))
-        for id, title, fix, rows, wanted in _REMOVED
+        _WRITES(
+            id,
+            title,
+            MEMBERS,
+            fix,
+            partial(_remove, label=id, rows=rows, wanted=wanted),
+            needs=("group-create", *needs),
+        )
+        for id, title, fix, rows, wanted, needs in _REMOVED
     ),
     _WRITES(
         "member-nested",
         "A group may be a member",
-        ESCROW,
+        MEMBERS,
         "Accept the id of a group as the value of a member.",
         nested,
+        needs=_ADDS,
         warning=True,
     ),
     _WRITES(
         "member-probe",
-        "id eq G and members eq U finds G if U is a member, and nothing if not",
-        SILENT,
-        "Compare members with their value, and ask the database for this one member instead of loading all.",
+        "id eq G and members eq U finds G if U is a member, and no group if not",
+        PROBE,
+        "Support filters on members (compare their value), and ask the database for this one member instead of loading all.",
         probe,
+        needs=("group-create", "test-connection-groups"),
     ),
     _WRITES(
         "member-disabled",
         "A disabled user stays a member",
-        ACCESS,
+        MEMBERS,
         "Leave memberships alone when active changes: Entra doesn't send them again when it restores somebody.",
         kept_while_disabled,
     ),

@@ -1,16 +1,20 @@
-"""Lists walked page by page, over the run's own users."""
+"""Lists walked page by page: over the run's own users, and the first page of the whole directory."""
 
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import GALLERY, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.checks.discovery import groups_unsupported
+from scim.doctor.effects import GALLERY, Effect, Impact, by_outcome
 from scim.doctor.expect import listed
 from scim.doctor.verdicts import Fault, Skip
 from scim.doctor.visit import Visit
 
 _PAGE: Final = 2
 _MOST: Final = 500
-"""Users of a directory that are walked if the run's own can't be told apart by a filter."""
+"""Users of a directory that are walked if no filter finds the run's own alone."""
+_OKTA: Final = 100
+"""Okta's import asks for pages of this size, and adds it to startIndex whatever it received."""
 
 
 def _pages(visit: Visit) -> list[Any]:
@@ -33,7 +37,7 @@ def _walk(visit: Visit) -> list[Any]:
         pages.append(page)
         found = listed(page)
         if page.json["totalResults"] > _MOST:
-            raise Skip(f"the directory has {page.json['totalResults']} users, and the run's own can't be told apart")
+            raise Skip(f"the directory has {page.json['totalResults']} users, and no filter finds the run's own alone")
         start += len(found)
         if not found or start > page.json["totalResults"] or len(pages) > _MOST:
             return pages
@@ -46,7 +50,7 @@ def walk(visit: Visit) -> str:
     if len(set(ids)) != len(ids):
         raise Fault(f"the pages show {len(ids)} users, {len(ids) - len(set(ids))} of them twice")
     if "shared" in visit.kept and total != 5:
-        raise Fault(f"totalResults is {total} instead of 5: it is the number of all results, not of a page")
+        raise Fault(f"totalResults is {total} instead of 5: it counts all results, not those of a page")
     if len(ids) != total:
         raise Fault(f"totalResults is {total}, and the pages show {len(ids)} users")
     return f"{len(ids)} users in {len(pages)} pages"
@@ -67,6 +71,31 @@ def past_the_end(visit: Visit) -> None:
         raise Fault("a startIndex past the end was answered with users")
 
 
+def full(visit: Visit) -> str:
+    """A page that isn't full although more users exist hides them from a client that adds count to startIndex."""
+    if "shared" in visit.kept:
+        shared = f'externalId eq "{visit.kept["shared"]}"'
+        seen: set[Any] = set()
+        for start in (1, 1 + _PAGE, 1 + 2 * _PAGE):
+            page = visit.client.get("/Users", filter=shared, startIndex=start, count=_PAGE)
+            seen.update(one.get("id") for one in listed(page))
+        if len(seen) != 5:
+            raise Fault(f"a walk by startIndex += {_PAGE} with count={_PAGE} shows {len(seen)} of 5 users")
+    said = []
+    for endpoint in ("Users", "Groups"):
+        if endpoint == "Groups" and groups_unsupported(visit):
+            continue
+        page = visit.client.get(f"/{endpoint}", startIndex=1, count=_OKTA)
+        found, total = len(listed(page)), page.json["totalResults"]
+        if found < min(total, _OKTA):
+            raise Fault(
+                f"/{endpoint} with count={_OKTA} was answered with {found} of {total} resources: a client that goes on at "
+                f"startIndex={1 + _OKTA} never sees the next {min(total, _OKTA) - found}"
+            )
+        said.append(f"{found} of {total} {endpoint}")
+    return ", ".join(said)
+
+
 _WRITES: Final = partial(Check, only="write")
 
 CHECKS: Final = (
@@ -74,16 +103,32 @@ CHECKS: Final = (
         "paging-walk",
         "A walk with startIndex and count shows every user once, and totalResults counts them all",
         GALLERY,
-        "Order the list by something that doesn't change, cut pages by startIndex and count, and count before cutting.",
+        "Order the list by an attribute that doesn't change, such as the id, cut pages by startIndex and count, and count all "
+        "results.",
         walk,
-        needs=("user-create",),
+        needs=("user-create", "match-external-id"),
     ),
     _WRITES(
         "paging-start-index",
-        "A page names the startIndex that was asked for",
+        "A page has the startIndex that was asked for",
         GALLERY,
         "Answer with the startIndex of the request.",
         start_index,
+        needs=("user-create", "paging-walk"),
+    ),
+    _WRITES(
+        "paging-full",
+        "A page is full while more resources exist, so that a client may add count to startIndex",
+        by_outcome(
+            Effect(
+                Impact.OTHER_CLIENTS,
+                "Okta adds 100 to startIndex whatever it received: its import never sees the resources in between, and takes "
+                "them as deleted.",
+            ),
+            Effect(Impact.OTHER_CLIENTS, "Okta's import asks for pages of 100, and stops with an error."),
+        ),
+        "Return count resources as long as so many are left, up to 100 at least; large groups are no reason for a shorter page.",
+        full,
         needs=("user-create", "paging-walk"),
     ),
     _WRITES(

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from scim.doctor.catalogue import ANCHOR, ESCROW, GALLERY, HARMLESS, INCOMPATIBLE, SEVERAL, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import GALLERY, HARMLESS, INCOMPATIBLE, MATCH, UNKNOWN_ID, Effect, Impact, by_outcome
 from scim.doctor.exchange import Exchange
 from scim.doctor.expect import error_body, listed, none, status
-from scim.doctor.verdicts import Fault, Skip
+from scim.doctor.verdicts import Fault, Outcome, Skip
 from scim.doctor.visit import Visit
 
 
@@ -39,7 +40,7 @@ def unknown_attribute(visit: Visit) -> None:
     if answer.status == 200 and answer.resource.get("totalResults") == 0:
         everybody = visit.client.get("/Users", count=1)
         if everybody.resource.get("totalResults") == 0:
-            raise Skip("there is nobody whom the filter could have found")
+            raise Skip("there is no user that the filter could have found")
         return
     status(answer, 400)
 
@@ -88,9 +89,9 @@ def start_below_one(visit: Visit) -> None:
 CHECKS: Final = (
     Check(
         "unknown-id",
-        "An id that nobody has is 404",
-        ANCHOR,
-        "Answer 404 with a SCIM error; 400, 500 or 200 leave Entra with a link that it can't mend.",
+        "An id that no user has is 404",
+        UNKNOWN_ID,
+        "Answer 404 with a SCIM error to an id that no object has.",
         unknown_id,
     ),
     Check(
@@ -113,16 +114,26 @@ CHECKS: Final = (
     Check(
         "strange-id",
         "An id that is no UUID is 404",
-        ANCHOR,
+        UNKNOWN_ID,
         "Look an id up as text, or answer 404 if it doesn't parse; Okta's test sends such an id.",
         strange_id,
+        ("unknown-id",),
     ),
     Check(
         "unknown-filter-attribute",
-        "A filter on an unknown attribute doesn't find everybody",
-        SEVERAL,
+        "A filter on an unknown attribute is refused or finds no user",
+        by_outcome(
+            Effect(
+                Impact.OBJECTS,
+                "If the job matches by an attribute that the application doesn't know, every user is a match: the object fails "
+                "(DuplicateTargetEntries), or Entra changes somebody else.",
+            ),
+            MATCH[Outcome.REFUSED],
+            not_found=MATCH[Outcome.NOT_FOUND],
+        ),
         "Answer 400 with scimType invalidFilter if a filter can't be understood; never leave a condition out.",
         unknown_attribute,
+        ("test-connection",),
     ),
     Check(
         "unknown-parameter",
@@ -136,7 +147,7 @@ CHECKS: Final = (
         "flag-parameter",
         "The flag aadOptscim062020 in the query is ignored",
         INCOMPATIBLE,
-        "Accept a parameter without a value; admins put this flag behind the Tenant URL.",
+        "Accept a parameter without a value; administrators append this flag to the Tenant URL.",
         flag,
         ("test-connection",),
     ),
@@ -152,7 +163,7 @@ CHECKS: Final = (
     Check(
         "query-encoding",
         "+ and %2B in a query are decoded",
-        ESCROW,
+        MATCH,
         "Decode + as a space, %2B as + and %22 as a quote, once.",
         encoding,
         ("test-connection",),
@@ -163,6 +174,7 @@ CHECKS: Final = (
         GALLERY,
         "Send totalResults, startIndex and itemsPerPage as integers, and cut Resources to count.",
         list_form,
+        ("test-connection",),
     ),
     Check(
         "count-zero",
@@ -170,6 +182,7 @@ CHECKS: Final = (
         HARMLESS,
         "Treat count=0 as a request for the total alone (RFC 7644 §3.4.2.4).",
         count_zero,
+        ("test-connection",),
         warning=True,
     ),
     Check(
@@ -178,6 +191,7 @@ CHECKS: Final = (
         HARMLESS,
         "Read a startIndex below 1 as 1 (RFC 7644 §3.4.2.4).",
         start_below_one,
+        ("test-connection",),
         warning=True,
     ),
 )

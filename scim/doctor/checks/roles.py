@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any, Final
 
-from scim.doctor.catalogue import ACCESS, ESCROW, Check
+from scim.doctor.catalogue import Check
+from scim.doctor.effects import ROLES
 from scim.doctor.expect import status
 from scim.doctor.verdicts import Fault, Skip
 from scim.doctor.visit import Visit
@@ -40,35 +41,39 @@ def replaced(visit: Visit) -> None:
 def quoted_primary(visit: Visit) -> None:
     user = visit.user("roles-primary", roles=[_role("Reader", primary=True)])
     if _values(visit, user) != ["Reader"]:
-        raise Skip("the server doesn't keep the roles that a POST names")
+        raise Skip("the server doesn't keep the roles that a POST names", needs="user-create-roles")
     operation = {"op": "Replace", "path": 'roles[primary eq "True"].value', "value": "Writer"}
     status(visit.objects.patch("Users", user, [operation]), 200, 204)
     if _values(visit, user) != ["Writer"]:
         raise Fault(f"the roles are {_values(visit, user)} instead of ['Writer']")
 
 
+_ROLES: Final = ("user-create", "user-create-roles")
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 CHECKS: Final = (
     _WRITES(
         "roles-text",
         "A role given as JSON in a string",
-        ESCROW,
+        ROLES,
         "Accept a string of any content as the value of a role; read the JSON in it if the application needs it.",
         as_text,
+        needs=("user-create", "patch-add"),
     ),
     _WRITES(
         "roles-replace",
         "replace of roles replaces the whole list",
-        ACCESS,
-        "Replace the list; roles that aren't in it any more must go.",
+        ROLES,
+        "Replace the list: remove the roles that aren't in the new one.",
         replaced,
+        needs=_ROLES,
     ),
     _WRITES(
         "roles-quoted-primary",
         'A path with [primary eq "True"]',
-        ESCROW,
+        ROLES,
         "Compare a quoted True or False with a boolean as a boolean.",
         quoted_primary,
+        needs=(*_ROLES, "patch-replace", "patch-value-path"),
     ),
 )
