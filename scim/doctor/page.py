@@ -90,7 +90,11 @@ def _fix_first(report: Report) -> str:
         f'<span class="quiet">{escape(one.check.fix)} {escape(waiting_for(report, one))}</span></li>'
         for one in report.fix_first
     )
-    return f'<section class="box"><h2>Fix these first</h2><ol>{rows}</ol></section>' if rows else ""
+    return (
+        f'<section class="box"><h2>Fix these first</h2><p class="quiet">Each with what must hold, and the fix.</p><ol>{rows}</ol></section>'
+        if rows
+        else ""
+    )
 
 
 def _filter(report: Report) -> str:
@@ -135,12 +139,14 @@ def _text(text: str) -> str:
 
 def _check(result: Result, evidence: str) -> str:
     check, verdict = result.check, str(result.verdict)
-    parts = [f"<dt>Found</dt><dd>{_text(result.found)}</dd>"] if result.found else []
+    title, described, opened = _text(check.title), "", ""
     if result.effect is not None:
-        parts += [f"<dt>Effect</dt><dd>{_text(result.effect.text)}</dd>", f"<dt>Fix</dt><dd>{_text(check.fix)}</dd>"]
-    described = f"<dl>{''.join(parts)}</dl>" if parts else ""
-    opened = "" if result.effect is None else " open"
+        parts = (("Found", result.found), ("Effect", result.effect.text), ("Fix", check.fix))
+        described = f"<dl>{''.join(f'<dt>{name}</dt><dd>{_text(text)}</dd>' for name, text in parts)}</dl>"
+        opened = " open"
+    elif result.found:
+        title += f' <span class="quiet">[{_text(result.found)}]</span>'
     return (
         f'<details id="{escape(check.id)}" class="{verdict}"{opened}><summary><span class="verdict">{verdict}</span>'
-        f"<code>{escape(check.id)}</code><span>{_text(check.title)}</span></summary>{described}{evidence}</details>"
+        f"<code>{escape(check.id)}</code><span>{title}</span></summary>{described}{evidence}</details>"
     )

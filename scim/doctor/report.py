@@ -121,7 +121,7 @@ def _message(first: str, headers: Mapping[str, str], body: str) -> str:
 
 def _fix_first(report: Report) -> list[str]:
     """The checks to fix first, numbered; nothing if none failed."""
-    lines = ["", "Fix these first:"] if report.fix_first else []
+    lines = ["", "Fix these first (each with what must hold, and the fix):"] if report.fix_first else []
     for number, result in enumerate(report.fix_first, 1):
         said = f"{result.check.id}: {result.check.title}. {result.check.fix} {waiting_for(report, result)}".rstrip()
         lines += textwrap.wrap(said, _WIDTH, initial_indent=f"  {number}. ", subsequent_indent=" " * 5)

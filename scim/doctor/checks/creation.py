@@ -270,7 +270,7 @@ CHECKS: Final = (
     ),
     _WRITES(
         "user-duplicate",
-        "The same userName again is 409",
+        "A POST with a userName that is taken is 409",
         DUPLICATE_USER,
         "Make userName unique in the database, and answer 409 with scimType uniqueness.",
         partial(duplicate, label="twice", turned=False),
@@ -286,7 +286,7 @@ CHECKS: Final = (
     ),
     _WRITES(
         "user-duplicate-case",
-        "The same userName in other letter case is 409",
+        "A POST with a userName that is taken in other letter case is 409",
         DUPLICATE_USER,
         "Compare userName without letter case where it must be unique.",
         partial(duplicate, label="twice-case", turned=True),

@@ -107,14 +107,14 @@ CHECKS: Final = (
     ),
     _WRITES(
         "group-duplicate",
-        "The displayName of another group is 409",
+        "A POST with the displayName of another group is 409",
         DUPLICATE_GROUP,
         "Make displayName of groups unique, and answer 409 with scimType uniqueness.",
         partial(duplicate, label="twice", turned=False),
     ),
     _WRITES(
         "group-duplicate-case",
-        "The displayName of another group in other letter case is 409",
+        "A POST with the displayName of another group in other letter case is 409",
         DUPLICATE_GROUP,
         "Compare displayName without letter case where it must be unique.",
         partial(duplicate, label="twice-case", turned=True),
