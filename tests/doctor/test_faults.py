@@ -1,9 +1,12 @@
 """A server with one fault: the doctor names it, and nothing that isn't there."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from scim.doctor import checks
 from scim.doctor.catalogue import Check
 from scim.doctor.checks import CHECKS, SUBJECTS, connection, discovery
 from tests.doctor.faults import ROWS, Row
@@ -72,3 +75,13 @@ def test_ids_are_unique_and_needs_come_before() -> None:
         assert check.id not in seen
         assert set(check.needs) <= seen, check.id
         seen.add(check.id)
+
+
+def test_a_check_that_gives_up_names_one_that_exists() -> None:
+    named = {
+        id
+        for file in Path(checks.__file__).parent.glob("*.py")
+        for id in re.findall(r'raise Skip\([^\n]*needs="([^"]+)"\)', file.read_text())
+    }
+    assert named
+    assert named <= _BY_ID.keys()
