@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 import azure.functions as func
 
@@ -76,7 +76,11 @@ def path_of(req: func.HttpRequest, route: str) -> str:
     """The path, percent-encoded. The route parameters are decoded once; what the URL's path has been through isn't told."""
     for name, value in req.route_params.items():
         route = route.replace(f"{{*{name}}}", quote(value))
-    return urlsplit(req.url).path if "{" in route else f"/{route}"
+    if "{" not in route:
+        return f"/{route}"
+    # Not by `urlsplit`, which raises an error about a host such as `[::1`; the handler refuses it in the form of SCIM.
+    url: str = req.url
+    return "/" + url.partition("://")[2].partition("?")[0].partition("/")[2]
 
 
 def parameters_of(req: func.HttpRequest) -> Mapping[str, str]:
