@@ -1,6 +1,7 @@
 """What a request changes in the members of a group: operations in, members to add and to remove out. Reads nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from scim.protocol import filter as syntax, fold
@@ -50,35 +51,50 @@ def _too_many(limits: Limits) -> PayloadTooLarge:
     return PayloadTooLarge(f"A request may name at most {limits.members} members.")
 
 
-class MemberSteps:
-    """The member changes of one request, applied in their order without knowing the group, where that is possible."""
+class UnknownTypes(Exception):
+    """A filter asks for the `type` of these members, which no client has sent: it must be found out by their ids."""
 
-    def __init__(self, attribute: Attribute, limits: Limits, current: Sequence[Member] | None = None) -> None:
+    def __init__(self, values: Sequence[str]) -> None:
+        super().__init__(f"{len(values)} members")
+        self.values = values
+
+
+class MemberSteps:
+    """Applies the member operations of one request in their order.
+
+    How it works: only what the operations touch is kept, each value with the member that it stands for from then on, or
+    `None` once it was removed. With the `current` members of the group this is laid over them. Without them, operations
+    that name their members still lead to what is to be added and removed, whatever the group has. What depends on the
+    group is computed from `current`, and must be written on the version that `current` belongs to.
+    """
+
+    def __init__(
+        self,
+        attribute: Attribute,
+        limits: Limits,
+        current: Sequence[Member] | None = None,
+        types: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:
+        """`types` are those of members without a type of their own; `None` for an id that is no resource's."""
         self._attribute = attribute
         self._limits = limits
         self._current = None if current is None else {member.value: member for member in current}
+        self._types = types
         self._after: dict[str, Member | None] = {}
+        self._folded: dict[str, tuple[Member, Json]] = {}
         self._named = 0
         self._looked_through = 0
-
-    @staticmethod
-    def need_current(changes: Iterable[Change]) -> bool:
-        """Whether the changes can only be told by reading the group's members first."""
-        return any(_needs_current(change) for change in changes)
-
-    @staticmethod
-    def need_types(changes: Iterable[Change]) -> bool:
-        """Whether a filter may ask for the `type` of members, which has to be found out for those without one."""
-        # A text that mentions the word is taken for a filter that asks: at worst the types are found in vain.
-        return any(change.pick is not None and "type" in str(change.pick.tree).lower() for change in changes)
+        self.need_current = False
+        """Whether a member was removed and then added: if it was there with another `type` or `display`, it changes."""
 
     def replace(self, members: Iterable[Member]) -> None:
-        """These members and no others."""
+        """These members and no others; one that is there already stays as it is."""
+        kept = {member.value: self._there(member.value) or member for member in members}
         self._clear()
-        self._add(members)
+        self._after.update(kept)
 
     def apply(self, change: Change) -> None:
-        """One PATCH operation on `members`. Raises `InvalidValue`, `Mutability` or `PayloadTooLarge`."""
+        """One PATCH operation on `members`. Raises `InvalidValue`, `Mutability`, `PayloadTooLarge` or `UnknownTypes`."""
         change = _on_whole_members(change)
         if change.pick is not None:
             self._picked(change, change.pick)
@@ -95,10 +111,20 @@ class MemberSteps:
 
     def changes(self) -> MemberChanges:
         """What is to be written; without what is known to be so already."""
-        known = self._current
-        add = [m for v, m in self._after.items() if m is not None and (known is None or v not in known)]
-        gone = [v for v, m in self._after.items() if m is None and (known is None or v in known)]
-        return MemberChanges(tuple(add), tuple(gone))
+        before = self._current
+        if before is None:
+            gone = [value for value, member in self._after.items() if member is None]
+            return MemberChanges(tuple(filter(None, self._after.values())), tuple(gone))
+        changed = {value: member for value, member in self._after.items() if member != before.get(value)}
+        return MemberChanges(
+            tuple(filter(None, changed.values())), tuple(value for value in changed if value in before)
+        )
+
+    def _there(self, value: str) -> Member | None:
+        """The member with this value as the operations so far have left it, if it is known to be there."""
+        if value in self._after:
+            return self._after[value]
+        return self._current.get(value) if self._current is not None else None
 
     def _listed(self, raw: Json) -> list[Member]:
         listed = members_from(raw, self._attribute, self._limits)
@@ -109,7 +135,8 @@ class MemberSteps:
 
     def _add(self, members: Iterable[Member]) -> None:
         for member in members:
-            if self._after.get(member.value) is None:
+            if self._there(member.value) is None:
+                self.need_current = self.need_current or member.value in self._after
                 self._after[member.value] = member
 
     def _remove(self, values: Iterable[str]) -> None:
@@ -117,7 +144,7 @@ class MemberSteps:
 
     def _clear(self) -> None:
         self._look_through(len(self._current or ()) + len(self._after))
-        self._remove([*(self._current or ()), *self._after])
+        self._after = dict.fromkeys([*(self._current or ()), *self._after])
 
     def _picked(self, change: Change, pick: Pick) -> None:
         """`members[...]`: an add or a replace that finds nothing creates what the filter describes."""
@@ -132,18 +159,54 @@ class MemberSteps:
         raw = [{}] if unassigned(change.value) else list_from_single(change.value)
         given = self._listed([{**named, **(item if isinstance(item, dict) else {"value": item})} for item in raw])
         if change.op == "replace":
-            self._remove(hits)
+            # As in a replacement of all members, one that is there already stays as it is.
+            kept = {member.value for member in given}
+            self._remove(value for value in hits if value not in kept)
         self._add(given)
 
     def _matching(self, pick: Pick) -> list[str]:
-        present = {**(self._current or {}), **self._after}
+        present = {v: m for v, m in {**(self._current or {}), **self._after}.items() if m is not None}
         self._look_through(pick.work(len(present)))
-        return [v for v, m in present.items() if m and matches(pick.bound, fold.element(_element(m), self._attribute))]
+        if _asks_for_type(pick.tree):
+            unknown = [v for v, m in present.items() if m.type is None and v not in self._types]
+            if unknown:
+                raise UnknownTypes(unknown)
+        return [value for value, member in present.items() if matches(pick.bound, self._fold(member))]
+
+    def _fold(self, member: Member) -> Json:
+        """The member as filters see it; each is folded once, however many filters look at it."""
+        known = self._folded.get(member.value)
+        if known is not None and known[0] is member:
+            return known[1]
+        fields = {
+            "value": member.value,
+            "type": member.type or self._types.get(member.value),
+            "display": member.display,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        folded = fold.element(given, self._attribute)
+        self._folded[member.value] = (member, folded)
+        return folded
 
     def _look_through(self, values: int) -> None:
         self._looked_through += values
         if self._looked_through > self._limits.patch_values:
             raise too_much_work(self._limits)
+
+
+def named_changes(changes: Sequence[Change], attribute: Attribute, limits: Limits) -> MemberChanges | None:
+    """What the operations come to, whoever is in the group; `None` if that depends on its members."""
+    if any(_needs_current(change) for change in changes):
+        return None
+    steps = MemberSteps(attribute, limits)
+    for change in changes:
+        steps.apply(change)
+    return None if steps.need_current else steps.changes()
+
+
+def _asks_for_type(tree: syntax.Filter) -> bool:
+    # A text that mentions the word is taken for a filter that asks: at worst the types are found in vain.
+    return "type" in str(tree).lower()
 
 
 def _needs_current(change: Change) -> bool:
@@ -175,8 +238,3 @@ def _listed_values(tree: syntax.Filter) -> list[str] | None:
             return None
         values.append(value)
     return values
-
-
-def _element(member: Member) -> JsonObject:
-    fields = {"value": member.value, "type": member.type, "display": member.display}
-    return {name: value for name, value in fields.items() if value is not None}

@@ -28,17 +28,20 @@ class Memberships:
         self._limits = limits
         self._timer = timer
 
-    async def of_group(self, tenant: str, group: str, *, with_types: bool = False) -> list[Member]:
-        """All members of a group; `with_types` finds out what kind of resource each is."""
+    async def of_group(self, tenant: str, group: str) -> list[Member]:
+        """All members of a group as they are stored: without a `type` that no client has sent."""
         kind = next(k for k in self._registry.resource_types.values() if k.relation == "members")
-        members: list[Member] = []
-        async for page in self._pages(tenant, kind, [group]):
-            names = await self._names(tenant, kind, page) if with_types else {}
-            for item in page:
-                member = item.member
-                name = names.get(member.value)
-                members.append(Member(member.value, member.type or (name.kind if name else None), member.display))
-        return members
+        return [item.member async for page in self._pages(tenant, kind, [group]) for item in page]
+
+    async def types(self, tenant: str, values: Sequence[str]) -> dict[str, str | None]:
+        """The resource type of each of these members by its id; `None` if there is no such resource."""
+        kinds = [kind.name for kind in self._registry.resource_types.values() if kind.relation]
+        found: dict[str, str | None] = dict.fromkeys(values)
+        ids = [value for value in values if is_id(value)]
+        for start in range(0, len(ids), _PAGE):
+            names = await self._store.names(tenant, kinds, ids[start : start + _PAGE])
+            found.update({id: name.kind for id, name in names.items()})
+        return found
 
     async def related(self, caller: Caller, kind: ResourceType, ids: Sequence[str]) -> dict[str, list[JsonObject]]:
         """The `members` or `groups` of these resources, by id.

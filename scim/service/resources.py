@@ -1,7 +1,7 @@
 """The use cases on one resource: create, get, replace, patch, delete, the same for every resource type."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import random
 from typing import Final
@@ -19,7 +19,7 @@ from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Asked, Caller, Conditions, stale
 from scim.service.drafts import draft_of, held_by, write_over_outdated
-from scim.service.member_changes import MemberSteps, members_from, split
+from scim.service.member_changes import MemberSteps, UnknownTypes, members_from, named_changes, split
 from scim.service.membership import Memberships
 from scim.service.passwords import Passwords
 from scim.service.view import View, is_id
@@ -28,6 +28,7 @@ from scim.storage.interface import (
     Changed,
     Draft,
     Gone,
+    Interrupted,
     Member,
     MemberChanges,
     Store,
@@ -36,7 +37,7 @@ from scim.storage.interface import (
     Touch,
 )
 
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 10
 _PAUSE_SECONDS: Final = 0.05
 
 
@@ -113,7 +114,7 @@ class Resources:
     ) -> Answer:
         """PUT (RFC 7644 §3.5.1). The answer has the `members` of a group; `groups` of a user only if they are asked for."""
 
-        async def attempt() -> tuple[Stored, list[Member] | None]:
+        async def attempt(conditions: Conditions) -> tuple[Stored, list[Member] | None]:
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = validate.replacement(body, stored.resource, kind)
@@ -121,7 +122,8 @@ class Resources:
             members = self._members_named(resource, kind)
             changes = NO_CHANGES
             if members is not None:
-                steps = self._steps(kind, await self._memberships.of_group(caller.tenant, id))
+                current = await self._memberships.of_group(caller.tenant, id)
+                steps = MemberSteps(kind.by_name[kind.relation], self._limits, current)
                 steps.replace(members)
                 changes = steps.changes()
             return await self._write(caller.tenant, kind, stored, resource, changes), members
@@ -137,23 +139,23 @@ class Resources:
         changes = patch.changes(patch_request(body, self._limits), kind, self._limits)
         changes = await self._passwords.in_changes(changes, kind)
         attributes, of_members = split(changes, kind)
-        member_changes = await self._settled(caller.tenant, kind, id, of_members)
+        named = named_changes(of_members, kind.by_name[kind.relation], self._limits) if of_members else NO_CHANGES
+        # Members that are added or removed by their names need nothing of the group to be read.
+        reads = bool(attributes) or not of_members or named is None
 
-        async def attempt() -> Stored:
+        async def attempt(conditions: Conditions) -> Stored:
+            if named is not None and not reads and not conditions.need_the_version():
+                return await self._change_members_unread(caller.tenant, kind, id, named, conditions.single(), asked)
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = patch.apply(stored.resource, attributes, kind, self._limits)
-            if resource != stored.resource or not member_changes:
-                return await self._write(caller.tenant, kind, stored, resource, member_changes)
-            # Nobody has looked whether the members change anything, so that is no reason to write the group.
-            expected = stored.version if conditions.if_match is not None else None
-            return await self._only_members(caller.tenant, kind, id, member_changes, expected, asked)
+            members = named if named is not None else await self._computed(caller.tenant, kind, id, of_members)
+            if resource != stored.resource or not members:
+                return await self._write(caller.tenant, kind, stored, resource, members)
+            # Whether the members change anything is for the store to find out, so that is no reason to write the group.
+            return await self._change_members(caller.tenant, kind, stored, members)
 
-        if attributes or not of_members or conditions.need_the_version():
-            stored = await self._retried(attempt, kind, conditions)
-        else:
-            # Member changes alone need nothing of the group to be read.
-            stored = await self._only_members(caller.tenant, kind, id, member_changes, conditions.single(), asked)
+        stored = await self._retried(attempt, kind, conditions)
         if not asked:
             return self._answer(caller, kind, stored, None)
         return await self._answer_with_related(caller, kind, stored, asked, (), written(patch.targets(attributes)))
@@ -161,17 +163,16 @@ class Resources:
     async def delete(self, caller: Caller, kind: ResourceType, id: str, conditions: Conditions) -> None:
         """DELETE (RFC 7644 §3.6). Every membership goes with the resource."""
         _check_id(kind, id)
-        expected = conditions.single()
-        if conditions.need_the_version():
-            stored = await self._read(caller.tenant, kind, id)
-            conditions.check(stored.version)
-            expected = stored.version
-        try:
+
+        async def attempt(conditions: Conditions) -> None:
+            expected = conditions.single()
+            if conditions.need_the_version():
+                stored = await self._read(caller.tenant, kind, id)
+                conditions.check(stored.version)
+                expected = stored.version
             await self._store.delete(caller.tenant, kind.name, id, expected=expected)
-        except Gone:
-            raise _missing(kind) from None
-        except Changed:
-            raise stale() from None
+
+        await self._retried(attempt, kind, conditions)
 
     # --- members ---
 
@@ -181,31 +182,36 @@ class Resources:
             return None
         return members_from(resource.pop(kind.relation), kind.by_name[kind.relation], self._limits)
 
-    def _steps(self, kind: ResourceType, current: Sequence[Member] | None) -> MemberSteps:
-        return MemberSteps(kind.by_name[kind.relation], self._limits, current)
+    async def _computed(self, tenant: str, kind: ResourceType, id: str, changes: Sequence[Change]) -> MemberChanges:
+        """What the changes come to in the group as it is now. It is read here, so after the version that this belongs to."""
+        current = await self._memberships.of_group(tenant, id)
+        types: dict[str, str | None] = {}
+        while True:
+            steps = MemberSteps(kind.by_name[kind.relation], self._limits, current, types)
+            try:
+                for change in changes:
+                    steps.apply(change)
+            except UnknownTypes as unknown:
+                types |= await self._memberships.types(tenant, unknown.values)
+            else:
+                return steps.changes()
 
-    async def _settled(self, tenant: str, kind: ResourceType, id: str, changes: Sequence[Change]) -> MemberChanges:
-        if not changes:
-            return NO_CHANGES
-        current = None
-        if MemberSteps.need_current(changes):
-            current = await self._memberships.of_group(tenant, id, with_types=MemberSteps.need_types(changes))
-        steps = self._steps(kind, current)
-        for change in changes:
-            steps.apply(change)
-        return steps.changes()
+    async def _change_members(self, tenant: str, kind: ResourceType, stored: Stored, changes: MemberChanges) -> Stored:
+        """The group after a change of its members that depends on the version that was read."""
+        now = datetimes.written(self._clock())
+        touch, expected = _touch(kind, stored.id, now), stored.version
+        version = await self._store.change_members(tenant, stored.id, changes, touch, expected=expected)
+        if version == expected:
+            return stored
+        meta = {**stored.resource["meta"], "lastModified": now}
+        return replace(stored, version=version, resource={**stored.resource, "meta": meta})
 
-    async def _only_members(
+    async def _change_members_unread(
         self, tenant: str, kind: ResourceType, id: str, changes: MemberChanges, expected: str | None, asked: Asked
     ) -> Stored:
-        """The group after a change of its members; without its attributes, which cost a read, if none are asked for."""
-        now = datetimes.written(self._clock())
-        try:
-            version = await self._store.change_members(tenant, id, changes, _touch(kind, id, now), expected=expected)
-        except Gone:
-            raise _missing(kind) from None
-        except Changed:
-            raise stale() from None
+        """The same without reading the group first; without its attributes, which cost a read, if none are asked for."""
+        touch = _touch(kind, id, datetimes.written(self._clock()))
+        version = await self._store.change_members(tenant, id, changes, touch, expected=expected)
         return await self._read(tenant, kind, id) if asked else Stored(kind.name, id, version, {})
 
     # --- reading and writing ---
@@ -233,19 +239,27 @@ class Resources:
             version, _ = await write_over_outdated(self._store, tenant, kind, stored, draft, members)
         return Stored(kind.name, stored.id, version, resource, draft.rules)
 
-    async def _retried[T](self, attempt: Callable[[], Awaitable[T]], kind: ResourceType, conditions: Conditions) -> T:
-        """What an attempt gives; a lost race is run again unless the client asked for a version."""
+    async def _retried[T](
+        self, attempt: Callable[[Conditions], Awaitable[T]], kind: ResourceType, conditions: Conditions
+    ) -> T:
+        """What an attempt gives. One that lost a race is made again from the start: nothing that it computed is kept.
+
+        An attempt checks the `Conditions` that it is given, against the version that it reads or in the write itself.
+        """
         for number in range(1, _ATTEMPTS + 1):
             try:
-                return await attempt()
+                return await attempt(conditions)
+            except Interrupted:
+                # A part is done, on the version that the client asked for. The rest goes on from what is there now.
+                conditions = Conditions()
             except Changed:
-                if conditions.if_match is not None:
+                if conditions.single() is not None:  # it was the only version that the client wanted
                     raise stale() from None
-                await self._sleep(_PAUSE_SECONDS * number * random())  # noqa: S311 - only spreads the writers out
             except Taken as taken:
                 raise _taken(kind, taken) from None
             except Gone:
                 raise _missing(kind) from None
+            await self._sleep(_PAUSE_SECONDS * number * random())  # noqa: S311 - only spreads the writers out
         raise Unavailable("Too many clients are changing this resource at once; repeat the request.", retry_after=1)
 
     def _draft(self, resource: JsonObject, kind: ResourceType, *, whole: bool) -> Draft:

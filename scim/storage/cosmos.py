@@ -8,10 +8,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from random import random
 from typing import Final
 
 from scim.protocol import datetimes
-from scim.storage.cosmos_batches import ATTEMPTS, Batches, ClaimAstray, Head, refusal
+from scim.storage.cosmos_batches import ATTEMPTS, PAUSE_SECONDS, Batches, ClaimAstray, Head, refusal
 from scim.storage.cosmos_calls import Calls, Operation, Refused
 from scim.storage.cosmos_claims import ClaimItems
 from scim.storage.cosmos_items import (
@@ -38,6 +39,7 @@ from scim.storage.interface import (
     Draft,
     Found,
     Gone,
+    Interrupted,
     Member,
     MemberChanges,
     Membership,
@@ -51,6 +53,8 @@ from scim.storage.interface import (
 
 _BATCH: Final = 98
 """Member changes in one batch of 100 operations; two are kept for the resource and a marker."""
+_COMPARISONS: Final = 10
+"""How often a change is compared with the members that are there, before it gives way to those that keep changing them."""
 _BUDGET_SECONDS: Final = 60.0
 _LINGER_SECONDS: Final = 10.0
 """How long a deletion goes on with memberships before it leaves the rest to the sweep; the resource is gone by then."""
@@ -81,6 +85,7 @@ class CosmosStore:
         self._clock = clock
         self._timer = timer
         self._new_token = new_token
+        self._sleep = sleep
         self._close = close
         self._tenants = TenantItems(calls, sleep)
         self._sweep = Sweep(calls, clock=clock, timer=timer, new_token=new_token)
@@ -168,7 +173,7 @@ class CosmosStore:
         if not changes:
             return await self._version(tenant, group, expected)
         head = self._touch(group, touch, expected)
-        return await self._change(tenant, group, head, changes, touch, only_members=True, expected=expected)
+        return await self._change(tenant, group, head, changes, touch, only_members=True)
 
     async def members(
         self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
@@ -234,35 +239,56 @@ class CosmosStore:
         touch: Touch,
         *,
         only_members: bool,
-        expected: str | None = None,
     ) -> str:
-        """Write the head with the first member changes, and the others in batches of their own, one after another."""
+        """Write the head with the first member changes, and the others in batches of their own, one after another.
+
+        With a head that depends on a version, each other batch depends on the version that the one before has made.
+        """
         until = self._timer() + _BUDGET_SECONDS
         steps: list[Step] = [*dict.fromkeys(changes.remove), *{m.value: m for m in changes.add}.values()]
         room = _BATCH - len(head.claims)
         last = await self._change_some(tenant, group, head, steps[:room], only_members)
+        is_conditional = head.operation.if_match is not None
         for start in range(room, len(steps), _BATCH):
             if self._timer() > until:
                 raise StoreUnavailable("a change of many members has used its time; a repeat goes on", retry_after=1)
-            head = self._touch(group, touch, None)
-            done = await self._change_some(tenant, group, head, steps[start : start + _BATCH], only_members=True)
-            last = done or last
-        return last or await self._version(tenant, group, expected)
-
-    async def _change_some(
-        self, tenant: str, group: str, head: Head, steps: Sequence[Step], only_members: bool
-    ) -> str | None:
-        """One batch; `None` if nothing was left to change."""
-        for _ in range(ATTEMPTS):
-            if only_members and not steps:
-                return None
+            head = self._touch(group, touch, last if is_conditional else None)
             try:
-                return await self._write(tenant, head, [operation(tenant, group, step) for step in steps])
+                last = await self._change_some(tenant, group, head, steps[start : start + _BATCH], only_members=True)
+            except Changed:
+                raise Interrupted("Group") from None
+        return last
+
+    async def _change_some(self, tenant: str, group: str, head: Head, steps: Sequence[Step], only_members: bool) -> str:
+        """One batch; the group's version after it, or the one at which nothing was left to change.
+
+        How it works: the database refuses the batch if a member is there already, or gone already. Then only what is left
+        is sent, so it must still be true that the rest is so: otherwise the batch would be neither before nor after one
+        that changed both in the meantime. A head that depends on a version makes sure of it. Without one, a read of each
+        member that is there makes the batch fail if it has left, and doesn't fail because of other members. That somebody
+        isn't there can't be asked for in a batch, so then the head depends on the version at which it was found out.
+        """
+        operations = [operation(tenant, group, step) for step in steps]
+        sent = head
+        for attempt in range(_COMPARISONS):
+            try:
+                return await self._write(tenant, sent, operations)
             except Refused as refused:
-                if refused.index <= len(head.claims):
+                is_found_out_anew = sent is not head and (refused.index, refused.status) == (0, 412)
+                if refused.index <= len(head.claims) and not is_found_out_anew:
                     raise refusal(refused, head) from None
-                # A member was there already, or gone already: only the real changes are sent again.
-                steps = await self._members.left_to_do(tenant, group, steps)
+            await self._sleep(PAUSE_SECONDS * attempt * random())  # noqa: S311 - only spreads the writers out
+            found = await self._members.compared(tenant, group, steps)
+            if found is None:
+                raise Gone("Group")
+            if only_members and not found.left:
+                if head.operation.if_match not in {None, etag(found.version)}:
+                    raise Changed("Group")
+                return found.version
+            operations = [operation(tenant, group, step) for step in found.left]
+            if head.operation.if_match is None:
+                sent = head.on(etag(found.version)) if found.removed else head
+                operations += [Operation("read", (id,)) for id in found.added]
         raise StoreUnavailable("members keep changing under a change", retry_after=1)
 
     def _now(self) -> str:

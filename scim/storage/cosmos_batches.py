@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scim.storage.cosmos_calls import Calls, Operation, OutcomeUnknown, Refused
@@ -26,6 +26,10 @@ class Head:
     id: str
     token: str | None
     claims: Sequence[Operation] = ()
+
+    def on(self, etag: str) -> "Head":
+        """The same, if its item still has this `_etag`."""
+        return replace(self, operation=replace(self.operation, if_match=etag))
 
 
 class ClaimAstray(StoreUnavailable):

@@ -1,12 +1,13 @@
 """The items of members: reading them from both sides, and deleting what a resource that is gone has left."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from scim.protocol.json import JsonObject
 from scim.storage.cosmos_batches import ATTEMPTS, PAUSE_SECONDS
 from scim.storage.cosmos_calls import Calls, Operation, OutcomeUnknown, Refused
-from scim.storage.cosmos_items import CLAIM, member_id, member_item, membership
+from scim.storage.cosmos_items import CLAIM, member_id, member_item, membership, resource_id, version
 from scim.storage.interface import Member, Membership
 
 PAGE: Final = 1_000
@@ -15,6 +16,19 @@ OPERATIONS: Final = 100
 
 type Step = Member | str
 """A member to add, or the value of one to remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Member changes beside what a group has at one of its versions."""
+
+    version: str
+    left: list[Step]
+    """What would change something."""
+    added: list[str]
+    """The items of members that should be added and are there."""
+    removed: bool
+    """Whether members that should be removed aren't there."""
 
 
 class MemberItems:
@@ -50,16 +64,33 @@ class MemberItems:
         """What deletes the items that these resources leave behind: claims first, then members on either side; a page."""
         return await deletions(self._calls, tenant, ids)
 
-    async def left_to_do(self, tenant: str, group: str, steps: Sequence[Step]) -> list[Step]:
-        """Those of the steps that would change something."""
-        ids = {member_id(group, _value(step)): step for step in steps}
-        marks, parameters = listed(list(ids))
-        there = set(
-            await self._calls.query(
-                tenant, f'SELECT VALUE c["id"] FROM c WHERE c["id"] IN ({marks})', parameters, page=PAGE
-            )
+    async def compared(self, tenant: str, group: str, steps: Sequence[Step]) -> Comparison | None:
+        """What of the steps is so already, and the version of the group at that time; `None` if the group is gone.
+
+        One query, because queries within a logical partition see one state of it.
+        """
+        head = resource_id("Group", group)
+        ids = [(member_id(group, _value(step)), step) for step in steps]
+        marks, parameters = listed(list(dict.fromkeys([head, *(id for id, _ in ids)])))
+        rows = await self._calls.query(
+            tenant, f'SELECT c["id"], c["_etag"] FROM c WHERE c["id"] IN ({marks})', parameters, page=PAGE
         )
-        return [step for id, step in ids.items() if isinstance(step, Member) is (id not in there)]
+        there = {row["id"]: row["_etag"] for row in rows}
+        if head not in there:
+            return None
+        to_add = {id for id, step in ids if isinstance(step, Member)}
+        to_remove = {id for id, step in ids if isinstance(step, str)}
+        left = [
+            step
+            for id, step in ids
+            if (id in there) is isinstance(step, str) or id in to_add & to_remove & there.keys()
+        ]
+        return Comparison(
+            version(there[head]),
+            left,
+            added=[id for id in to_add - to_remove if id in there],
+            removed=any(id not in there for id in to_remove - to_add),
+        )
 
     async def delete(self, tenant: str, id: str, known: Sequence[Operation], until: float, *, more: bool) -> None:
         """Delete what a resource that is gone has left, as far as time allows; `more` than what is known."""

@@ -30,6 +30,10 @@ class Changed(StoreError):
     """The resource is at another version than the one expected."""
 
 
+class Interrupted(Changed):
+    """Another write came between two batches of one change: the batches before it are done, the others aren't."""
+
+
 type Problem = Literal["sign-in", "credential", "forbidden", "missing", "unreachable"]
 """Why a database on the network can't be used: no Azure sign-in; a key or an identity that it doesn't accept; an identity or
 an address without the right; no such database or container; no answer at that address."""
@@ -108,7 +112,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class MemberChanges:
-    """Members to add and values to remove; the two don't overlap."""
+    """Members to add and values to remove. A value in both is removed first, and then added as it stands in `add`."""
 
     add: tuple[Member, ...] = ()
     remove: tuple[str, ...] = ()
@@ -170,7 +174,8 @@ class Store(Protocol):
     """All resources of all tenants. Every method stays within the tenant that it is given.
 
     Each method may raise `StoreUnavailable`. A write that raises has changed nothing, but for member changes of more
-    than one batch, where a repeated call completes the work.
+    than one batch, where a repeated call completes the work. Where a write is given a version that it `expected`, all
+    of its batches depend on it: the first one on that version, each other one on the version that the one before made.
     """
 
     async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
@@ -188,7 +193,7 @@ class Store(Protocol):
         members: MemberChanges = NO_CHANGES,
         held: Mapping[str, str] | None = NO_CLAIMS,
     ) -> str:
-        """Write a resource that is at version `expected`; its new version. Raises `Taken`, `Gone` or `Changed`.
+        """Write a resource that is at version `expected`; its new version. Raises `Taken`, `Gone`, `Changed`, `Interrupted`.
 
         `held` are the claims that go with that version; `None`: nobody knows, so the store looks.
         """
@@ -199,9 +204,10 @@ class Store(Protocol):
     async def change_members(
         self, tenant: str, group: str, changes: MemberChanges, touch: Touch, *, expected: str | None = None
     ) -> str:
-        """Add and remove members of a group; its version after that. Raises `Gone` or `Changed`.
+        """Add and remove members of a group; its version after that. Raises `Gone`, `Changed` or `Interrupted`.
 
         What is so already is left alone. If nothing is left to change, the group isn't touched.
+        Beside other changes the result is that of one order of them all, as far as each fits into one batch.
         """
 
     async def search(self, tenant: str, kind: str, search: Search) -> Found:
