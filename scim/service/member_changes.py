@@ -1,11 +1,12 @@
 """What a request changes in the members of a group: operations in, members to add and to remove out. Reads nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
 from scim.protocol import filter as syntax, fold
-from scim.protocol.errors import InvalidValue, Mutability, PayloadTooLarge
+from scim.protocol.errors import InvalidValue, Mutability, NoTarget, PayloadTooLarge
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.match import matches
@@ -87,11 +88,12 @@ class MemberSteps:
         self.need_current = False
         """Whether a member was removed and then added: if it was there with another `type` or `display`, it changes."""
 
-    def replace(self, members: Iterable[Member]) -> None:
-        """These members and no others; one that is there already stays as it is."""
-        kept = {member.value: self._there(member.value) or member for member in members}
+    def replace(self, members: Iterable[Member]) -> list[Member]:
+        """These members and no others, as they are then: one that is there already stays as it is."""
+        new = {member.value: self._there(member.value) or member for member in members}
         self._clear()
-        self._after.update(kept)
+        self._after.update(new)
+        return list(new.values())
 
     def apply(self, change: Change) -> None:
         """One PATCH operation on `members`. Raises `InvalidValue`, `Mutability`, `PayloadTooLarge` or `UnknownTypes`."""
@@ -154,8 +156,9 @@ class MemberSteps:
             self._remove(hits)
             return
         named: JsonObject = {"value": values[0]} if values and len(values) == 1 else {}
-        if not hits:
-            named = described(pick.tree, self._attribute)
+        if values is None:
+            with suppress(*([NoTarget] if hits else [])):
+                named = described(pick.tree, self._attribute)
         raw = [{}] if unassigned(change.value) else list_from_single(change.value)
         given = self._listed([{**named, **(item if isinstance(item, dict) else {"value": item})} for item in raw])
         if change.op == "replace":

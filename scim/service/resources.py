@@ -120,11 +120,11 @@ class Resources:
             resource = validate.replacement(body, stored.resource, kind)
             resource = await self._passwords.in_resource(resource, kind, stored.resource)
             members = self._members_named(resource, kind)
-            changes = NO_CHANGES
+            changes = None
             if members is not None:
                 current = await self._memberships.of_group(caller.tenant, id)
                 steps = MemberSteps(kind.by_name[kind.relation], self._limits, current)
-                steps.replace(members)
+                members = steps.replace(members)
                 changes = steps.changes()
             return await self._write(caller.tenant, kind, stored, resource, changes), members
 
@@ -149,11 +149,11 @@ class Resources:
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = patch.apply(stored.resource, attributes, kind, self._limits)
-            members = named if named is not None else await self._computed(caller.tenant, kind, id, of_members)
-            if resource != stored.resource or not members:
-                return await self._write(caller.tenant, kind, stored, resource, members)
-            # Whether the members change anything is for the store to find out, so that is no reason to write the group.
-            return await self._change_members(caller.tenant, kind, stored, members)
+            if named is None:
+                return await self._write(
+                    caller.tenant, kind, stored, resource, await self._computed(caller.tenant, kind, id, of_members)
+                )
+            return await self._write(caller.tenant, kind, stored, resource, named or None)
 
         stored = await self._retried(attempt, kind, conditions)
         if not asked:
@@ -224,11 +224,16 @@ class Resources:
         return stored
 
     async def _write(
-        self, tenant: str, kind: ResourceType, stored: Stored, resource: JsonObject, members: MemberChanges
+        self, tenant: str, kind: ResourceType, stored: Stored, resource: JsonObject, members: MemberChanges | None
     ) -> Stored:
-        """Write what `stored` has become, and nothing if it is the same and no member changes."""
-        if resource == stored.resource and not members:
-            return stored
+        """Write what `stored` has become, on its version; nothing if it is the same and no member changes.
+
+        `members` are `None` if they have no part in it. Changes that come to nothing were computed from members that were
+        read later than `stored`, so even then the version must still be that one.
+        """
+        if resource == stored.resource:
+            return stored if members is None else await self._change_members(tenant, kind, stored, members)
+        members = members or NO_CHANGES
         now = datetimes.written(self._clock())
         resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
         draft = self._draft(resource, kind, whole=stored.rules == fold.rules(kind))

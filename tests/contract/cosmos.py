@@ -35,13 +35,14 @@ async def emulated() -> AsyncIterator[tuple[CosmosStore, Emulator]]:
 @asynccontextmanager
 async def in_process(
     calls: Callable[[Callable[[], Awaitable[ContainerProxy]], Emulator], Calls] = lambda container, _: Calls(container),
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[tuple[CosmosStore, Emulator]]:
     """The same without a socket; `calls` may build calls that look on."""
     emulator = _with_container()
     connection = CosmosConnection(
         emulator.in_process_endpoint, "scim", "resources", key=emulator.key, transport=emulator.transport()
     )
-    store = _store(connection, calls(connection.container, emulator))
+    store = _store(connection, calls(connection.container, emulator), sleep)
     try:
         yield store, emulator
     finally:
@@ -69,12 +70,14 @@ def _with_container() -> Emulator:
     return emulator
 
 
-def _store(connection: CosmosConnection, calls: Calls) -> CosmosStore:
+def _store(
+    connection: CosmosConnection, calls: Calls, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> CosmosStore:
     return CosmosStore(
         calls,
         clock=utc_now,
         timer=time.perf_counter,
-        sleep=asyncio.sleep,
+        sleep=sleep,
         new_token=lambda: f"token-{next(_tokens)}",
         close=connection.close,
     )

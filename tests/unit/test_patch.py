@@ -44,7 +44,7 @@ def member_changes(
 
 
 def changed(members: Sequence[Member], changes: MemberChanges) -> dict[str, Member]:
-    """What a store makes of the members: who is there already stays as they are."""
+    """What a store makes of the members: one that is there, and isn't removed, stays as it is."""
     by_value = {m.value: m for m in members if m.value not in changes.remove}
     return {**{m.value: m for m in changes.add}, **by_value}
 
