@@ -87,7 +87,7 @@ param baseUrl string = ''
 @maxValue(100000)
 param requestsPerSecond int = 100
 
-@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_FILTER_COMPARISONS, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
+@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_FILTER_COMPARISONS, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_LIST_BYTES, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
 param limits object = {}
 
 @description('A folder of the package, such as `schemas`, with files that describe own schemas and resource types; empty: there are none.')

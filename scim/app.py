@@ -133,7 +133,7 @@ def build(
     registry, limits = registry_of(settings), settings.limits
     link = _link(settings, registry)
     store = store or _up_to_date(open_store(settings, given), registry, given)
-    memberships = Memberships(store, registry, limits, timer=given.timer)
+    memberships = Memberships(store, registry, limits, timer=given.timer, sleep=given.sleep)
     new_id = uuid7(given.clock)
     resources = Resources(
         store,

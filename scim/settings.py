@@ -132,6 +132,7 @@ class Settings:
     max_members: int = DEFAULT.members
     default_page: int = DEFAULT.default_page
     max_page: int = DEFAULT.page
+    max_list_bytes: int = DEFAULT.list_bytes
     azure_monitor: bool = False
     """Traces and metrics go to Application Insights; the worker reads the same variable."""
     opentelemetry: bool = False
@@ -154,6 +155,7 @@ class Settings:
             members=self.max_members,
             page=self.max_page,
             default_page=min(self.default_page, self.max_page),
+            list_bytes=self.max_list_bytes,
             cursor_seconds=self.cursor_seconds,
         )
 
@@ -184,6 +186,7 @@ _READ: Final[Mapping[str, Callable[[str], object]]] = {
     "max_members": _number(1, 100_000),
     "default_page": _number(1, 1_000),
     "max_page": _number(1, 1_000),
+    "max_list_bytes": _number(64 * 1024, 64 * 1024 * 1024),
     "azure_monitor": _switch,
     "opentelemetry": _switch,
 }

@@ -6,7 +6,7 @@ The only place that turns errors into responses. Knows no HTTP server and no sto
 import logging
 import math
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -163,13 +163,13 @@ class Handler:
     # --- one method for each action ---
 
     async def _list(self, request: Request, route: Route, caller: Caller) -> Response:
-        return await self._found(caller, [_kind(route)], search_parameters(request.parameters, self._limits))
+        return await self._found(caller, route, search_parameters(request.parameters, self._limits))
 
     async def _search(self, request: Request, route: Route, caller: Caller) -> Response:
-        kinds = [route.kind] if route.kind is not None else list(self._registry.resource_types.values())
-        return await self._found(caller, kinds, search_request(self._body(request), self._limits))
+        return await self._found(caller, route, search_request(self._body(request), self._limits))
 
-    async def _found(self, caller: Caller, kinds: Sequence[ResourceType], request: SearchRequest) -> Response:
+    async def _found(self, caller: Caller, route: Route, request: SearchRequest) -> Response:
+        kinds = [route.kind] if route.kind is not None else list(self._registry.resource_types.values())
         return _json(200, await self._searches.search(caller, kinds, request))
 
     async def _create(self, request: Request, route: Route, caller: Caller) -> Response:

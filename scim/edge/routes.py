@@ -1,7 +1,7 @@
 """Which path and method lead to what, as tables."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import unquote
@@ -57,6 +57,8 @@ _BY_ID: Final[Mapping[str, Mapping[str, Action]]] = {
 }
 _NAMES: Final = {name.lower(): name for name in _SINGLE}
 _PLAIN: Final = re.compile(r"[0-9A-Za-z-]+", re.ASCII)
+# RFC 7644 §3.4.2.1: a query of the server root is one over all resource types.
+_ROOT: Final[Mapping[str, Action]] = {"GET": "list"}
 _HEALTH: Final[Mapping[str, Action]] = {"GET": "health"}
 
 
@@ -100,9 +102,16 @@ class Routes:
             return Route(_HEALTH, template="/healthz")
         base = [segment.lower() for segment in segments[: len(self._base)]]
         rest = segments[len(self._base) :]
-        if base != self._base or not 1 <= len(rest) <= 2:
+        if base != self._base:
             return None
-        return self._single(rest[0]) if len(rest) == 1 else self._nested(rest[0], rest[1])
+        match rest:
+            case []:
+                return Route(_ROOT, template="/")
+            case [name]:
+                return self._single(name)
+            case [name, id]:
+                return self._nested(name, id)
+        return None
 
     def _single(self, name: str) -> Route | None:
         kind = self._endpoints.get(name.lower())
@@ -124,6 +133,6 @@ class Routes:
         return Route(_BY_ID[known], None, id, f"/{known}/{{id}}") if known in _BY_ID else None
 
 
-def _segments(path: str) -> Sequence[str]:
+def _segments(path: str) -> list[str]:
     # Decoded one by one, so that an encoded slash stays part of the segment that it is in.
     return [unquote(segment) for segment in path.split("/") if segment]

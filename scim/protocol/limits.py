@@ -30,8 +30,8 @@ class Limits:
     """Resources that all such predicates of a filter may lead to."""
     linked_values: int = 50
     """Different values that all such predicates of a filter may ask for: each costs the store a query."""
-    memberships_in_page: int = 5_000
-    """A page that would carry more `members` or `groups` values is cut short."""
+    list_bytes: int = 16 * 1024 * 1024
+    """The body of a list answer with more than one resource."""
     cursor_seconds: int = 3_600
     """How long after it was given out a cursor leads on."""
 

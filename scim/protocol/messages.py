@@ -174,7 +174,7 @@ def _names(members: JsonObject, name: str) -> tuple[str, ...]:
     return tuple(different)
 
 
-def list_response(resources: Sequence[JsonObject], total: int, start: int) -> JsonObject:
+def list_response(resources: Sequence[Json], total: int, start: int) -> JsonObject:
     """A ListResponse; `itemsPerPage` is the number of resources in this answer."""
     return {
         "schemas": [LIST_SCHEMA],
@@ -186,7 +186,7 @@ def list_response(resources: Sequence[JsonObject], total: int, start: int) -> Js
 
 
 def cursor_response(
-    resources: Sequence[JsonObject], total: int, *, following: str | None, previous: str | None
+    resources: Sequence[Json], total: int, *, following: str | None, previous: str | None
 ) -> JsonObject:
     """A ListResponse that pages by cursor (RFC 9865 §2): without `following` it is the last page."""
     cursors = {"nextCursor": following, "previousCursor": previous}

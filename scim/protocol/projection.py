@@ -7,7 +7,7 @@ Source: RFC 7644 §3.9, RFC 7643 §7 ("returned").
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from scim.protocol.filter import attribute_path
 from scim.protocol.json import Json, JsonObject
@@ -63,6 +63,13 @@ class Projection:
             kept = {name: value for name, value in resource.items() if name not in withheld}
             return {**kept, **self._some({name: resource[name] for name in withheld if name in resource})}
         return self._some(resource)
+
+    def values(self, name: str, values: list[JsonObject]) -> list[JsonObject]:
+        """What the answer carries of some of the values of a multi-valued, complex core attribute."""
+        if self.kept is None and not self.left_out and name not in _withheld(self.kind):
+            return values
+        level = self._level({name: values}, None, self.kind.by_name)
+        return cast("list[JsonObject]", level.get(name, []))
 
     def _some(self, resource: JsonObject) -> JsonObject:
         projected: JsonObject = {}

@@ -1,12 +1,19 @@
 """Member items read from a group's side and from a user's, and filters that ask for them."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from sys import maxsize
 from typing import Final
 
+import orjson
+
 from scim.protocol.errors import TooMany, Unavailable
-from scim.protocol.json import JsonObject
+from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
+from scim.protocol.projection import Projection
 from scim.protocol.query import FALSE, All, Among, AnyOf, Bound, Linked, Test
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
@@ -14,19 +21,82 @@ from scim.service.caller import Caller
 from scim.service.view import View, is_id
 from scim.storage.interface import Member, Membership, Name, Store
 
+UNBOUNDED: Final = maxsize
+"""The room for the values of a single resource, which is answered whole."""
+LEAST: Final = 64
+"""Bytes that a membership counts for at least: short values take as much time to read as long ones."""
 _PAGE: Final = 1_000
 _SECONDS: Final = 60.0
 """How long a request may look up what `members eq` and `groups eq` lead to."""
+
+_by_group: Final = attrgetter("group")
+_by_member: Final = attrgetter("member.value")
+
+
+@dataclass(slots=True)
+class Values:
+    """The `members` or `groups` of one resource, as JSON: they take a fifth of the memory of Python's objects."""
+
+    runs: list[bytes] = field(default_factory=list)
+    """Consecutive elements of the array, without its brackets."""
+    size: int = 0
+    """Bytes that they count for in an answer."""
+
+    def as_json(self) -> list[Json]:
+        """The array, for `orjson`."""
+        return [orjson.Fragment(run) for run in self.runs]
+
+
+@dataclass(slots=True)
+class Related:
+    """What was read of the `members` or `groups` of some resources, by their ids, as far as `room` bytes hold it."""
+
+    room: int = UNBOUNDED
+    values: dict[str, Values] = field(default_factory=dict)
+    """Resources without any aren't in it."""
+    size: int = 0
+    """Bytes that all of them count for."""
+    read_before: str | None = None
+    """`None`: all was read. Otherwise the room was too small, and only the resources with smaller ids were read whole."""
+
+    @property
+    def left(self) -> int:
+        """The room that is left; below 0 if there was too little."""
+        return self.room - self.size
+
+    def has(self, id: str) -> bool:
+        """Whether all values of this resource were read."""
+        return self.read_before is None or id < self.read_before
+
+    def add(self, id: str, run: bytes, number: int) -> None:
+        """Add further values of a resource, which come from so many member items."""
+        size = max(len(run) + 1, LEAST * number)
+        of_one = self.values.setdefault(id, Values())
+        of_one.size += size
+        self.size += size
+        if run:
+            of_one.runs.append(run)
+        if self.left < 0:
+            self.read_before = id
 
 
 class Memberships:
     """Reads who is in which group. `timer` gives seconds."""
 
-    def __init__(self, store: Store, registry: Registry, limits: Limits, *, timer: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        limits: Limits,
+        *,
+        timer: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._store = store
         self._registry = registry
         self._limits = limits
         self._timer = timer
+        self._sleep = sleep
 
     async def of_group(self, tenant: str, group: str) -> list[Member]:
         """All members of a group as they are stored: without a `type` that no client has sent."""
@@ -39,47 +109,44 @@ class Memberships:
         found: dict[str, str | None] = dict.fromkeys(values)
         ids = [value for value in values if is_id(value)]
         for start in range(0, len(ids), _PAGE):
-            names = await self._store.names(tenant, kinds, ids[start : start + _PAGE])
-            found.update({id: name.kind for id, name in names.items()})
+            found.update(await self._store.types(tenant, kinds, ids[start : start + _PAGE]))
         return found
 
-    async def related(self, caller: Caller, kind: ResourceType, ids: Sequence[str]) -> dict[str, list[JsonObject]]:
-        """The `members` or `groups` of these resources, by id.
+    async def related(self, caller: Caller, wanted: Projection, ids: Sequence[str], room: int = UNBOUNDED) -> Related:
+        """The `members` or `groups` of these resources, as far as the answer carries them.
 
-        Of several resources that have too many of them for one page, the last ones are left out.
+        Reads no further than where their JSON passes `room` bytes.
         """
+        kind, related = wanted.kind, Related(room)
         if not kind.relation or not ids:
-            return {id: [] for id in ids}
-        most = self._limits.memberships_in_page
-        found = await self._related(caller, kind, ids, None if len(ids) == 1 else most)
-        if found is not None:
-            return found
-        found = {}
-        for id in ids:
-            one = await self._related(caller, kind, [id], None) or {}
-            if found and sum(map(len, found.values())) + len(one[id]) > most:
-                break
-            found.update(one)
-        return found
-
-    async def _related(
-        self, caller: Caller, kind: ResourceType, ids: Sequence[str], most: int | None
-    ) -> dict[str, list[JsonObject]] | None:
-        """`None` if there are more than `most`."""
+            return related
+        if room < 0:
+            related.read_before = min(ids)
+            return related
         view = View(self._registry, caller.base_url)
-        found: dict[str, list[JsonObject]] = {id: [] for id in ids}
-        count = 0
-        async for page in self._pages(caller.tenant, kind, ids):
-            count += len(page)
-            if most is not None and count > most:
-                return None
-            names = await self._names(caller.tenant, kind, page)
-            for item in page:
-                if kind.relation == "members":
-                    found[item.group].append(view.member(item.member, names.get(item.member.value)))
-                elif item.group in names:  # a group that is gone is nobody's
-                    found[item.member.value].append(view.group(item.group, names[item.group]))
-        return found
+        async for page in self._pages(caller.tenant, kind, ids, lambda: related.left // LEAST + 1):
+            async for id, shown, number in self._shown(caller.tenant, kind, view, page):
+                values = wanted.values(kind.relation, shown)
+                related.add(id, orjson.dumps(values)[1:-1] if values else b"", number)
+                if related.read_before is not None:
+                    return related
+        return related
+
+    async def _shown(
+        self, tenant: str, kind: ResourceType, view: View, page: Sequence[Membership]
+    ) -> AsyncIterator[tuple[str, list[JsonObject], int]]:
+        """For each resource on the page its id, its values there, and how many member items these come from."""
+        if kind.relation == "members":
+            types = await self._types(tenant, page)
+            for group, items in groupby(page, _by_group):
+                members = [item.member for item in items]
+                yield group, view.members(members, types), len(members)
+        else:
+            names = await self._group_names(tenant, page)
+            for member, items in groupby(page, _by_member):
+                groups = [item.group for item in items]
+                # A group that is gone is nobody's.
+                yield member, [view.group(group, names[group]) for group in groups if group in names], len(groups)
 
     async def resolved(self, tenant: str, bound: Bound, kind: ResourceType) -> Bound:
         """Return the filter with every `Linked` replaced by the ids that it leads to. Raises `TooMany` or `Unavailable`.
@@ -132,29 +199,35 @@ class Memberships:
             raise TooMany(f"'{kind.relation} eq' leads to more than {most} resources; ask for one by 'id eq' as well.")
         return tuple(item.group if kind.relation == "members" else item.member.value for item in found)
 
-    async def _pages(self, tenant: str, kind: ResourceType, ids: Sequence[str]) -> AsyncIterator[Sequence[Membership]]:
-        """The member items of these groups, or of these users, a page at a time."""
+    async def _pages(
+        self, tenant: str, kind: ResourceType, ids: Sequence[str], most: Callable[[], int] = lambda: _PAGE
+    ) -> AsyncIterator[Sequence[Membership]]:
+        """The member items of these groups, or of these users, a page at a time; `most` is asked before each."""
         from_groups = kind.relation == "members"
         read = self._store.members if from_groups else self._store.memberships
         after: tuple[str, str] | None = None
         while True:
-            page = await read(tenant, ids, after=after, limit=_PAGE)
+            limit = min(_PAGE, most())
+            page = await read(tenant, ids, after=after, limit=limit)
             if page:
                 yield page
-            if len(page) < _PAGE:
+            if len(page) < limit:
                 return
             group, value = page[-1].group, page[-1].member.value
             after = (group, value) if from_groups else (value, group)
+            # The embedded store answers without waiting, so other requests would have to wait for all pages.
+            await self._sleep(0)
 
-    async def _names(self, tenant: str, kind: ResourceType, page: Sequence[Membership]) -> dict[str, Name]:
-        """What the store knows of the other side of these member items, as far as it must be asked."""
-        if kind.relation == "members":
-            wanted = {item.member.value for item in page if item.member.type is None and is_id(item.member.value)}
-            kinds = [k.name for k in self._registry.resource_types.values() if k.relation]
-        else:
-            wanted = {item.group for item in page}
-            kinds = [k.name for k in self._registry.resource_types.values() if k.relation == "members"]
-        return dict(await self._store.names(tenant, kinds, sorted(wanted))) if wanted else {}
+    async def _types(self, tenant: str, page: Sequence[Membership]) -> Mapping[str, str]:
+        """The resource types of the members whose type no client has sent, as far as the store knows them."""
+        wanted = {value for _, (value, type, _) in page if type is None and is_id(value)}
+        kinds = [kind.name for kind in self._registry.resource_types.values() if kind.relation]
+        return await self._store.types(tenant, kinds, sorted(wanted)) if wanted else {}
+
+    async def _group_names(self, tenant: str, page: Sequence[Membership]) -> Mapping[str, Name]:
+        """The names of the groups of these member items."""
+        kinds = [kind.name for kind in self._registry.resource_types.values() if kind.relation == "members"]
+        return await self._store.names(tenant, kinds, sorted({item.group for item in page}))
 
 
 type _LookUp = tuple[str | None, str]

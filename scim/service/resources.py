@@ -14,7 +14,7 @@ from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.messages import patch_request
 from scim.protocol.patch import Change
-from scim.protocol.projection import NOTHING, Levels, everything, projection, written
+from scim.protocol.projection import NOTHING, Levels, Projection, everything, projection, written
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Asked, Caller, Conditions, stale
@@ -104,10 +104,7 @@ class Resources:
         # The version says nothing of members and groups, which are items of their own.
         if not derived and conditions.if_none_match and etag.matches(conditions.if_none_match, stored.version):
             return self._answer(caller, kind, stored, None)
-        related = (await self._memberships.related(caller, kind, [id]))[id] if derived else ()
-        view = View(self._registry, caller.base_url)
-        shown = wanted.apply(view.resource(stored, kind, related))
-        return Answer(shown, stored.version, view.location(kind.name, id))
+        return await self._whole(caller, wanted, stored)
 
     async def put(
         self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
@@ -295,7 +292,7 @@ class Resources:
         location = view.location(kind.name, stored.id)
         if asked is None:
             return Answer(None, stored.version, location)
-        shown = view.resource(stored, kind, [view.member(member, None) for member in members])
+        shown = view.resource(stored, kind, view.members(members, {}))
         return Answer(projection(asked.attributes, asked.excluded, kind, sent).apply(shown), stored.version, location)
 
     async def _answer_with_related(
@@ -315,9 +312,17 @@ class Resources:
         unknown = members is None and kind.relation == "members" and wanted.carries(kind.relation)
         if not kind.relation or not (unknown or wanted.names(kind.relation)):
             return self._answer(caller, kind, stored, asked, members or (), sent)
-        related = await self._memberships.related(caller, kind, [stored.id])
+        return await self._whole(caller, wanted, stored)
+
+    async def _whole(self, caller: Caller, wanted: Projection, stored: Stored) -> Answer:
+        """The answer with all members or groups that it carries, which are read."""
+        kind = wanted.kind
         view = View(self._registry, caller.base_url)
-        shown = wanted.apply(view.resource(stored, kind, related[stored.id]))
+        shown = wanted.apply(view.resource(stored, kind))
+        if kind.relation and wanted.carries(kind.relation):
+            related = (await self._memberships.related(caller, wanted, [stored.id])).values.get(stored.id)
+            if related is not None and related.runs:
+                shown = {**shown, kind.relation: related.as_json()}
         return Answer(shown, stored.version, view.location(kind.name, stored.id))
 
 

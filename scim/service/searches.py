@@ -17,6 +17,8 @@ from scim.storage.interface import QueryRefused
 
 _log: Final = logging.getLogger("scim.request")
 
+_ID: Final = "id"
+
 
 class Searches:
     """Answers queries with a ListResponse."""
@@ -65,12 +67,13 @@ class Searches:
 
 
 def _sorts(kinds: Sequence[ResourceType], request: SearchRequest) -> dict[str, str | None]:
-    """The sort path for each type; one of them must have it."""
+    """The sort path for each type, by its name; one of them must have it. `None`: by id, as without `sortBy`."""
     sorts = {kind.name: _sort_path(request.sort_by, kind) for kind in kinds}
     if request.sort_by is not None and not any(sorts.values()):
-        possible = sorted({path for kind in kinds for path in kind.sort_paths})
+        possible = sorted({_ID, *(path for kind in kinds for path in kind.sort_paths)})
         raise InvalidPath(f"'sortBy' takes one of {', '.join(possible)}.")
-    return sorts
+    # Resources have their order of creation by their ids, so that no store keeps a sort key for it.
+    return {name: None if path == _ID else path for name, path in sorts.items()}
 
 
 def _sort_path(sort_by: str | None, kind: ResourceType) -> str | None:
@@ -83,4 +86,4 @@ def _sort_path(sort_by: str | None, kind: ResourceType) -> str | None:
     # The value of a multi-valued attribute is what it sorts by anyway.
     dotted = sub is not None and not (attribute.multi_valued and sub.name == "value")
     name = sort_path(place.extension, attribute.name, sub.name if dotted and sub is not None else None)
-    return name if name in kind.sort_paths else None
+    return name if name == _ID or name in kind.sort_paths else None

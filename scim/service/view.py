@@ -1,7 +1,7 @@
 """How a stored resource looks to a client: location, version, references and the derived members or groups."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from scim.protocol import etag
@@ -24,12 +24,11 @@ class View:
     """Representations for one base URL."""
 
     def __init__(self, registry: Registry, base_url: str) -> None:
-        self._registry = registry
-        self._base_url = base_url
+        self._endpoints = {name: f"{base_url}{type.endpoint}/" for name, type in registry.resource_types.items()}
 
     def location(self, kind: str, id: str) -> str:
         """The URL of a resource."""
-        return f"{self._base_url}{self._registry.resource_types[kind].endpoint}/{id}"
+        return self._endpoints[kind] + id
 
     def resource(self, stored: Stored, kind: ResourceType, related: Sequence[JsonObject] | None = None) -> JsonObject:
         """The whole representation; `related` is the value of `members` or `groups`."""
@@ -52,7 +51,7 @@ class View:
         """Give a reference such as `manager` its `$ref`, if its value is an id of ours."""
         level = shown if urn is None else shown.get(urn)
         value = level.get(name) if level else None
-        if not value or target not in self._registry.resource_types or not is_id(value.get("value", "")):
+        if not value or target not in self._endpoints or not is_id(value.get("value", "")):
             return
         referred = {**value, "$ref": self.location(target, value["value"])}
         if urn is None:
@@ -60,17 +59,23 @@ class View:
         else:
             shown[urn] = {**shown[urn], name: referred}
 
-    def member(self, member: Member, name: Name | None) -> JsonObject:
-        """One value of `members`; `name` is what the store knows of the id."""
-        kind = member.type or (name.kind if name else None)
-        shown: JsonObject = {"value": member.value}
-        if kind is not None and kind in self._registry.resource_types and is_id(member.value):
-            shown["$ref"] = self.location(kind, member.value)
-        if member.display is not None:
-            shown["display"] = member.display
-        if kind is not None:
-            shown["type"] = kind
-        return shown
+    def members(self, members: Iterable[Member], types: Mapping[str, str]) -> list[JsonObject]:
+        """Values of `members`; `types` has the resource types of the ids that the store knows."""
+        values: list[JsonObject] = []
+        for value, sent, display in members:
+            kind = sent or types.get(value)
+            shown: JsonObject = {"value": value}
+            if kind is not None:
+                endpoint = self._endpoints.get(kind)
+                # What the store knows is an id. A type that a client sent may stand beside any text.
+                if endpoint is not None and (sent is None or is_id(value)):
+                    shown["$ref"] = endpoint + value
+            if display is not None:
+                shown["display"] = display
+            if kind is not None:
+                shown["type"] = kind
+            values.append(shown)
+        return values
 
     def group(self, id: str, name: Name) -> JsonObject:
         """One value of a user's `groups`."""

@@ -48,6 +48,7 @@ from scim.storage.interface import (
     Stored,
     StoreError,
     StoreUnavailable,
+    Take,
     Touch,
 )
 
@@ -190,13 +191,16 @@ class CosmosStore:
         item = await self._calls.read(tenant, member_id(group, member))
         return item is not None and item["member"] == member
 
+    async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
+        return await self._search.types(tenant, kinds, ids)
+
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         return await self._search.names(tenant, kinds, ids)
 
     # --- searching ---
 
-    async def search(self, tenant: str, kind: str, search: Search) -> Found:
-        return await self._search.found(tenant, kind, search)
+    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
+        return await self._search.found(tenant, kind, search, take)
 
     # --- a whole tenant ---
 

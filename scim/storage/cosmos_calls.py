@@ -5,7 +5,7 @@ An error of the database is never an error of an item: a wrong container name or
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -69,10 +69,17 @@ class Calls:
 
     async def query(self, tenant: str, sql: str, parameters: Sequence[JsonObject], *, page: int) -> list[Json]:
         """All results of a query within one tenant, fetched in pages of at most `page`."""
+        return [result async for result in self.results(tenant, sql, parameters, page=page)]
+
+    async def results(
+        self, tenant: str, sql: str, parameters: Sequence[JsonObject], *, page: int
+    ) -> AsyncGenerator[Json]:
+        """The same one by one: a page is fetched when its first result is asked for. Cosmos DB cuts pages at 4 MB."""
         async with _translated():
             container = await self._container()
             results = container.query_items(sql, parameters=list(parameters), partition_key=tenant, max_item_count=page)
-            return [result async for result in results]
+            async for result in results:
+                yield result
 
     async def batch(self, tenant: str, operations: Sequence[Operation]) -> list[JsonObject]:
         """All operations or none; their results. Raises `Refused` or `OutcomeUnknown`."""

@@ -1,15 +1,16 @@
 """Searches in Cosmos DB: a page of what a filter holds for, by its number or from behind a key on; and what ids are of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
-from scim.protocol.json import Json
+from scim.protocol.json import Json, JsonObject
 from scim.protocol.match import matches
 from scim.protocol.query import TRUE, All, Bound, Test
 from scim.storage.cosmos_calls import Calls
 from scim.storage.cosmos_filter import condition, property_path
 from scim.storage.cosmos_items import resource_id, stored
 from scim.storage.cosmos_members import PAGE, listed
-from scim.storage.interface import Found, Name, Search
+from scim.storage.interface import Found, Name, Search, Stored, Take
 
 
 class ItemSearch:
@@ -18,29 +19,48 @@ class ItemSearch:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def found(self, tenant: str, kind: str, search: Search) -> Found:
+    async def found(self, tenant: str, kind: str, search: Search, take: Take | None) -> Found:
         """A page. From behind a key on, the index leads to where it begins; an offset is walked through and paid for."""
+        items: list[Stored] = []
+        keys: list[str] = []
+
+        def keep(item: Stored, key: str) -> bool:
+            items.append(item)
+            keys.append(key)
+            return True
+
+        total = await self._read(tenant, kind, search, take or keep)
+        return Found(items, total, tuple(keys))
+
+    async def _read(self, tenant: str, kind: str, search: Search, take: Take) -> int:
+        """Hand over the page; the total, if that is asked for."""
         bound = search.filter or TRUE
         only = _only_id(bound)
         if only is not None:
-            return await self._only(tenant, kind, bound, only, search)
+            return await self._only(tenant, kind, bound, only, search, take)
         where = condition(bound)
         parameters = [*where.parameters, {"name": "@type", "value": kind}]
         from_where = f'FROM c WHERE c["type"] = @type AND {where.sql}'
-        rows = await self._page(tenant, from_where, parameters, search) if search.limit else []
-        items = [stored(row) for row in rows]
-        keys = [row.get("sortKey", "") if search.sort else item.id for row, item in zip(rows, items, strict=True)]
-        total = search.offset + len(items) if search.counted else 0
-        unknown = search.after is not None or len(items) == search.limit or (not items and search.offset)
+        read, complete = 0, True
+        if search.limit:
+            async with aclosing(self._page(tenant, from_where, parameters, search)) as rows:
+                async for row in rows:
+                    item = stored(row)
+                    read += 1
+                    if not take(item, row.get("sortKey", "") if search.sort else item.id):
+                        complete = False
+                        break
+        total = search.offset + read if search.counted else 0
+        unknown = search.after is not None or not complete or read == search.limit or (not read and search.offset)
         if search.counted and unknown:
             # The page is full, or it isn't known what is before it: only now is it worth counting.
             counted = await self._calls.query(tenant, f"SELECT VALUE COUNT(1) {from_where}", parameters, page=PAGE)
             total = sum(counted)
-        return Found(items, total, tuple(keys))
+        return total
 
-    async def _page(
+    def _page(
         self, tenant: str, from_where: str, parameters: Sequence[dict[str, Json]], search: Search
-    ) -> list[Json]:
+    ) -> AsyncGenerator[Json]:
         path = property_path('c["s"]', [search.sort]) if search.sort else 'c["f"]["id"]'
         direction, beyond = ("DESC", "<") if search.descending else ("ASC", ">")
         selected = f", {path} AS sortKey" if search.sort else ""
@@ -49,7 +69,7 @@ class ItemSearch:
         if search.after is not None:
             behind = f"AND {path} {beyond} @after "
             given.append({"name": "@after", "value": search.after})
-        return await self._calls.query(
+        return self._calls.results(
             tenant,
             f'SELECT c["id"], c["_etag"], c["v"], c["resource"]{selected} {from_where} {behind}'
             f"ORDER BY {path} {direction} OFFSET @offset LIMIT @limit",
@@ -57,32 +77,41 @@ class ItemSearch:
             page=search.limit,
         )
 
-    async def _only(self, tenant: str, kind: str, bound: Bound, id: str, search: Search) -> Found:
+    async def _only(self, tenant: str, kind: str, bound: Bound, id: str, search: Search, take: Take) -> int:
         """A filter that names the id: a point read costs less than any query."""
         item = await self._calls.read(tenant, resource_id(kind, id)) if _is_plain(id) else None
         if item is None or not matches(bound, item["f"]):
-            return Found([], 0)
+            return 0
         key = item["s"].get(search.sort, "") if search.sort else id
         behind = search.after is None or (key < search.after if search.descending else key > search.after)
-        shown = bool(search.limit) and not search.offset and behind
-        return Found([stored(item)] if shown else [], 1 if search.counted else 0, (key,) if shown else ())
+        if search.limit and not search.offset and behind:
+            take(stored(item), key)
+        return 1 if search.counted else 0
+
+    async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
+        """The type of those of the resources that exist, among these types."""
+        return {id: kind for id, kind, _ in await self._known(tenant, kinds, ids, 'c["id"]')}
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         """Type and name of those of the resources that exist, among these types."""
-        found: dict[str, Name] = {}
+        found = await self._known(tenant, kinds, ids, 'c["id"], c["resource"]["displayName"]')
+        return {id: Name(kind, row.get("displayName")) for id, kind, row in found}
+
+    async def _known(
+        self, tenant: str, kinds: Sequence[str], ids: Sequence[str], selected: str
+    ) -> list[tuple[str, str, JsonObject]]:
+        """Id, type and what is selected of each of the resources that exist, among these types."""
+        found: list[tuple[str, str, JsonObject]] = []
         plain = [id for id in ids if _is_plain(id)] if kinds else []
         for start in range(0, len(plain), PAGE):
             marks, parameters = listed(plain[start : start + PAGE])
             rows = await self._calls.query(
-                tenant,
-                f'SELECT c["id"], c["resource"]["displayName"] FROM c WHERE c["f"]["id"] IN ({marks})',
-                parameters,
-                page=PAGE,
+                tenant, f'SELECT {selected} FROM c WHERE c["f"]["id"] IN ({marks})', parameters, page=PAGE
             )
             for row in rows:
                 kind, _, id = row["id"].partition(":")
                 if kind in kinds:
-                    found[id] = Name(kind, row.get("displayName"))
+                    found.append((id, kind, row))
         return found
 
 

@@ -4,8 +4,8 @@ A write is one transaction, so a reader sees all of it or nothing, also after th
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
@@ -24,6 +24,7 @@ from scim.storage.interface import (
     Name,
     Search,
     Stored,
+    Take,
     Taken,
     Touch,
 )
@@ -40,7 +41,7 @@ class SqliteStore:
         self._path = path
         self._db = opened(path)
         self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
-        self._search = ItemSearch(self._rows, self._index)
+        self._search = ItemSearch(self._rows, self._each, self._index)
         self._tenants = TenantRows(self._rows, self._transaction, self._index)
 
     async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
@@ -114,8 +115,8 @@ class SqliteStore:
             )
         return str(revision + 1)
 
-    async def search(self, tenant: str, kind: str, search: Search) -> Found:
-        return self._search.found(tenant, kind, search)
+    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
+        return self._search.found(tenant, kind, search, take)
 
     async def members(
         self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
@@ -144,6 +145,19 @@ class SqliteStore:
             'SELECT 1 FROM member WHERE tenant = ? AND "group" = ? AND value = ?', (tenant, group, member)
         )
         return found is not None
+
+    async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for kind in kinds:
+            # Of several types most ids are of the first, so the others are looked up for what is left.
+            missing = [id for id in ids if id not in found] if found else ids
+            # Nothing but the index is read: parsing a resource would cost five times as much.
+            rows = self._rows(
+                f"SELECT id FROM item WHERE tenant = ? AND type = ? AND id IN ({_marks(missing)})",
+                [tenant, kind, *missing],
+            )
+            found.update((id, kind) for (id,) in rows)
+        return found
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         rows = self._rows(
@@ -244,6 +258,14 @@ class SqliteStore:
     def _rows(self, sql: str, parameters: Sequence[Json]) -> list[tuple[Json, ...]]:
         try:
             return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise unavailable(error, self._path) from None
+
+    def _each(self, sql: str, parameters: Sequence[Json]) -> Generator[tuple[Json, ...]]:
+        """The same rows one by one. Close it where reading ends early: an open statement keeps its view of the file."""
+        try:
+            with closing(self._db.execute(sql, parameters)) as rows:
+                yield from rows
         except sqlite3.Error as error:
             raise unavailable(error, self._path) from None
 

@@ -1,13 +1,14 @@
 """Searches in SQLite: a page of what a filter holds for, by its number or from behind a key on. Knows no transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import Protocol
 
 import orjson
 
 from scim.protocol.json import Json
 from scim.protocol.query import TRUE, Bound
-from scim.storage.interface import Found, Search, Stored
+from scim.storage.interface import Found, Search, Stored, Take
 from scim.storage.sqlite_filter import condition, ways
 from scim.storage.sqlite_index import Way
 
@@ -17,13 +18,19 @@ class _Index(Protocol):
 
 
 class ItemSearch:
-    """Searches the table `item`; `rows` runs a statement."""
+    """Searches the table `item`; `rows` runs a statement, `each` the same for its rows one by one."""
 
-    def __init__(self, rows: Callable[[str, Sequence[Json]], list[tuple[Json, ...]]], index: _Index) -> None:
+    def __init__(
+        self,
+        rows: Callable[[str, Sequence[Json]], list[tuple[Json, ...]]],
+        each: Callable[[str, Sequence[Json]], Generator[tuple[Json, ...]]],
+        index: _Index,
+    ) -> None:
         self._rows = rows
+        self._each = each
         self._index = index
 
-    def found(self, tenant: str, kind: str, search: Search) -> Found:
+    def found(self, tenant: str, kind: str, search: Search, take: Take | None) -> Found:
         """A page. Without a sort, SQLite seeks where it begins: what a page costs doesn't depend on how far in it is."""
         source, values = self._source(tenant, kind, search.filter)
         where = condition(search.filter or TRUE)
@@ -32,17 +39,30 @@ class ItemSearch:
         direction, beyond = ("DESC", "<") if search.descending else ("ASC", ">")
         order = "item.id" if search.sort is None else f"item.s ->> '$.\"{search.sort}\"'"
         behind, after = ("", []) if search.after is None else (f"AND {order} {beyond} ? ", [search.after])
-        rows = self._rows(
+        items: list[Stored] = []
+        keys: list[str] = []
+
+        def keep(item: Stored, key: str) -> bool:
+            items.append(item)
+            keys.append(key)
+            return True
+
+        take, read, complete = take or keep, 0, True
+        statement = (
             f"SELECT item.id, item.revision, item.rules, item.data, {order} {from_where} {behind}"
-            f"ORDER BY {order} {direction} LIMIT ? OFFSET ?",
-            [*values, *after, search.limit, search.offset],
+            f"ORDER BY {order} {direction} LIMIT ? OFFSET ?"
         )
-        items = [Stored(kind, id, str(revision), orjson.loads(data), rules) for id, revision, rules, data, _ in rows]
-        total = search.offset + len(items) if search.counted else 0
-        if search.counted and (after or len(items) == search.limit or (not items and search.offset)):
+        with closing(self._each(statement, [*values, *after, search.limit, search.offset])) as rows:
+            for id, revision, rules, data, key in rows:
+                read += 1
+                if not take(Stored(kind, id, str(revision), orjson.loads(data), rules), key or ""):
+                    complete = False
+                    break
+        total = search.offset + read if search.counted else 0
+        if search.counted and (after or not complete or read == search.limit or (not read and search.offset)):
             # The page is full, or it isn't known what is before it: only now is it worth counting.
             total = self._rows(f"SELECT count(*) {from_where}", values)[0][0]
-        return Found(items, total, tuple(key or "" for *_, key in rows))
+        return Found(items, total, tuple(keys))
 
     def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
         """The tables to search: all items, or those that the index leads to."""

@@ -46,7 +46,7 @@ class Service:
 
     def __init__(self, store: Store, tenant: str, types: Registry) -> None:
         self.store, self.tenant, self.types = store, tenant, types
-        memberships = Memberships(store, types, LIMITS, timer=lambda: 0.0)
+        memberships = Memberships(store, types, LIMITS, timer=lambda: 0.0, sleep=at_once)
         self._resources = Resources(
             store, types, LIMITS, memberships, Passwords(forget), clock=_clock, new_id=uuid7(_clock), sleep=at_once
         )

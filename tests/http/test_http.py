@@ -22,6 +22,8 @@ ROUTES = {
     f"/Groups/{NOBODY}": "GET, PUT, PATCH, DELETE, HEAD",
     "/Groups/.search": "POST",
     "/.search": "POST",
+    "": "GET, HEAD",
+    "/": "GET, HEAD",
     "/ServiceProviderConfig": "GET, HEAD",
     "/ResourceTypes": "GET, HEAD",
     "/ResourceTypes/User": "GET, HEAD",
@@ -31,7 +33,7 @@ ROUTES = {
     "/Me": "GET, POST, PUT, PATCH, DELETE, HEAD",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-NOWHERE = ["/", "", "/Foo", "/Users/a/b", f"/Users/{NOBODY}/groups", "/Bulk/1", "~/", "~/scim", "~/x/y"]
+NOWHERE = ["/Foo", "/Users/a/b", f"/Users/{NOBODY}/groups", "/Bulk/1", "~/", "~/scim", "~/x/y"]
 
 
 def bare(answer: Answer, status: int) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from scim import app
 from scim.protocol.limits import Limits
+from scim.service.membership import LEAST
 from scim.settings import Settings, from_environment, variable
 from tests.conftest import TOKEN, Answer, Client, HandlerClient, Loop
 from tests.http.checks import PATCH, is_error, unchanged
@@ -262,7 +263,8 @@ def test_the_document_has_the_defaults() -> None:
         f"| {said.linked_together:,} |",
         f"| {said.resource_bytes // 2**10} KiB | `SCIM_MAX_RESOURCE_BYTES`",
         f"| {said.page:,}; {said.default_page} if `count` isn't given | `SCIM_MAX_PAGE`, `SCIM_DEFAULT_PAGE`",
-        f"| {said.memberships_in_page:,} |",
+        f"| {said.list_bytes // 2**20} MiB | `SCIM_MAX_LIST_BYTES`",
+        f"| counts for {LEAST} bytes at least |",
         f"| {said.cursor_seconds:,} s | `SCIM_CURSOR_SECONDS`",
         f"| {Settings().requests_per_second} a second,",
     ):

@@ -260,6 +260,7 @@ def test_a_filter_that_can_not_be_answered_is_an_error(devices: Client, text: st
         ("tags", "full next minus bare"),
         ("firmware.version", "full next minus bare"),
         ("meta.created", "full next minus bare"),
+        ("id", "full next minus bare"),
         (f"{DEVICE}:assetTag", "minus next full bare"),
         (f"{DEVICE.upper()}:FIRMWARE.VERSION", "full next minus bare"),
     ],

@@ -21,7 +21,7 @@ from scim.security.clouds import CLOUDS
 from scim.security.customers import SYSTEM, Customers
 from scim.security.records import EntraTenant, EntraWay
 from scim.settings import Settings
-from scim.storage.interface import Draft, Found, Search, Stored
+from scim.storage.interface import Draft, Found, Search, Stored, Take
 from scim.storage.sqlite import SqliteStore
 from tests.conftest import Answer
 from tests.cosmos_emulator import Emulator
@@ -155,9 +155,9 @@ class Counted(SqliteStore):
         self.asked.append(kind)
         return await super().read(tenant, kind, id)
 
-    async def search(self, tenant: str, kind: str, search: Search) -> Found:
+    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
         self.asked.append(f"search {kind}")
-        return await super().search(tenant, kind, search)
+        return await super().search(tenant, kind, search, take)
 
 
 def made_up_secret(number: int, key: bytes = bytes(32)) -> str:

@@ -369,11 +369,13 @@ def _searches() -> Iterator[Row]:
         search = f"{endpoint}/.search"
         for text in (*filters, *by_records):
             yield Row(endpoint, "GET", f"{endpoint}?filter={text}", 200)
+            yield Row("/", "GET", f"/?filter={text}", 200)
             body = {"schemas": [SEARCH], "filter": text, "tenant": "<customer>", "kind": "SecretToken"}
             yield Row(search, "POST", search, 200, body)
         for text in ('customer eq "<customer>"', 'tenant eq "<system>"', 'digest sw "<token>"', "last_used pr"):
             yield Row(endpoint, "GET", f"{endpoint}?filter={text}", 400)
             yield Row("/.search", "POST", "/.search", 400, {"filter": text})
+            yield Row("/", "GET", f"?filter={text}", 400, store_matters=False)
         for order in orders:
             yield Row(endpoint, "GET", f"{endpoint}?{order}", 200)
     for text in (
@@ -452,6 +454,7 @@ def _cursors() -> Iterator[Row]:
     for text in ("", "id pr"):
         filter = {"filter": text} if text else {}
         yield Row("/.search", "POST", "/.search", 400, {"cursor": "<cursor>", "count": 1, **filter})
+        yield Row("/", "GET", f"/?cursor=<cursor>&count=1&filter={text}", 400)
         for endpoint in ("/Users", "/Groups"):
             yield Row(
                 f"{endpoint}/.search", "POST", f"{endpoint}/.search", 400, {"cursor": "<cursor>", "count": 1, **filter}
@@ -482,7 +485,7 @@ def routes() -> dict[str, Mapping[str, Action]]:
     found = {}
     heads = {f"/{route.partition('/{')[0]}" for route in TRIGGERS.values()}
     heads |= {f"{BASE_PATH}/{name}" for name in (*_SINGLE, *_BY_ID)}
-    heads |= {f"{BASE_PATH}{kind.endpoint}" for kind in core().resource_types.values()}
+    heads |= {BASE_PATH, *(f"{BASE_PATH}{kind.endpoint}" for kind in core().resource_types.values())}
     for head, rest in product(heads, ("", "/.search", f"/{NOBODY}", f"/{NOBODY}/.search")):
         route = Routes(core()).find(head + rest)
         if route is not None:

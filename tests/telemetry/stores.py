@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from scim.app import App, build
 from scim.settings import Settings
-from scim.storage.interface import Found, Search, Stored
+from scim.storage.interface import Found, Search, Stored, Take
 from scim.storage.sqlite import SqliteStore
 from tests.conftest import TOKEN
 
@@ -33,10 +33,10 @@ class MeetingStore(SqliteStore):
         self.reached = asyncio.Event()
         """One waits."""
 
-    async def search(self, tenant: str, kind: str, search: Search) -> Found:
+    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
         self.reached.set()
         await self._meeting.wait()
-        return await super().search(tenant, kind, search)
+        return await super().search(tenant, kind, search, take)
 
 
 @asynccontextmanager

@@ -52,6 +52,8 @@ OPERATIONS: Final[dict[str, tuple[Sends, str]]] = {
     "list": (sends("GET", "/Users"), "list User GET /Users 200 -"),
     "list-groups": (sends("GET", "/Groups"), "list Group GET /Groups 200 -"),
     "filter": (sends("GET", '/Users?filter=userName eq "x"'), "list User GET /Users 200 -"),
+    "root": (sends("GET", '/?filter=userName eq "x"'), "list - GET / 200 -"),
+    "root-without-slash": (sends("GET", ""), "list - GET / 200 -"),
     "search": (sends("POST", "/.search", {"schemas": [SEARCH]}), "search - POST /.search 200 -"),
     "search-users": (sends("POST", "/Users/.search", {}), "search User POST /Users/.search 200 -"),
     "create": (sends("POST", "/Users", {"userName": "new"}), "create User POST /Users 201 -"),

@@ -1,5 +1,6 @@
 """Filters that ask for members cost a bounded number of look-ups and lead to a bounded number of resources."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import count
 
@@ -47,7 +48,7 @@ async def store() -> AsyncIterator[Counted]:
 async def resolve(
     store: Counted, text: str, limits: Limits | None = None, timer: Callable[[], float] = lambda: 0.0
 ) -> Bound:
-    memberships = Memberships(store, core(), limits or Limits(), timer=timer)
+    memberships = Memberships(store, core(), limits or Limits(), timer=timer, sleep=asyncio.sleep)
     return await memberships.resolved("t", query.bind(parse(text), GROUP), GROUP)
 
 

@@ -114,6 +114,23 @@ def test_pages_by_cursor_through_the_host_which_drops_a_parameter_without_a_valu
     assert (refused.status, refused.json["scimType"]) == (400, "invalidCursor")
 
 
+@pytest.mark.parametrize("path", ["", "/", "//", "/?filter=", "?count=10"])
+@pytest.mark.parametrize("store", ["memory_client", "cosmos_client"])
+def test_a_query_of_the_server_root_through_the_host_whose_route_has_nothing_left_to_match(
+    request: pytest.FixtureRequest, store: str, path: str
+) -> None:
+    client: HostClient = request.getfixturevalue(store)
+    client.group("g")
+    client.user("u")
+    answer = client.get(path)
+    if path == "//":  # an empty segment, which the host's own routing refuses
+        assert (answer.status, answer.body) == (404, b"")
+        return
+    assert (answer.status, answer.json["totalResults"]) == (200, 2)
+    found = client.get(f'{path.partition("?")[0]}?filter=userName eq "U"')
+    assert [user["userName"] for user in found.json["Resources"]] == ["u"]
+
+
 def test_scim2_tester_finds_no_error_through_the_host(memory_client: HostClient) -> None:
     check(memory_client.origin)
 

@@ -92,6 +92,7 @@ async def test_only_the_last_function_takes_everything(host: Host, order: Callab
         (f"{BASE}/Schemas/{USER_SCHEMA}", "schemas"),
         (f"{BASE}/{UNHEARD_OF}", "zz_other"),
         (BASE, "zz_other"),
+        (f"{BASE}/", "zz_other"),
         ("/", "zz_other"),
     ],
 )

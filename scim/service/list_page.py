@@ -1,0 +1,89 @@
+"""Collects the resources of one page as JSON, within the size that a list answer may have. Reads no store.
+
+How it works: a page of 1,000 resources may be 250 MB, so it is never in memory as a whole. The store hands over one resource
+after another. Each becomes JSON at once, as the answer carries it, and when the next one has no room left, reading ends.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+
+from scim.protocol.json import Json
+from scim.protocol.messages import SearchRequest
+from scim.protocol.projection import Projection, projection
+from scim.protocol.schema import ResourceType
+from scim.service.cursors import Place
+from scim.service.membership import Values
+from scim.service.view import View
+from scim.storage.interface import Stored, Take
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A resource on the page, as JSON without its members or groups, and what it is ordered by."""
+
+    wanted: Projection
+    id: str
+    key: str
+    json: bytes
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the order of the query."""
+        return Place(self.wanted.kind.name, self.key)
+
+    @property
+    def relation(self) -> str:
+        """`members` or `groups` if the answer carries them; otherwise empty."""
+        relation = self.wanted.kind.relation
+        return relation if relation and self.wanted.carries(relation) else ""
+
+    def with_values(self, values: Values | None) -> Json:
+        """The whole resource, for `orjson`."""
+        if values is None or not values.runs:
+            return orjson.Fragment(self.json)
+        # The resource has an id at least, so a comma is due.
+        parts = (self.json[:-1], b',"', self.relation.encode(), b'":[', b",".join(values.runs), b"]}")
+        return orjson.Fragment(b"".join(parts))
+
+
+class ListPage:
+    """At most `count` resources, which together have at most `room` bytes as JSON; the first one has any size."""
+
+    def __init__(self, request: SearchRequest, view: View, *, count: int, room: int) -> None:
+        self.entries: list[Entry] = []
+        self.has_more = False
+        """Whether a resource was offered that has no place on this page."""
+        self.size = 0
+        """Bytes of the entries."""
+        self.room = room
+        self._request = request
+        self._view = view
+        self._count = count
+
+    @property
+    def places(self) -> int:
+        """How many more resources may come, apart from their size."""
+        return self._count - len(self.entries)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the page ends before `count` because the next resource has no room."""
+        return self.has_more and self.places > 0
+
+    def taking(self, kind: ResourceType) -> Take:
+        """What adds resources of this type to the page, until it has no place for another one."""
+        wanted = projection(self._request.attributes, self._request.excluded, kind)
+
+        def take(stored: Stored, key: str) -> bool:
+            if self.places > 0:
+                # Copied, because orjson keeps up to eight times the memory behind what it has written.
+                json = bytes(memoryview(orjson.dumps(wanted.apply(self._view.resource(stored, kind)))))
+                if not self.entries or self.size + len(json) < self.room:
+                    self.entries.append(Entry(wanted, stored.id, key, json))
+                    self.size += len(json) + 1  # and a comma
+                    return True
+            self.has_more = True
+            return False
+
+        return take
