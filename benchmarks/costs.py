@@ -115,8 +115,9 @@ default attributes.
 | each further unique value of a resource: made, changed, released | {units["claim-made"]:.1f}, {units["claim-changed"]:.1f}, {units["claim-released"]:.1f} |
 | discovery, a refused token | 0 |
 
-No lookup by equality, read or write grows with the tenant or with the group. What does grow: the `totalResults` of a page
-that is full (about 0.2 RU more for each 100 resources that match), a page by `startIndex` far from the start (each resource
+No lookup by equality, read or write of what it names grows with the tenant or with the group. What does grow: a `replace`, a
+`remove` without `value` or by a filter, and a PUT of `members` (1 point read, and 1 query for each 1,000 members that the
+group has); the `totalResults` of a page that is full (about 0.2 RU more for each 100 resources that match), a page by `startIndex` far from the start (each resource
 before it is gone through), and filters with `co`, `sw`, `ew`, `ne`, `gt` and the like. Entra ID sends none of these. A client
 that goes through a million users should page by cursor: the first page counts them all, each one after it is one query that
 begins where the last one ended, and costs the same wherever that is ([benchmarks/report.md](../benchmarks/report.md) has the

@@ -3,7 +3,8 @@
 Knows no store and no schedule: a test sends the requests at the same time, by whatever means, and hands the answers over.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
@@ -259,6 +260,75 @@ def _versions(
 
 def _of_group(request: Request) -> bool:
     return path_of(request) == "/Groups"
+
+
+# --- sending them ---
+
+type Sent = tuple[int, Mapping[str, str], bytes]
+"""Status, headers with names in lower case, and body of an answer."""
+type Send = Callable[[int, str, str, dict[str, str], bytes], Awaitable[Sent]]
+"""Sends a request of a client, by its number: method, path below the base path, headers and body."""
+
+
+class Service:
+    """A service with one user and one group."""
+
+    def __init__(self, send: Send) -> None:
+        self._send_bytes = send
+        self._user = self._group = self._start = ""
+
+    async def open(self) -> None:
+        """Make the user and the group as `START` has them."""
+        assert START.group is not None
+        assert START.user is not None
+        _, _, user = await self._send(0, "POST", "/Users", {"userName": USER, **START.user})
+        self._user = user["id"]
+        listed = [{"value": v, **({"display": shown} if shown else {})} for v, shown in START.members.items()]
+        _, version, group = await self._send(0, "POST", "/Groups", {**START.group, "members": listed})
+        self._group, self._start = group["id"], version or ""
+
+    async def close(self) -> None:
+        """Delete what is left of both."""
+        await self._send(0, "DELETE", self._path("/Users"))
+        await self._send(0, "DELETE", self._path("/Groups"))
+
+    async def answer(self, client: int, request: Request) -> Answer:
+        """What a client is told."""
+        method, body = sent(request)
+        headers = {"if-match": self._start} if request.conditional else {}
+        status, version, shown = await self._send(client, method, self._path(path_of(request)), body, headers)
+        # Members that a PUT doesn't name are read after it is done.
+        has_members = method == "PUT" and status == 200 and "members" in body
+        return Answer(status, version, self._members(shown) if has_members else None)
+
+    async def round(self, requests: Sequence[Request], answers: Sequence[Answer], unknown: int = 0) -> Round:
+        """The whole of it, with what clients see now."""
+        status, _, user = await self._send(0, "GET", self._path("/Users"))
+        there, version, group = await self._send(0, "GET", self._path("/Groups"))
+        members = self._members(group) if there == 200 else {}
+        if status == 200:
+            assert [one["value"] for one in user.get("groups", [])] == [self._group] * (USER in members)
+        final = State(
+            {"displayName": group["displayName"]} if there == 200 else None,
+            members,
+            {name: user[name] for name in ("title", "nickName") if name in user} if status == 200 else None,
+        )
+        return Round(requests, answers, final, version, self._start, unknown)
+
+    def _path(self, endpoint: str) -> str:
+        return f"{endpoint}/{self._user if endpoint == '/Users' else self._group}"
+
+    def _members(self, group: Any) -> dict[str, str | None]:
+        shown = [(m["value"].replace(self._user, USER), m.get("display")) for m in group.get("members", [])]
+        assert len(shown) == len(dict(shown)), "a member is there twice"
+        return dict(shown)
+
+    async def _send(
+        self, client: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, str | None, Any]:
+        content = b"" if body is None else json.dumps(body).replace(USER, self._user or USER).encode()
+        status, answered, shown = await self._send_bytes(client, method, path, headers or {}, content)
+        return status, answered.get("etag"), json.loads(shown) if shown else {}
 
 
 # --- rounds to try ---

@@ -147,17 +147,24 @@ class CosmosStore:
 
     async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
         until = self._timer() + _LINGER_SECONDS
-        item = resource_id(kind, id)
+        item, mark = resource_id(kind, id), gone_id(kind, id)
+        deletes = Operation("delete", (item,), etag(expected) if expected else None)
+        was_deleted_before = False
         for _ in range(ATTEMPTS):
             left = await self._members.deletions(tenant, [id])
-            mark = Operation("create", (marker(tenant, gone_id(kind, id), "gone", self._now(), self._new_token()),))
-            head = Head(Operation("delete", (item,), etag(expected) if expected else None), item, None)
+            token = self._new_token()
+            made = marker(tenant, mark, "gone", self._now(), token)
+            # Records of customers may come back under the same id, while the marker of their deletion is still there.
+            writes = Operation("replace", (mark, made)) if was_deleted_before else Operation("create", (made,))
+            head = Head(deletes, mark, token)
             try:
-                await self._write(tenant, head, [mark, *left[:_BATCH]])
+                await self._write(tenant, head, [writes, *left[:_BATCH]])
             except Refused as refused:
                 if refused.index == 0:
                     raise refusal(refused, head) from None
-                continue  # a membership or a claim went away in the meantime: look again
+                if refused.index == 1:
+                    was_deleted_before = refused.status == 409
+                continue  # a marker, a membership or a claim came or went in the meantime: look again
             # The resource is gone; what is left of its memberships the sweep finds by the marker. Members may have been
             # added to a group since they were read, so its are looked for again.
             more = len(left) == PAGE or kind == "Group"

@@ -17,14 +17,14 @@ _log: Final = logging.getLogger("scim.storage")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first operation of a batch, on an item that will carry `token`; a deleted item carries none.
+    """The first operation of a batch, and the item that will carry `token`: the one it writes, or the marker of a deletion.
 
     `claims` are the operations behind it, that its resource gains and releases claims by.
     """
 
     operation: Operation
     id: str
-    token: str | None
+    token: str
     claims: Sequence[Operation] = ()
 
     def on(self, etag: str) -> "Head":
@@ -44,7 +44,7 @@ class Batches:
         self._sleep = sleep
 
     async def write(self, tenant: str, head: Head, rest: Sequence[Operation]) -> str:
-        """The version of the head's item after a batch, empty if it was deleted. Raises `Refused`.
+        """The version of what the head writes after a batch, of a deletion nothing of use. Raises `Refused`.
 
         Sending a batch again does no harm: one that took effect can't do so twice, because it creates, deletes or asks
         for a version; then the token tells whose effect it was.
@@ -75,8 +75,6 @@ class Batches:
     async def _effect(self, tenant: str, head: Head) -> str | None:
         """The version of the head's item if the batch took effect, else `None`."""
         item = await self._calls.read(tenant, head.id)
-        if head.token is None:
-            return "" if item is None else None
         return version(item["_etag"]) if item is not None and item.get("w") == head.token else None
 
 

@@ -427,6 +427,14 @@ async def test_a_deleted_group_has_no_members_and_nobody_is_in_it(store: Store, 
     assert not await store.is_member(tenant, one.id, "a")
 
 
+async def test_what_was_deleted_may_come_back_and_be_deleted_again(store: Store, tenant: str) -> None:
+    """Records of customers do: their ids are names."""
+    for _ in range(3):
+        version = await store.create(tenant, user())
+        await store.delete(tenant, "User", user().id, expected=version)
+        assert await store.read(tenant, "User", user().id) is None
+
+
 async def test_a_deleted_resource_leaves_the_groups_that_it_was_in(store: Store, tenant: str) -> None:
     one, other, person = group("One", 1), group("Two", 2), user(number=3)
     await store.create(tenant, person)
@@ -446,6 +454,19 @@ async def test_the_same_member_may_come_back(store: Store, tenant: str) -> None:
     await store.change_members(tenant, new.id, removing("a"), touch(new, LATER))
     await store.change_members(tenant, new.id, MemberChanges((Member("a", "Group", "new"),)), touch(new, LATER))
     assert await store.members(tenant, [new.id], limit=10) == [Membership(new.id, Member("a", "Group", "new"))]
+
+
+async def test_a_member_that_is_removed_and_added_in_one_change_is_as_it_was_added(store: Store, tenant: str) -> None:
+    new = group()
+    version = await store.create(tenant, new, [Member("a", "User", "old"), Member("b")])
+    changes = MemberChanges((Member("a", "Group", "new"), Member("c")), ("a",))
+    changed = await store.change_members(tenant, new.id, changes, touch(new, LATER), expected=version)
+    members = [Member("a", "Group", "new"), Member("b"), Member("c")]
+    assert await store.members(tenant, [new.id], limit=10) == [Membership(new.id, member) for member in members]
+    # It may have left in the meantime: a deleted user leaves its groups, whose version stays.
+    changes = MemberChanges((Member("gone", None, "back"),), ("gone", "b"))
+    await store.change_members(tenant, new.id, changes, touch(new, LATER), expected=changed)
+    assert await everybody(store, tenant, new.id) == ["a", "c", "gone"]
 
 
 async def test_member_values_are_kept_as_they_came(store: Store, tenant: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.cosmos.world import Ids, Service, members, new_tenant, patch_of, populated, serving
+from tests.cosmos.world import Answer, Ids, Service, members, new_tenant, patch_of, populated, serving
 from tests.cosmos_emulator import CutAfter, CutBefore, Fault, Slow, retry_with
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -146,3 +146,122 @@ async def test_a_member_that_many_add_and_remove_at_once_is_there_once_or_not(wo
     found = (await service.state())[1]["Small"]
     assert found.count("shared") <= 1
     assert {value for value in found if value.startswith("n")} == {f"n{number}" for number in range(1, 16, 2)}
+
+
+# --- changes of members that meet one another ---
+
+
+def removing(*values: str) -> dict[str, Any]:
+    return patch_of({"op": "remove", "path": "members", "value": members(*values)})
+
+
+def replacing(*values: str) -> dict[str, Any]:
+    return patch_of({"op": "replace", "path": "members", "value": members(*values)})
+
+
+async def meeting(
+    service: Service, group: str, body: dict[str, Any], nth: int, others: list[dict[str, Any]], **headers: str
+) -> Answer:
+    """The answer to a PATCH whose nth batch waits until the others are through; each of these comes later."""
+    slow = Slow(asyncio.Event())
+    service.emulator.faults.append(Fault("batch", slow, nth=nth))
+    waiting = asyncio.ensure_future(service.send("PATCH", f"/Groups/{group}", body, headers))
+    async with asyncio.timeout(60):
+        await slow.reached.wait()
+    for other in others:
+        assert (await service.send("PATCH", f"/Groups/{group}", other)).status == 204
+    slow.event.set()
+    return await waiting
+
+
+@pytest.mark.parametrize(
+    ("body", "others", "left"),
+    [
+        (replacing("new"), [adding("late")], ["new"]),
+        (replacing("new"), [replacing("late")], ["new"]),
+        (replacing("new"), [removing("away")], ["new"]),
+        (patch_of({"op": "remove", "path": "members"}), [adding("late")], []),
+        (
+            patch_of({"op": "remove", "path": 'members[value sw "a" or value sw "l"]'}),
+            [adding("late")],
+            ["ada", "bob"],
+        ),
+        (adding("late"), [replacing("new")], ["late", "new"]),
+    ],
+    ids=["replace-add", "replace-replace", "replace-remove", "clear-add", "filter-add", "add-replace"],
+)
+async def test_a_change_that_depends_on_the_members_is_computed_from_those_that_are_there_when_it_is_written(
+    world: World, body: dict[str, Any], others: list[dict[str, Any]], left: list[str]
+) -> None:
+    service, ids = world
+    answer = await meeting(service, ids.small, body, 1, others)
+    assert answer.status == 204
+    names = {ids.ada: "ada", ids.bob: "bob"}
+    assert sorted(names.get(value, value) for value in (await service.state())[1]["Small"]) == left
+    shown = await service.send("GET", f"/Groups/{ids.small}")
+    assert shown.headers["etag"] == answer.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("body", "other", "there"),
+    [
+        (adding("away", "new"), removing("away", "new"), {"away", "new"}),
+        (removing("away", "new"), adding("away", "new"), set()),
+        (patch_of(*adding("away", "more")["Operations"], *removing("new")["Operations"]), replacing("new"), {"away"}),
+    ],
+    ids=["add", "remove", "both"],
+)
+async def test_a_change_of_which_a_part_was_so_already_comes_before_another_or_after_it(
+    world: World, body: dict[str, Any], other: dict[str, Any], there: set[str]
+) -> None:
+    """Its second batch holds what was left to do; the other change undoes what wasn't."""
+    service, ids = world
+    answer = await meeting(service, ids.small, body, 2, [other])
+    assert answer.status == 204
+    found = set((await service.state())[1]["Small"]) & {"away", "new"}
+    assert found == there
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+async def test_a_replacement_in_several_batches_ends_with_the_members_that_it_lists(first: World, nth: int) -> None:
+    service, ids = first[0].of(new_tenant()), first[1]
+    version = (await service.send("GET", f"/Groups/{ids.large}", query="attributes=id")).headers["etag"]
+    listed = [f"n{number}" for number in range(60)]
+    headers = {"if-match": version} if nth > 1 else {}
+    answer = await meeting(service, ids.large, replacing(*listed), nth, [adding("late", "n1")], **headers)
+    assert answer.status == 204, "the condition was met by the first batch"
+    assert (await service.state())[1]["Large"] == sorted(listed)
+    assert (await service.send("GET", f"/Groups/{ids.large}")).headers["etag"] == answer.headers["etag"]
+
+
+async def test_a_replacement_for_a_version_that_has_gone_is_refused_before_anything_is_done(first: World) -> None:
+    service, ids = first[0].of(new_tenant()), first[1]
+    before = (await service.state())[1]["Large"]
+    version = (await service.send("GET", f"/Groups/{ids.large}", query="attributes=id")).headers["etag"]
+    answer = await meeting(service, ids.large, replacing("new"), 1, [adding("late")], **{"if-match": version})
+    assert answer.status == 412
+    assert (await service.state())[1]["Large"] == sorted([*before, "late"])
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
+async def test_any_version_will_do_for_a_star_also_one_that_came_later(world: World, method: str) -> None:
+    service, ids = world
+    slow = Slow(asyncio.Event())
+    service.emulator.faults.append(Fault("batch", slow))
+    body = {"PATCH": replacing("new"), "PUT": {"displayName": "Small", "members": members("new")}}.get(method)
+    waiting = asyncio.ensure_future(service.send(method, f"/Groups/{ids.small}", body, {"if-match": "*"}))
+    await slow.reached.wait()
+    assert (await service.send("PATCH", f"/Groups/{ids.small}", adding("late"))).status == 204
+    slow.event.set()
+    assert (await waiting).status in {200, 204}
+    assert (await service.state())[1].get("Small", []) == ([] if method == "DELETE" else ["new"])
+
+
+async def test_a_put_answers_with_the_members_as_they_are_stored(world: World) -> None:
+    service, ids = world
+    path, named = f"/Groups/{ids.small}", [{"value": "shown", "display": "Before"}]
+    await service.patch(path, {"op": "add", "path": "members", "value": named})
+    body = {"displayName": "Small", "members": [{"value": "shown", "display": "After"}, {"value": "new"}]}
+    put = await service.send("PUT", path, body)
+    assert put.json["members"] == [*named, {"value": "new"}]
+    assert (await service.send("GET", path)).json["members"] == [{"value": "new"}, *named]
