@@ -45,7 +45,7 @@ class OwnToken(RegexBasedDetector):
     """A whole secret token of this service, as `scim token create` prints it."""
 
     secret_type = "scimaf_ token"  # pragma: allowlist secret - the name of a kind
-    denylist = (re.compile(r"scimaf_[0-9a-f]{32}_[a-z2-7]{78}[0-9a-f]{8}", re.ASCII),)
+    denylist = (re.compile(r"scimaf_[0-9a-f]{32}_[a-z2-7]{52}[0-9a-f]{40}", re.ASCII),)
 
 
 class AzureKey(RegexBasedDetector):

@@ -1,7 +1,7 @@
 """Secret tokens: made here, shown once, kept as a digest. The text says by its prefix what it is, so that scanners find leaks.
 
 `scimaf_<id>_<secret><mac><checksum>`: the id of the record in hex; 256 random bits in base32; a keyed MAC of all that stands
-before it, 128 bits in base32; and a CRC-32 of all that, in hex.
+before it, 128 bits in hex; and a CRC-32 of all that, in hex.
 
 The checksum tells a text that was cut off or mistyped. The MAC tells a text that somebody made up, without asking the store:
 its key is a record of the store that is read once. Neither lets anybody in: that is for the digest in the token's record.
@@ -28,7 +28,7 @@ from scim.security.records import SecretToken
 from scim.storage.interface import StoreError
 
 PREFIX: Final = "scimaf_"
-_FORM: Final = re.compile(r"(scimaf_([0-9a-f]{32})_[a-z2-7]{52})([a-z2-7]{26})([0-9a-f]{8})", re.ASCII)
+_FORM: Final = re.compile(r"(scimaf_([0-9a-f]{32})_[a-z2-7]{52})([0-9a-f]{32})([0-9a-f]{8})", re.ASCII)
 _MAC_BYTES: Final = 16
 _NOTE_USE_AFTER: Final = timedelta(hours=1)
 _WARN_BEFORE: Final = timedelta(days=30)
@@ -45,7 +45,7 @@ def make(
 
     `key` is the deployment's key of MACs (`Customers.need_mac_key`).
     """
-    random = f"{PREFIX}{id.replace('-', '')}_{_base32(token_bytes(32))}"
+    random = f"{PREFIX}{id.replace('-', '')}_{b32encode(token_bytes(32)).decode().rstrip('=').lower()}"
     body = f"{random}{_mac(random, key)}"
     text = f"{body}{_checksum(body)}"
     record = SecretToken(
@@ -124,11 +124,7 @@ def _is_due(last: datetime | None, now: datetime, after: timedelta) -> bool:
 
 
 def _mac(text: str, key: bytes) -> str:
-    return _base32(hmac.digest(key, text.encode(), "sha256")[:_MAC_BYTES])
-
-
-def _base32(content: bytes) -> str:
-    return b32encode(content).decode().rstrip("=").lower()
+    return hmac.digest(key, text.encode(), "sha256")[:_MAC_BYTES].hex()
 
 
 def _digest(text: str) -> str:

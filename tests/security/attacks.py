@@ -137,6 +137,38 @@ def _with(part: str, **changes: Any) -> str:
     return encoded(json.dumps({**json.loads(urlsafe_b64decode(part + "==")), **changes}).encode())
 
 
+def _with_header(scene: Scene, header: bytes) -> str:
+    """A token with a good signature over this text as its header."""
+    text = compact(header, scene.issuer.claims()).rstrip(".")
+    key: Any = rsa_key(0).private_key
+    return f"{text}.{encoded(key.sign(text.encode(), PKCS1v15(), SHA256()))}"
+
+
+def _respelt(part: str) -> str:
+    """The same bytes in base64url with another last character, whose bits that are left over aren't zero."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    other = f"{part[:-1]}{alphabet[alphabet.index(part[-1]) + 1]}"
+    padding = "=" * (-len(part) % 4)
+    if urlsafe_b64decode(other + padding) != urlsafe_b64decode(part + padding):
+        raise ValueError("these are other bytes")
+    return other
+
+
+def _respelt_part(scene: Scene, number: int) -> str:
+    """A token whose header or payload is respelt and signed as it is then."""
+    tokens = (scene.issuer.token(uti="x" * length) for length in count())
+    if number == 0:
+        header = next(h for n in count() if len(h := json.dumps(scene.issuer.header(x5t="x" * n)).encode()) % 3)
+        head, payload = encoded(header), scene.issuer.token().split(".")[1]
+    else:
+        head, payload, _ = next(token for token in tokens if len(token.split(".")[1]) % 4).split(".")
+    parts = [head, payload]
+    parts[number] = _respelt(parts[number])
+    text = ".".join(parts)
+    key: Any = rsa_key(0).private_key
+    return f"{text}.{encoded(key.sign(text.encode(), PKCS1v15(), SHA256()))}"
+
+
 def _in_standard_base64(scene: Scene) -> str:
     tokens = (scene.issuer.token(uti=str(number)) for number in count())
     return next(token for token in tokens if {"-", "_"} & set(token)).replace("-", "+").replace("_", "/")
@@ -278,6 +310,24 @@ _FORGED: Final[Mapping[str, Callable[[Scene], str]]] = {
         scene.issuer.header(STRANGER),
         rsa_key(2),
     ),
+    "a claim twice with the same value": lambda scene: signed(
+        json.dumps(scene.issuer.claims()).encode()[:-1] + f', "tid": "{CONTOSO}"}}'.encode(),
+        scene.issuer.header(),
+        rsa_key(0),
+    ),
+    "a claim twice, the first one another's": lambda scene: signed(
+        f'{{"tid": "{STRANGER}", '.encode() + json.dumps(scene.issuer.claims()).encode()[1:],
+        scene.issuer.header(),
+        rsa_key(0),
+    ),
+    "a header's entry twice": lambda scene: _with_header(
+        scene, b'{"alg":"RS256","typ":"JWT","kid":"key-1","kid":"key-0"}'
+    ),
+    "alg twice": lambda scene: _with_header(scene, b'{"alg":"none","kid":"key-0","alg":"RS256"}'),
+    "header with a byte order mark": lambda scene: _with_header(scene, b'\xef\xbb\xbf{"alg":"RS256","kid":"key-0"}'),
+    "a signature whose last character has bits left over": _text(lambda h, p, s: f"{h}.{p}.{_respelt(s)}"),
+    "a header whose last character has bits left over": lambda scene: _respelt_part(scene, 0),
+    "a payload whose last character has bits left over": lambda scene: _respelt_part(scene, 1),
     "a second aud": lambda scene: signed(
         json.dumps(scene.issuer.claims()).encode()[:-1] + b', "aud": "another-audience"}',
         scene.issuer.header(),
@@ -416,6 +466,19 @@ _PEOPLE: Final[Mapping[str, Callable[[Scene], str]]] = {
     "a person's ID token": lambda scene: scene.issuer.of_person(
         _PERSON, version="2.0", azp=None, scp=None, nonce="n-0S6_WzA2Mj"
     ),
+    "oid and sub are both empty, for people": lambda scene: scene.issuer.of_person("", sub="", scp=None, upn=None),
+    "oid and sub are both empty, in version 2.0": lambda scene: scene.issuer.of_person(
+        "", version="2.0", sub="", scp=None
+    ),
+    "oid empty and no sub": lambda scene: scene.issuer.of_person("", sub=None),
+    "sub empty and no oid": lambda scene: scene.issuer.of_person(_PERSON, oid=None, sub=""),
+    "idtyp empty": lambda scene: scene.issuer.token(idtyp=""),
+    "appid empty": lambda scene: scene.issuer.of_person(_PERSON, appid=""),
+    "azp empty": lambda scene: scene.issuer.of_person(_PERSON, version="2.0", azp=""),
+    "aud empty": lambda scene: scene.issuer.token(aud=""),
+    "tid empty": lambda scene: scene.issuer.token(tid="", iss=f"{_GLOBAL.v1_issuer}//"),
+    "ver empty": lambda scene: scene.issuer.token(ver=""),
+    "a role that is empty": lambda scene: scene.issuer.token(aud=WITH_ROLE, roles=[""]),
     "a person's token that has expired": lambda scene: scene.issuer.of_person(_PERSON, exp=int(time()) - 301),
     "a person's token, signed by the attacker": lambda scene: signed(
         scene.issuer.claims(aud=PRODUCT, appid=SIGN_IN, oid=_PERSON, scp="x"), scene.issuer.header(), OF_THE_ATTACKER
@@ -516,7 +579,7 @@ PLACES: Final[Mapping[str, Callable[[Scene], Attempt]]] = {
 
 def _changed_secret(text: str) -> str:
     """Another secret with the right checksum: what somebody makes who knows the form and the id."""
-    body = f"{text[:40]}{'a' * 78}"
+    body = f"{text[:40]}{'a' * 84}"
     return f"{body}{secret_tokens._checksum(body)}"
 
 

@@ -339,6 +339,17 @@ def entry(**changes: Any) -> dict[str, Any]:
 _EC: Final = ECKey.generate_key("P-256").as_dict(private=False)
 _ODD: Final[dict[str, Any]] = {
     "for encryption": entry(use="enc"),
+    "an empty use": entry(use=""),
+    "a use that is a list": entry(use=["sig"]),
+    "another algorithm": entry(alg="RS512"),
+    "an algorithm for encryption": entry(alg="RSA-OAEP"),
+    "no algorithm at all": entry(alg="none"),
+    "an algorithm that is a list": entry(alg=["RS256"]),
+    "operations without verify": entry(key_ops=["sign"]),
+    "no operation": entry(key_ops=[]),
+    "operations of encryption": entry(key_ops=["wrapKey", "encrypt"]),
+    "operations that are a text": entry(key_ops="verify"),
+    "an empty kid": entry(kid=""),
     "without a kid": entry(kid=None),
     "a kid that is a number": entry(kid=7),
     "a kid that is a list": entry(kid=["key-7"]),
@@ -485,7 +496,7 @@ async def test_everything_that_is_kept_by_key_has_a_bound(service: Instance, iss
     before = plain_of(door)
     secret = await asyncio.to_thread(secret_token, "contoso", data)
     tokens = [secret, fresh(issuer), fresh(issuer, FABRIKAM), fresh(issuer, STRANGER), made_up(issuer), "x", ""]
-    tokens += [f"scimaf_{number:032x}_{'a' * 78}00000000" for number in range(50)]
+    tokens += [f"scimaf_{number:032x}_{'a' * 84}00000000" for number in range(50)]
     tokens += [issuer.token(tid=f"{number:08x}-1111-4111-8111-111111111111") for number in range(50)]
     assert await statuses(service, tokens) == {200, 401}
     assert plain_of(door) == before

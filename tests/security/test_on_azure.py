@@ -23,7 +23,7 @@ AZURE = {
     "SCIM_STORE": "cosmos",
     "COSMOS_ENDPOINT": "https://contoso.documents.azure.com:443/",
 }
-_BODY = f"scimaf_{NOBODY.replace('-', '')}_{'a' * 78}"
+_BODY = f"scimaf_{NOBODY.replace('-', '')}_{'a' * 84}"
 UNKNOWN_TOKEN = f"{_BODY}{crc32(_BODY.encode()):08x}"
 """Well formed, and nobody's."""
 REQUESTS = [
