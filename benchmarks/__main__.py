@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final
 
-from benchmarks import bulk, cosmos, growth, package, peers, report, tokens, worker
+from benchmarks import bulk, cosmos, groups, growth, package, peers, report, tokens, worker
 
 _ALL: Final[Mapping[str, Callable[[int], report.Section]]] = {
     "peers": peers.run,
     "growth": growth.run,
+    "groups": groups.run,
     "bulk": bulk.run,
     "cosmos": cosmos.run,
     "tokens": tokens.run,

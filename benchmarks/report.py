@@ -16,6 +16,7 @@ REPORT: Final = Path(__file__).parent / "report.md"
 TITLES: Final = (
     "Beside scim2-server",
     "As the store grows",
+    "Whole groups",
     "Bulk",
     "Checking tokens",
     "On Cosmos DB",

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from sys import maxsize
@@ -101,7 +102,7 @@ class Memberships:
     async def of_group(self, tenant: str, group: str) -> list[Member]:
         """All members of a group as they are stored: without a `type` that no client has sent."""
         kind = next(k for k in self._registry.resource_types.values() if k.relation == "members")
-        return [item.member async for page in self._pages(tenant, kind, [group]) for item in page]
+        return [item.member async for page in self._pages(tenant, kind, [group], with_types=False) for item in page]
 
     async def types(self, tenant: str, values: Sequence[str]) -> dict[str, str | None]:
         """The resource type of each of these members by its id; `None` if there is no such resource."""
@@ -109,7 +110,8 @@ class Memberships:
         found: dict[str, str | None] = dict.fromkeys(values)
         ids = [value for value in values if is_id(value)]
         for start in range(0, len(ids), _PAGE):
-            found.update(await self._store.types(tenant, kinds, ids[start : start + _PAGE]))
+            names = await self._store.names(tenant, kinds, ids[start : start + _PAGE])
+            found.update({id: name.kind for id, name in names.items()})
         return found
 
     async def related(self, caller: Caller, wanted: Projection, ids: Sequence[str], room: int = UNBOUNDED) -> Related:
@@ -124,7 +126,7 @@ class Memberships:
             related.read_before = min(ids)
             return related
         view = View(self._registry, caller.base_url)
-        async for page in self._pages(caller.tenant, kind, ids, lambda: related.left // LEAST + 1):
+        async for page in self._pages(caller.tenant, kind, ids, lambda: related.left // LEAST + 1, with_types=True):
             async for id, shown, number in self._shown(caller.tenant, kind, view, page):
                 values = wanted.values(kind.relation, shown)
                 related.add(id, orjson.dumps(values)[1:-1] if values else b"", number)
@@ -137,10 +139,9 @@ class Memberships:
     ) -> AsyncIterator[tuple[str, list[JsonObject], int]]:
         """For each resource on the page its id, its values there, and how many member items these come from."""
         if kind.relation == "members":
-            types = await self._types(tenant, page)
             for group, items in groupby(page, _by_group):
-                members = [item.member for item in items]
-                yield group, view.members(members, types), len(members)
+                members = view.members(items)
+                yield group, members, len(members)
         else:
             names = await self._group_names(tenant, page)
             for member, items in groupby(page, _by_member):
@@ -200,11 +201,21 @@ class Memberships:
         return tuple(item.group if kind.relation == "members" else item.member.value for item in found)
 
     async def _pages(
-        self, tenant: str, kind: ResourceType, ids: Sequence[str], most: Callable[[], int] = lambda: _PAGE
+        self,
+        tenant: str,
+        kind: ResourceType,
+        ids: Sequence[str],
+        most: Callable[[], int] = lambda: _PAGE,
+        *,
+        with_types: bool,
     ) -> AsyncIterator[Sequence[Membership]]:
-        """The member items of these groups, or of these users, a page at a time; `most` is asked before each."""
+        """The member items of these groups, or of these users, a page at a time; `most` is asked before each.
+
+        `with_types`: the types of the members of groups are looked up, as far as no client has sent them.
+        """
         from_groups = kind.relation == "members"
-        read = self._store.members if from_groups else self._store.memberships
+        kinds = [k.name for k in self._registry.resource_types.values() if k.relation] if with_types else []
+        read = partial(self._store.members, kinds=kinds) if from_groups else self._store.memberships
         after: tuple[str, str] | None = None
         while True:
             limit = min(_PAGE, most())
@@ -217,12 +228,6 @@ class Memberships:
             after = (group, value) if from_groups else (value, group)
             # The embedded store answers without waiting, so other requests would have to wait for all pages.
             await self._sleep(0)
-
-    async def _types(self, tenant: str, page: Sequence[Membership]) -> Mapping[str, str]:
-        """The resource types of the members whose type no client has sent, as far as the store knows them."""
-        wanted = {value for _, (value, type, _) in page if type is None and is_id(value)}
-        kinds = [kind.name for kind in self._registry.resource_types.values() if kind.relation]
-        return await self._store.types(tenant, kinds, sorted(wanted)) if wanted else {}
 
     async def _group_names(self, tenant: str, page: Sequence[Membership]) -> Mapping[str, Name]:
         """The names of the groups of these member items."""

@@ -31,6 +31,7 @@ from scim.storage.interface import (
     Interrupted,
     Member,
     MemberChanges,
+    Membership,
     Store,
     Stored,
     Taken,
@@ -292,7 +293,7 @@ class Resources:
         location = view.location(kind.name, stored.id)
         if asked is None:
             return Answer(None, stored.version, location)
-        shown = view.resource(stored, kind, view.members(members, {}))
+        shown = view.resource(stored, kind, view.members(Membership(stored.id, member) for member in members))
         return Answer(projection(asked.attributes, asked.excluded, kind, sent).apply(shown), stored.version, location)
 
     async def _answer_with_related(

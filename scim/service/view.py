@@ -1,7 +1,7 @@
 """How a stored resource looks to a client: location, version, references and the derived members or groups."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from scim.protocol import etag
@@ -10,7 +10,7 @@ from scim.protocol.fold import rules
 from scim.protocol.json import JsonObject
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
-from scim.storage.interface import Member, Name, Stored
+from scim.storage.interface import Membership, Name, Stored
 
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
@@ -59,16 +59,16 @@ class View:
         else:
             shown[urn] = {**shown[urn], name: referred}
 
-    def members(self, members: Iterable[Member], types: Mapping[str, str]) -> list[JsonObject]:
-        """Values of `members`; `types` has the resource types of the ids that the store knows."""
+    def members(self, memberships: Iterable[Membership]) -> list[JsonObject]:
+        """Values of `members`."""
         values: list[JsonObject] = []
-        for value, sent, display in members:
-            kind = sent or types.get(value)
+        for _, (value, sent, display), known in memberships:
+            kind = sent or known
             shown: JsonObject = {"value": value}
             if kind is not None:
                 endpoint = self._endpoints.get(kind)
                 # What the store knows is an id. A type that a client sent may stand beside any text.
-                if endpoint is not None and (sent is None or is_id(value)):
+                if endpoint is not None and (known is not None or is_id(value)):
                     shown["$ref"] = endpoint + value
             if display is not None:
                 shown["display"] = display

@@ -184,9 +184,18 @@ class CosmosStore:
         return await self._change(tenant, group, head, changes, touch, only_members=True)
 
     async def members(
-        self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+        self,
+        tenant: str,
+        groups: Sequence[str],
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int,
+        kinds: Sequence[str] = (),
     ) -> Sequence[Membership]:
-        return await self._members.page(tenant, "group", groups, group_key(*after) if after else None, limit)
+        items = await self._members.page(tenant, "group", groups, group_key(*after) if after else None, limit)
+        unknown = {item.member.value for item in items if item.member.type is None}
+        types = await self._search.types(tenant, kinds, sorted(unknown)) if kinds else {}
+        return [item._replace(known=types[item.member.value]) if item.member.value in types else item for item in items]
 
     async def memberships(
         self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
@@ -197,9 +206,6 @@ class CosmosStore:
     async def is_member(self, tenant: str, group: str, member: str) -> bool:
         item = await self._calls.read(tenant, member_id(group, member))
         return item is not None and item["member"] == member
-
-    async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
-        return await self._search.types(tenant, kinds, ids)
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         return await self._search.names(tenant, kinds, ids)

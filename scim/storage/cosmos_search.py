@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from typing import Final
 
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.match import matches
@@ -11,6 +12,9 @@ from scim.storage.cosmos_filter import condition, property_path
 from scim.storage.cosmos_items import resource_id, stored
 from scim.storage.cosmos_members import PAGE, listed
 from scim.storage.interface import Found, Name, Search, Stored, Take
+
+_ID_LENGTH: Final = 36
+"""Of the id of a resource, a UUID; a client may give anything else as the value of a member."""
 
 
 class ItemSearch:
@@ -89,7 +93,8 @@ class ItemSearch:
         return 1 if search.counted else 0
 
     async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
-        """The type of those of the resources that exist, among these types."""
+        """The type of those of the resources that exist, among these types; the ids may be any text."""
+        ids = [id for id in ids if len(id) == _ID_LENGTH]
         return {id: kind for id, kind, _ in await self._known(tenant, kinds, ids, 'c["id"]')}
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:

@@ -107,6 +107,8 @@ class Membership(NamedTuple):
 
     group: str
     member: Member
+    known: str | None = None
+    """The type of the resource with this id, if that was asked for and no client has sent one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +223,18 @@ class Store(Protocol):
         """
 
     async def members(
-        self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+        self,
+        tenant: str,
+        groups: Sequence[str],
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int,
+        kinds: Sequence[str] = (),
     ) -> Sequence[Membership]:
-        """Members of these groups in the order of (group, member value), from behind `after` on."""
+        """Members of these groups in the order of (group, member value), from behind `after` on.
+
+        `kinds`: resource types among which the type of a member is looked up, if no client has sent one.
+        """
 
     async def memberships(
         self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
@@ -232,9 +243,6 @@ class Store(Protocol):
 
     async def is_member(self, tenant: str, group: str, member: str) -> bool:
         """Whether the group has this member."""
-
-    async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
-        """The resource type of those of the resources that exist, among these types; costs less than their names."""
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         """Type and name of those of the resources that exist, among these types."""

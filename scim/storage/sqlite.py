@@ -119,15 +119,21 @@ class SqliteStore:
         return self._search.found(tenant, kind, search, take)
 
     async def members(
-        self, tenant: str, groups: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+        self,
+        tenant: str,
+        groups: Sequence[str],
+        *,
+        after: tuple[str, str] | None = None,
+        limit: int,
+        kinds: Sequence[str] = (),
     ) -> Sequence[Membership]:
         behind = _behind('"group"', "value", len(groups)) if after else "1"
         rows = self._rows(
-            f"""SELECT "group", value, type, display FROM member
+            f"""SELECT "group", value, type, display, {_known(kinds)} FROM member
                 WHERE tenant = ? AND "group" IN ({_marks(groups)}) AND {behind} ORDER BY "group", value LIMIT ?""",
-            [tenant, *groups, *(after or ()), limit],
+            [*kinds, tenant, *groups, *(after or ()), limit],
         )
-        return [Membership(group, Member(value, type, display)) for group, value, type, display in rows]
+        return [Membership(group, Member(value, type, display), known) for group, value, type, display, known in rows]
 
     async def memberships(
         self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
@@ -145,19 +151,6 @@ class SqliteStore:
             'SELECT 1 FROM member WHERE tenant = ? AND "group" = ? AND value = ?', (tenant, group, member)
         )
         return found is not None
-
-    async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
-        found: dict[str, str] = {}
-        for kind in kinds:
-            # Of several types most ids are of the first, so the others are looked up for what is left.
-            missing = [id for id in ids if id not in found] if found else ids
-            # Nothing but the index is read: parsing a resource would cost five times as much.
-            rows = self._rows(
-                f"SELECT id FROM item WHERE tenant = ? AND type = ? AND id IN ({_marks(missing)})",
-                [tenant, kind, *missing],
-            )
-            found.update((id, kind) for (id,) in rows)
-        return found
 
     async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
         rows = self._rows(
@@ -282,6 +275,15 @@ def _dates(draft: Draft) -> tuple[Json, Json]:
 
 def _text(value: JsonObject) -> str:
     return orjson.dumps(value).decode()
+
+
+def _known(kinds: Sequence[str]) -> str:
+    """The type of the resource that a row of `member` names, if the row doesn't tell it.
+
+    One type after another, because most members are of the first one. Nothing of a resource is read but the index.
+    """
+    found = "(SELECT type FROM item WHERE tenant = member.tenant AND type = ? AND id = member.value)"
+    return f"CASE WHEN type IS NULL THEN COALESCE(NULL, NULL{f', {found}' * len(kinds)}) END"
 
 
 def _behind(first: str, second: str, number: int) -> str:

@@ -87,19 +87,38 @@ async def test_a_page_larger_than_the_database_answers_at_once_is_read_whole(sto
     assert found.total == 25
 
 
-async def test_types_are_those_of_the_ids_that_exist(store: Store, tenant: str) -> None:
+async def test_the_types_of_members_are_looked_up_if_that_is_asked_for(store: Store, tenant: str) -> None:
+    """As far as no client has sent one, and among the types that are asked for."""
     await store.create(tenant, user("bjensen", 1))
-    await store.create(tenant, group("Guides", 2), [Member("a")])
-    asked = [resource_id(n) for n in (2, 1, 3)] + ["a", "", "' OR 1", "..", "User:1", "é" * 40]
-    assert await store.types(tenant, ["User", "Group"], asked) == {resource_id(1): "User", resource_id(2): "Group"}
-    assert await store.types(tenant, ["Group", "User"], asked) == {resource_id(1): "User", resource_id(2): "Group"}
-    assert await store.types(tenant, ["Group"], asked) == {resource_id(2): "Group"}
-    assert await store.types(tenant, ["User"], []) == {}
-    assert await store.types(tenant, [], asked) == {}
-    assert await store.types(f"{tenant}-other", ["User", "Group"], asked) == {}
+    await store.create(tenant, user("jsmith", 2))
+    await store.create(tenant, group("Guides", 3))
+    ids = [resource_id(n) for n in range(1, 6)]
+    strange = ["a", "", "' OR 1", "..", "User:1", "é" * 36, "x" * 36, "x" * 1000]
+    members = [Member(id) for id in (*ids, *strange) if id != ids[1]] + [Member(ids[1], "Robot", "R2")]
+    await store.create(tenant, group("All", 4), members)
+
+    async def known(*kinds: str, of: str = tenant) -> dict[str, str | None]:
+        found = await store.members(of, [ids[3]], limit=100, kinds=kinds)
+        assert {item.member for item in found} == set(members)
+        return {item.member.value: item.known for item in found if item.known is not None}
+
+    assert await known("User", "Group") == {ids[0]: "User", ids[2]: "Group", ids[3]: "Group"}
+    assert await known("Group", "User") == await known("User", "Group")
+    assert await known("Group") == {ids[2]: "Group", ids[3]: "Group"}
+    assert await known("User") == {ids[0]: "User"}
+    assert await known() == {}
+    await store.create(f"{tenant}-other", group("All", 4), members)
+    assert await known("User", "Group", of=f"{tenant}-other") == {ids[3]: "Group"}
 
 
-async def test_types_of_thousands_of_ids_are_found(store: Store, tenant: str) -> None:
-    await filled(store, tenant, 3)
-    ids = [resource_id(n) for n in range(5_000)]
-    assert await store.types(tenant, ["User", "Group"], ids) == {resource_id(n): "User" for n in range(3)}
+async def test_the_types_of_a_page_of_members_are_found(store: Store, tenant: str) -> None:
+    users = await filled(store, tenant, 3)
+    members = [Member(id) for id in users] + [Member(resource_id(n)) for n in range(10, 1_100)]
+    await store.create(tenant, group("All", 5_000), members)
+    page = await store.members(tenant, [resource_id(5_000)], limit=1_000, kinds=["User", "Group"])
+    assert len(page) == 1_000
+    assert [item.member.value for item in page if item.known == "User"] == users
+    rest = await store.members(
+        tenant, [resource_id(5_000)], after=(page[-1].group, page[-1].member.value), limit=1_000, kinds=["User"]
+    )
+    assert (len(rest), {item.known for item in rest}) == (93, {None})
