@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from typing import Protocol
+from typing import Final, Protocol
 
 import orjson
 
@@ -15,6 +15,10 @@ from scim.storage.sqlite_index import Way
 
 class _Index(Protocol):
     def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None: ...
+
+
+_GIVEN: Final = "json_each(?) AS hit CROSS JOIN item ON item.row = hit.value"
+"""The rows whose numbers are given as a JSON array."""
 
 
 class ItemSearch:
@@ -36,6 +40,12 @@ class ItemSearch:
         where = condition(search.filter or TRUE)
         values += [tenant, kind, *where.parameters]
         from_where = f"FROM {source} WHERE item.tenant = ? AND item.type = ? AND {where.sql}"
+        known = None
+        if where.many and search.counted:
+            # For the page and for the total, and before the rows are sorted.
+            hits = [row for (row,) in self._rows(f"SELECT item.row {from_where}", values)]
+            known, values = len(hits), [orjson.dumps(hits).decode(), tenant, kind]
+            from_where = f"FROM {_GIVEN} WHERE item.tenant = ? AND item.type = ?"
         direction, beyond = ("DESC", "<") if search.descending else ("ASC", ">")
         order = "item.id" if search.sort is None else f"item.s ->> '$.\"{search.sort}\"'"
         behind, after = ("", []) if search.after is None else (f"AND {order} {beyond} ? ", [search.after])
@@ -61,7 +71,7 @@ class ItemSearch:
         total = search.offset + read if search.counted else 0
         if search.counted and (after or not complete or read == search.limit or (not read and search.offset)):
             # The page is full, or it isn't known what is before it: only now is it worth counting.
-            total = self._rows(f"SELECT count(*) {from_where}", values)[0][0]
+            total = self._rows(f"SELECT count(*) {from_where}", values)[0][0] if known is None else known
         return Found(items, total, tuple(keys))
 
     def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
