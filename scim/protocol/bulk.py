@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 from urllib.parse import quote, unquote
 
+from scim.protocol.bulk_count import too_many
 from scim.protocol.errors import (
     InvalidPath,
     InvalidSyntax,
     InvalidValue,
     MethodNotAllowed,
     NotFound,
-    PayloadTooLarge,
     ScimError,
 )
 from scim.protocol.json import Json, JsonObject
@@ -72,48 +72,6 @@ class Target:
 
 # --- the envelope ---
 
-# From one bracket to the next; strings between them are skipped whole.
-_BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]++|\\.)*+"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
-
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-
-
-def check_number(body: bytes, limits: Limits) -> None:
-    """Raise `PayloadTooLarge` if the text of a bulk request has too many operations.
-
-    Counts them without building the JSON values, of which 2 MiB of `{},` would make 700,000. It reads no further than the
-    first operation too many. The text needn't be JSON: whoever parses it finds that out.
-    """
-    if body.count(b"{") + body.count(b"[") <= limits.bulk_operations:
-        return
-    depth = number = at = 0
-    counts = False
-    while found := _BRACKET.match(body, at):
-        at = found.end()
-        if found[1] in b"]}":
-            depth -= 1
-            continue
-        if depth == 1:
-            counts, number = found[1] == b"[" and _is_operations(found[0]), 0
-        elif depth == 2 and counts:
-            number += 1
-            if number > limits.bulk_operations:
-                raise _too_many(limits)
-        depth += 1
-
-
-def _is_operations(text: bytes) -> bool:
-    """Return whether the last string of the text is the name 'Operations'. The text begins outside a string."""
-    strings = _STRING.findall(text)
-    try:
-        return bool(strings) and str(json.loads(strings[-1])).lower() == "operations"
-    except ValueError:
-        return False
-
-
-def _too_many(limits: Limits) -> PayloadTooLarge:
-    return PayloadTooLarge(f"A bulk request may have at most {limits.bulk_operations} operations.")
-
 
 def bulk_request(message: Json, limits: Limits) -> BulkRequest:
     """A BulkRequest message. Raises `InvalidSyntax`, `InvalidValue`, or `PayloadTooLarge` for too many operations.
@@ -125,7 +83,7 @@ def bulk_request(message: Json, limits: Limits) -> BulkRequest:
     if not isinstance(sent, list) or not sent:
         raise InvalidSyntax("A bulk request needs 'Operations', an array of at least one operation.")
     if len(sent) > limits.bulk_operations:
-        raise _too_many(limits)
+        raise too_many(limits)
     most = members.get("failOnErrors")
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
         raise InvalidValue("'failOnErrors' must be a whole number of at least 1.")

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import orjson
 
-from scim.protocol import bulk, etag
+from scim.protocol import bulk, bulk_count, etag
 from scim.protocol.bulk import BulkOperation, BulkRequest, Target
 from scim.protocol.errors import (
     Conflict,
@@ -86,7 +86,7 @@ class Bulk:
 
     def check_number(self, body: bytes) -> None:
         """Raise `PayloadTooLarge` if the text of the request has too many operations, before anything is made of it."""
-        bulk.check_number(body, self._limits)
+        bulk_count.check_number(body, self._limits)
 
     async def run(self, caller: Caller, body: Json, attempt: Attempt) -> Outcome:
         """Every operation on its own; raises only what is wrong with the request as a whole, and then nothing is done."""

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from scim.protocol.bulk import check_number
+from scim.protocol.bulk_count import check_number
 from scim.protocol.errors import PayloadTooLarge
 from scim.protocol.limits import Limits
 
@@ -71,6 +71,12 @@ def test_nothing_behind_the_first_operation_too_many_is_read() -> None:
 
 def test_a_name_may_be_escaped() -> None:
     assert refused(rb'{"\u004fperations" : [{},{},{},{}]}')
+
+
+def test_what_is_unlike_any_bulk_request_is_left_to_the_parser() -> None:
+    """Deeper than any operation, or with more members than a message has."""
+    assert not refused(b'{"x":' + b"[" * 500_000 + b"]" * 500_000 + b',"Operations":[{},{},{},{}]}')
+    assert not refused(b"{" + b'"a":{},' * 200_000 + b'"Operations":[{},{},{},{}]}')
 
 
 @pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"Operations":[{},{},{},{}]},'])
