@@ -44,7 +44,10 @@ _PAUSE_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request on one resource; `resource` is `None` if the answer needs no body."""
+    """What came of a request on one resource; `resource` is `None` if the answer needs no body.
+
+    Its `members` or `groups` may be JSON already (`orjson.Fragment`), because a large group has many of them.
+    """
 
     resource: JsonObject | None
     version: str

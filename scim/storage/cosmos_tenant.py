@@ -9,6 +9,8 @@ from scim.storage.cosmos_items import membership, stored
 from scim.storage.interface import Membership, Stored, StoreUnavailable, Throttled
 
 _PAGE: Final = 1_000
+_EXPORTED: Final = 100
+"""Items in memory at a time: a resource may have 256 KiB, and its folded copy as much again."""
 _BATCH: Final = 100
 _ATTEMPTS: Final = 10
 
@@ -49,7 +51,7 @@ class TenantItems:
             items = await self._query(
                 tenant,
                 'SELECT * FROM c WHERE c["id"] > @after AND c["id"] < "x:" ORDER BY c["id"] OFFSET 0 LIMIT @limit',
-                [{"name": "@after", "value": after}, {"name": "@limit", "value": _PAGE}],
+                [{"name": "@after", "value": after}, {"name": "@limit", "value": _EXPORTED}],
             )
             if not items:
                 return

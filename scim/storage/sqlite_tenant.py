@@ -10,6 +10,8 @@ from scim.protocol.json import Json, JsonObject
 from scim.storage.interface import Member, Membership, Stored
 
 _PAGE: Final = 1_000
+_RESOURCES: Final = 100
+"""Resources in memory at a time: each may have 256 KiB."""
 
 
 class _Index(Protocol):
@@ -52,7 +54,7 @@ class TenantRows:
         while items := self._rows(
             """SELECT type, id, revision, data FROM item WHERE tenant = ? AND (type, id) > (?, ?)
                ORDER BY type, id LIMIT ?""",
-            (tenant, *at, _PAGE),
+            (tenant, *at, _RESOURCES),
         ):
             yield [Stored(kind, id, str(revision), orjson.loads(data)) for kind, id, revision, data in items]
             at = items[-1][:2]

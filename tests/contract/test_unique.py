@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
+import orjson
 import pytest
 
 from scim.ids import uuid7
@@ -72,8 +73,10 @@ class Service:
         await self._resources.patch(self._caller, type_, id, sent, Asked(), Conditions())
 
     async def get(self, id: str, kind: str = "User") -> Any:
+        """The resource as a client reads it."""
         type_ = self.types.resource_types[kind]
-        return (await self._resources.get(self._caller, type_, id, Asked(), Conditions())).resource
+        answer = await self._resources.get(self._caller, type_, id, Asked(), Conditions())
+        return orjson.loads(orjson.dumps(answer.resource))
 
     async def delete(self, id: str) -> None:
         await self._resources.delete(self._caller, self.types.resource_types["User"], id, Conditions())
