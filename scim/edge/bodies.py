@@ -54,7 +54,7 @@ def _explained(body: bytes, error: orjson.JSONDecodeError) -> str:
     if not _is_utf_8(body):
         return "The body is not UTF-8."
     if "depth limit" in error.msg:
-        return "The body is nested too deeply: at most 1,024 levels of objects and lists are allowed."
+        return "The body's JSON is nested too deeply: at most 1,024 levels of objects and lists are allowed."
     return f"The body isn't JSON: line {error.lineno}, column {error.colno}."
 
 

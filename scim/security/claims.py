@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scim.security.clouds import Version
 
-type _Text = Annotated[str, Field(min_length=1)]
-"""A claim that must not be empty: an empty one isn't of Entra's form, and must not count as equal to another."""
 type _Time = Annotated[int | float, Field(ge=0, le=2**53)]
 
 
@@ -19,16 +17,16 @@ class Claims(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
-    iss: _Text
-    tid: _Text
-    aud: _Text
+    iss: str
+    tid: str
+    aud: str
     exp: _Time
     nbf: _Time
-    ver: _Text | None = None
-    appid: _Text | None = None
-    azp: _Text | None = None
-    roles: tuple[_Text, ...] = ()
-    idtyp: _Text | None = None
+    ver: str | None = None
+    appid: str | None = None
+    azp: str | None = None
+    roles: tuple[str, ...] = ()
+    idtyp: str | None = None
     oid: str | None = None
     sub: str | None = None
     # Claims that only a person's token has.
@@ -60,11 +58,13 @@ class Claims(BaseModel):
 
 
 def read(payload: bytes) -> Claims | None:
-    """The claims in a token's payload; `None` if it isn't JSON or a claim is missing or of another type."""
+    """The claims in a token's payload; `None` if it isn't JSON or a claim is missing, empty or of another type."""
     try:
         claims = Claims.model_validate_json(payload)
     except ValidationError:
         return None
-    # An empty `oid` or `sub` may stand beside the other one, but a bearer whose only names are empty is nobody.
-    names = (claims.oid, claims.sub)
-    return None if "" in names and not any(names) else claims
+    # An empty claim isn't of Entra's form, and must not count as equal to another. An empty `oid` or `sub` may stand beside
+    # the other one, but a bearer whose only names are empty is nobody.
+    if "" in (claims.iss, claims.tid, claims.aud, claims.ver, claims.appid, claims.azp, claims.idtyp):
+        return None
+    return None if "" in (claims.oid, claims.sub) and not (claims.oid or claims.sub) else claims

@@ -4,7 +4,7 @@ The only file that imports the library for it, and with that cryptography; so it
 compact form is taken apart here and not by the library, which takes twice as long for it.
 """
 
-import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +30,9 @@ _LAST: Final[Mapping[int, str]] = {
 # A key, or where to get one, that came with the token; and what must be understood or refused (§4.1.11). Others are left
 # unread (§4), so that Entra ID may add to its headers.
 _NEVER: Final = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc"})
+
+
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,9 @@ def _decoded(segment: str) -> bytes:
     of_another_alphabet = "+" in segment or "/" in segment or "=" in segment
     if not segment or of_another_alphabet or segment[-1] not in _LAST[len(segment) % 4]:
         raise ValueError("isn't canonical base64url")
-    return base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    # `base64.urlsafe_b64decode` drops characters that aren't of the alphabet, and with `validate` it takes twice as long.
+    standard = segment.encode("ascii").translate(_TO_STANDARD)
+    return binascii.a2b_base64(standard + b"=" * (-len(segment) % 4), strict_mode=True)
 
 
 def _with_unique_names(pairs: list[tuple[str, Json]]) -> Json:

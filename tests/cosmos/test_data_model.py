@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,14 +43,29 @@ async def test_the_examples_are_items_as_they_are_stored() -> None:
         await customers.add_token(SecretToken.of(shown[3]["resource"]))
         key = await SealingKey(store, clock=lambda: datetime(2026, 1, 31, 9, 30, tzinfo=UTC), timer=lambda: 0.0)()
         shown[4]["resource"]["key"] = b64encode(key).decode()  # the page shows how it begins
+        shown[5]["resource"]["key"] = b64encode(await customers.need_mac_key()).decode()
+        shown[5]["resource"]["created"] = stored_at(emulator.items(SYSTEM_TENANT), "MacKey:secret-tokens")
         stored = {item["id"]: item for tenant in ("acme", SYSTEM_TENANT) for item in emulator.items(tenant)}
-    assert [item["type"] for item in shown] == ["User", "member", "claim", "SecretToken", "SealingKey", "gone"]
+    assert [item["type"] for item in shown] == [
+        "User",
+        "member",
+        "claim",
+        "SecretToken",
+        "SealingKey",
+        "MacKey",
+        "gone",
+    ]
     for item in shown:
         real = {name: value for name, value in stored[item["id"]].items() if name not in SYSTEM}
         assert item.keys() == real.keys()
         # The page shows some of the sort keys.
         real["s"] = {name: real["s"][name] for name in item.get("s", ())}
         assert _without_chance(item) == _without_chance(real)
+
+
+def stored_at(items: Iterable[Any], id: str) -> str:
+    """When the record of this id was made, by the real clock."""
+    return next(str(item["resource"]["created"]) for item in items if item["id"] == id)
 
 
 def _without_chance(item: dict[str, Any]) -> dict[str, Any]:

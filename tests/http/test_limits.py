@@ -210,7 +210,7 @@ ROWS: Final = [
         201,
         400,
         "invalidSyntax",
-        mentions="JSON",
+        mentions="1,024 levels",
     ),
 ]  # fmt: skip
 SURROUNDINGS: Final = 258

@@ -478,7 +478,6 @@ _PEOPLE: Final[Mapping[str, Callable[[Scene], str]]] = {
     "aud empty": lambda scene: scene.issuer.token(aud=""),
     "tid empty": lambda scene: scene.issuer.token(tid="", iss=f"{_GLOBAL.v1_issuer}//"),
     "ver empty": lambda scene: scene.issuer.token(ver=""),
-    "a role that is empty": lambda scene: scene.issuer.token(aud=WITH_ROLE, roles=[""]),
     "a person's token that has expired": lambda scene: scene.issuer.of_person(_PERSON, exp=int(time()) - 301),
     "a person's token, signed by the attacker": lambda scene: signed(
         scene.issuer.claims(aud=PRODUCT, appid=SIGN_IN, oid=_PERSON, scp="x"), scene.issuer.header(), OF_THE_ATTACKER
@@ -668,6 +667,7 @@ _SECRETS: Final[Mapping[str, Callable[[Path], str]]] = {
 _ROLES: Final[Mapping[str, Any]] = {
     "role missing": None,
     "no role at all": [],
+    "role empty": [""],
     "role another": ["Directory.Read"],
     "role in lower case": ["directory.provision"],
     "role as a part of another": ["Directory.Provision.Nothing"],
