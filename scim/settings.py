@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from scim.protocol.limits import DEFAULT, Limits
+from scim.protocol.limits import DEFAULT, Limits, UnknownPaths
 
 # Any of these says that the process runs in Azure Functions.
 _AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT")
@@ -37,6 +37,7 @@ _STORES: Final[Mapping[str, StoreName]] = {"sqlite": "sqlite", "cosmos": "cosmos
 
 type PasswordsKept = Literal["drop", "hash"]
 _PASSWORDS: Final[Mapping[str, PasswordsKept]] = {"drop": "drop", "hash": "hash"}
+_UNKNOWN_PATHS: Final[Mapping[str, UnknownPaths]] = {"skip": "skip", "refuse": "refuse"}
 
 
 class SettingsError(Exception):
@@ -84,6 +85,12 @@ def _passwords(value: str) -> PasswordsKept:
     return _PASSWORDS[value]
 
 
+def _unknown_paths(value: str) -> UnknownPaths:
+    if value not in _UNKNOWN_PATHS:
+        raise ValueError("must be skip or refuse")
+    return _UNKNOWN_PATHS[value]
+
+
 def _store(value: str) -> StoreName:
     if value not in _STORES:
         raise ValueError("must be sqlite or cosmos")
@@ -117,6 +124,8 @@ class Settings:
     """The attribute of a user that holds the `oid` or `sub` of that user's tokens: who `/Me` is."""
     passwords: PasswordsKept = "drop"
     """What becomes of a `password` that a client sends: `drop` forgets it, `hash` keeps an Argon2id hash of it."""
+    unknown_paths: UnknownPaths = DEFAULT.unknown_paths
+    """What becomes of a PATCH operation on an unknown attribute: `skip` it beside others, or `refuse` the request."""
     max_body_bytes: int = DEFAULT.body_bytes
     """The Functions host holds about 19 bytes of memory for each byte of a request's body, before the service reads it: an
     instance needs 250 MB and 19 times the larger of this limit and the next, for each request that it takes at once."""
@@ -157,6 +166,7 @@ class Settings:
             default_page=min(self.default_page, self.max_page),
             list_bytes=self.max_list_bytes,
             cursor_seconds=self.cursor_seconds,
+            unknown_paths=self.unknown_paths,
         )
 
 
@@ -174,6 +184,7 @@ _READ: Final[Mapping[str, Callable[[str], object]]] = {
     "schemas": Path,
     "me_attribute": str,
     "passwords": _passwords,
+    "unknown_paths": _unknown_paths,
     "max_body_bytes": _number(1024, _LARGEST_BODY),
     "max_bulk_bytes": _number(1024, _LARGEST_BODY),
     "max_bulk_operations": _number(1, 10_000),

@@ -298,7 +298,7 @@ class Unconfigured:
         finish = self._observe(seen.begun)
         error = Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
         response = _failed(error)
-        finish(seen.record(response.status, error, 0.0, Spending(), set()))
+        finish(seen.record(response.status, error, 0.0, Spending(), tolerances.Used()))
         headers = completed(response.headers, request, seen.request_id)
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 

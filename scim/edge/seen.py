@@ -6,6 +6,7 @@ from scim.edge.http import Request
 from scim.edge.routes import Route
 from scim.protocol import tolerances
 from scim.protocol.errors import ScimError
+from scim.protocol.tolerances import Used
 from scim.security.principal import Principal
 from scim.telemetry.record import Begun, Client, Record, hashed
 from scim.telemetry.spending import Spending
@@ -27,7 +28,7 @@ class Seen:
         """The request as it came. Only words of our own: a client's don't get into a log line."""
 
     def record(
-        self, status: int, error: ScimError | None, milliseconds: float, spending: Spending, used: set[str]
+        self, status: int, error: ScimError | None, milliseconds: float, spending: Spending, used: Used
     ) -> Record:
         """The request as it was answered."""
         begun, route, principal = self.begun, self._route, self.principal
@@ -49,6 +50,7 @@ class Seen:
             request_id=self.request_id,
             bulk_operations=self.bulk_operations,
             bulk_failed=self.bulk_failed,
+            ignored_operations=used.ignored_operations,
             reason=self._reason(status, error),
         )
 
@@ -60,7 +62,7 @@ class Seen:
             return error.reason or type(error).__name__
         return "health" if status == 200 else "called-off"
 
-    def _client(self, used: set[str]) -> Client:
+    def _client(self, used: Used) -> Client:
         if "okta" in self._request.headers.get("user-agent", "").lower():
             return "okta"
         # Entra's user agent isn't documented; with a secret token its capitals give it away.

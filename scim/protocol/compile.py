@@ -37,10 +37,10 @@ def _shown_attribute(source: JsonObject) -> JsonObject:
     return shown
 
 
-def attribute_from(source: JsonObject, parent: str = "") -> Attribute:
-    """Compile one attribute definition in the form of RFC 7643 §7; `parent` is the label of what it is part of."""
+def attribute_from(source: JsonObject, prefix: str = "") -> Attribute:
+    """Compile one attribute definition in the form of RFC 7643 §7; `prefix` stands before its name in paths."""
     stated = _shown_attribute(source)
-    label = f"{parent}.{source['name']}" if parent else source["name"]
+    label = f"{prefix}{source['name']}"
     return Attribute(
         name=stated["name"],
         type=stated["type"],
@@ -52,14 +52,18 @@ def attribute_from(source: JsonObject, parent: str = "") -> Attribute:
         uniqueness=stated["uniqueness"],
         reference_types=tuple(stated.get("referenceTypes", ())),
         sortable=source.get("sortable", False),
-        sub_attributes=by_lower_name(*(attribute_from(sub, label) for sub in source.get("subAttributes", ()))),
+        sub_attributes=by_lower_name(*(attribute_from(sub, f"{label}.") for sub in source.get("subAttributes", ()))),
         label=label,
     )
 
 
-def schema_from(source: JsonObject) -> Schema:
-    """Compile a Schema as it stands in a file, which may mark attributes as sortable."""
-    attributes = by_lower_name(*(attribute_from(attribute) for attribute in source["attributes"]))
+def schema_from(source: JsonObject, *, is_extension: bool = False) -> Schema:
+    """Compile a Schema as it stands in a file, which may mark attributes as sortable.
+
+    Paths to the attributes of an extension begin with its URN (RFC 7644 §3.10).
+    """
+    prefix = f"{source['id']}:" if is_extension else ""
+    attributes = by_lower_name(*(attribute_from(attribute, prefix) for attribute in source["attributes"]))
     return Schema(source["id"], source.get("name", ""), attributes, shown_schema(source))
 
 

@@ -3,13 +3,14 @@
 Every fault is a `SchemaError` that names the file, the path inside it and the reason.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final, get_args
 
 from scim.protocol.compile import RESOURCE_TYPE, SCHEMA
 from scim.protocol.documents import Part
-from scim.protocol.json import Json
+from scim.protocol.json import Json, JsonObject
 from scim.protocol.schema import COMMON, AttributeType, MutabilityKind, Returned
 
 _SCHEMA_KEYS: Final = ("schemas", "id", "name", "description", "attributes", "meta")
@@ -38,6 +39,18 @@ _OWN_ENDPOINTS: Final = frozenset({"/me", "/bulk", "/schemas", "/resourcetypes",
 # Values of these can be equal to one another in a way that is worth forbidding.
 _UNIQUE_TYPES: Final = ("string", "reference", "integer", "dateTime")
 
+_LISTABLE: Final = "externalId"
+"""The one attribute of those that every resource has that a schema may list."""
+_EXTERNAL_ID: Final[JsonObject] = {
+    "type": "string",
+    "multiValued": False,
+    "required": False,
+    "mutability": "readWrite",
+    "returned": "default",
+    "uniqueness": "none",
+    "sortable": False,
+}
+
 
 def is_schema(part: Part) -> bool:
     """Whether the definition is a Schema, or else a ResourceType; its `schemas` says. Raises `SchemaError`."""
@@ -65,7 +78,18 @@ def check_schema(part: Part) -> None:
     for attribute in attributes.items():
         _check_attribute(attribute, names)
         if attribute.value["name"].lower() in COMMON:
-            raise attribute.fault("is an attribute that every resource has (RFC 7643 §3.1)", "name")
+            _check_common(attribute)
+
+
+def _check_common(part: Part) -> None:
+    """Only `externalId` may be listed, as it is (RFC 7643 §3.1): a client then finds it in `/Schemas`."""
+    if part.value["name"] != _LISTABLE:
+        raise part.fault("is an attribute that every resource has (RFC 7643 §3.1)", "name")
+    for key, value in _EXTERNAL_ID.items():
+        if part.value.get(key, value) != value:
+            raise part.fault(f"must be {json.dumps(value)}: every resource has {_LISTABLE} (RFC 7643 §3.1)", key)
+    if not part.value.get("caseExact"):
+        raise part.fault(f"must be true: every resource has {_LISTABLE} (RFC 7643 §3.1)", "caseExact")
 
 
 def check_resource_type(part: Part) -> None:

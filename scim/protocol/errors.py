@@ -61,6 +61,10 @@ class InvalidPath(BadRequest):
     scim_type = "invalidPath"
 
 
+class UnknownAttribute(InvalidPath):
+    """A well-formed PATCH path whose attribute or extension the resource type doesn't have."""
+
+
 class InvalidCursor(BadRequest):
     """The cursor isn't one that was given out for this query (RFC 9865 §2.1)."""
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final, Literal, cast
 
+from scim.protocol import tolerances
 from scim.protocol.errors import InvalidFilter, InvalidPath
 from scim.protocol.limits import DEFAULT, Limits
 
@@ -268,8 +269,7 @@ class _Parser:
         sub = self._sub()
         if sub is None:
             return ValuePath(path, tree)
-        # Entra: `emails[type eq "work"].value eq "x"` asks for one element that satisfies both.
-        return ValuePath(path, And((tree, self._comparison(Path(None, sub)))))
+        return ValuePath(path, And(tolerances.filter_after_brackets(tree, self._comparison(Path(None, sub)))))
 
     def _sub(self) -> str | None:
         token = self._peek()

@@ -149,7 +149,7 @@ def _one(attribute: Attribute) -> Fold:
     if attribute.type == "complex":
         return _object(attribute.by_name)
     if attribute.is_text:
-        return _comparable if attribute.case_exact else _folded_text
+        return comparable if attribute.case_exact else _folded_text
     if attribute.type == "dateTime":
         return datetimes.normal
     return _unsearchable if attribute.type == "binary" else _same
@@ -168,10 +168,10 @@ def _object(attributes: Mapping[str, Attribute]) -> Fold:
 
 
 def _folded_text(value: str) -> Json:
-    return _UNSEARCHABLE if len(value) > _MOST_CHARACTERS else _comparable(text(value))
+    return _UNSEARCHABLE if len(value) > _MOST_CHARACTERS else comparable(text(value))
 
 
-def _comparable(value: str) -> Json:
+def comparable(value: str) -> Json:
     return value if len(value) * 4 <= MAX_BYTES or len(value.encode()) <= MAX_BYTES else _UNSEARCHABLE
 
 

@@ -1,7 +1,9 @@
 """What the service is willing to take. Each limit has a setting; going over one is an error that names it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+type UnknownPaths = Literal["skip", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,12 @@ class Limits:
     patch_operations: int = 1_000
     patch_values: int = 1_000_000
     """Values of multi-valued attributes that the operations of one PATCH may look through, all together."""
+    patch_characters: int = 4_000_000
+    """Characters of different texts that they may compare."""
+    patch_path_characters: int = 200_000
+    """Characters that their different paths may have."""
+    unknown_paths: UnknownPaths = "skip"
+    """What becomes of an operation on an unknown attribute: skipped beside others that are of use, or refused with them."""
     members: int = 10_000
     """Members that one request may add and remove."""
     page: int = 1_000

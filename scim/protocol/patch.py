@@ -3,20 +3,24 @@
 A change never edits the resource it is given: what it touches is built anew, the rest is shared.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-from scim.protocol import filter as syntax, fold, tolerances
-from scim.protocol.errors import InvalidPath, InvalidValue, Mutability, NoTarget, PayloadTooLarge
+from scim.protocol import filter as syntax, tolerances
+from scim.protocol.errors import InvalidPath, InvalidValue, Mutability, NoTarget, UnknownAttribute
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import DEFAULT, Limits
-from scim.protocol.match import matches
 from scim.protocol.messages import Op, Operation
-from scim.protocol.plural import added, merged, one_primary, shapes, with_sub, without
-from scim.protocol.query import Bound, elements, leaves, locate
+from scim.protocol.plural import added, asked_primary, merged, one_primary, shapes, with_sub, without
+from scim.protocol.query import Bound, elements, locate
 from scim.protocol.schema import Attribute, Place, ResourceType
+from scim.protocol.terms import described, eq_terms
 from scim.protocol.validate import entries, finished
-from scim.protocol.values import many, parts, value as canonical
+from scim.protocol.values import fitting, many, many_with, one, parts, value as canonical
+from scim.protocol.work import Work
+
+_PER_CHANGE: Final = 2
+"""Comparisons that changing a sub-attribute of one element counts as."""
 
 
 class Pick(NamedTuple):
@@ -24,10 +28,6 @@ class Pick(NamedTuple):
 
     tree: syntax.Filter
     bound: Bound
-
-    def work(self, values: int) -> int:
-        """How many values are looked at to find those that the filter picks: every term may look at each."""
-        return values * leaves(self.bound)
 
 
 class Change(NamedTuple):
@@ -40,20 +40,42 @@ class Change(NamedTuple):
     sub: Attribute | None = None
 
 
-def changes(operations: Iterable[Operation], kind: ResourceType, limits: Limits = DEFAULT) -> list[Change]:
-    """The operations with their paths resolved. Raises `InvalidPath`, `InvalidFilter`, `Mutability`, `NoTarget`."""
-    return [change for operation in operations for change in _resolve(operation, kind, limits)]
+def changes(
+    operations: Iterable[Operation], kind: ResourceType, limits: Limits = DEFAULT, work: Work | None = None
+) -> list[Change]:
+    """The operations with their paths resolved. An unknown attribute is skipped if another operation names a known one.
+
+    Raises `InvalidPath`, `InvalidFilter`, `Mutability`, `NoTarget`, `PayloadTooLarge`.
+    """
+    resolver = _Resolver(kind, limits, work or Work(limits))
+    found: list[Change] = []
+    unknown: list[UnknownAttribute] = []
+    for operation in operations:
+        try:
+            found += resolver.resolve(operation)
+        except UnknownAttribute as error:
+            if limits.unknown_paths == "refuse":
+                raise
+            unknown.append(error)
+    if unknown and not found:
+        raise unknown[0]
+    for _ in unknown:
+        tolerances.unknown_attribute()
+    return found
 
 
-def apply(resource: JsonObject, steps: Iterable[Change], kind: ResourceType, limits: Limits = DEFAULT) -> JsonObject:
-    """The resource after all changes, or the first error and no change at all."""
+def apply(
+    resource: JsonObject,
+    steps: Iterable[Change],
+    kind: ResourceType,
+    limits: Limits = DEFAULT,
+    work: Work | None = None,
+) -> JsonObject:
+    """The resource after all changes, or the first error and no change at all. `work` counts what is looked at."""
+    applier = _Applier(kind, work or Work(limits))
     new = resource
-    looked_through = 0
     for change in steps:
-        looked_through += _work(new, change)
-        if looked_through > limits.patch_values:  # before it is done: one operation alone can be too much
-            raise too_much_work(limits)
-        new = _apply(new, change)
+        new = applier.apply(new, change)
     return resource if new is resource else finished(new, kind)
 
 
@@ -71,61 +93,92 @@ def targets(steps: Iterable[Change]) -> Iterator[tuple[Place, Attribute | None]]
 # --- from operations to changes ---------------------------------------------------------------------------------
 
 
-def _resolve(operation: Operation, kind: ResourceType, limits: Limits) -> Iterator[Change]:
-    if operation.path is None:
-        if operation.op == "remove":
-            raise NoTarget("An operation 'remove' needs a 'path'.")
-        yield from _without_path(operation, kind, limits)
-        return
-    urn = kind.urns.get(operation.path.strip().lower())
-    if urn is not None:
-        yield from _whole_schema(operation, urn, kind)
-        return
-    yield from _with_path(operation, operation.path, kind, limits)
+class _Target(NamedTuple):
+    """What a path leads to."""
+
+    place: Place
+    sub: Attribute | None
+    pick: Pick | None
 
 
-def _without_path(operation: Operation, kind: ResourceType, limits: Limits) -> Iterator[Change]:
-    if not isinstance(operation.value, dict):
-        raise InvalidValue("Without 'path' the 'value' of an operation must be a JSON object.")
-    for place, sub, raw in entries(operation.value, kind):
+class _Resolver:
+    """Resolves the operations of one request; a path that comes again is parsed and bound once."""
+
+    def __init__(self, kind: ResourceType, limits: Limits, work: Work) -> None:
+        self._kind = kind
+        self._limits = limits
+        self._work = work
+        self._targets: dict[str, _Target] = {}
+
+    def resolve(self, operation: Operation) -> Iterator[Change]:
+        """The changes of one operation. Raises `UnknownAttribute` if its path names nothing that is known."""
+        if operation.path is None:
+            if operation.op == "remove":
+                raise NoTarget("An operation 'remove' needs a 'path'.")
+            yield from self._without_path(operation)
+            return
+        urn = self._kind.urns.get(operation.path.strip().lower())
+        if urn is not None:
+            yield from self._whole_schema(operation, urn)
+            return
+        yield from self._with_path(operation, operation.path)
+
+    def _without_path(self, operation: Operation) -> Iterator[Change]:
+        if not isinstance(operation.value, dict):
+            raise InvalidValue("Without 'path' the 'value' of an operation must be a JSON object.")
+        for place, sub, raw in entries(operation.value, self._kind):
+            if _writable(place.attribute, sub):
+                yield Change(operation.op, place, raw, sub=sub)
+        for name, raw in operation.value.items():
+            # As with other keys of a body: what nobody knows, or nobody may change, is dropped.
+            if "[" not in name:
+                continue
+            self._work.parse(name)
+            found = locate(syntax.parse_path(name, self._limits).path, self._kind)
+            if found is not None and _writable(found[0].attribute, found[1]):
+                yield from self._with_path(Operation(operation.op, name, raw), tolerances.path_as_key(name))
+
+    def _whole_schema(self, operation: Operation, urn: str) -> Iterator[Change]:
+        value = None if operation.op == "remove" else operation.value
+        for place, sub, raw in entries({urn: value}, self._kind):
+            if _writable(place.attribute, sub):
+                yield Change(operation.op, place, raw, sub=sub)
+
+    def _with_path(self, operation: Operation, text: str) -> Iterator[Change]:
+        target = self._targets.get(text)
+        if target is None:
+            self._work.parse(text)
+            target = self._targets[text] = self._target(text)
+        place, sub, pick = target
         if _writable(place.attribute, sub):
-            yield Change(operation.op, place, raw, sub=sub)
-    for name, raw in operation.value.items():
-        # As with other keys of a body: what nobody knows, or nobody may change, is dropped.
-        found = locate(syntax.parse_path(name, limits).path, kind) if "[" in name else None
-        if found is not None and _writable(found[0].attribute, found[1]):
-            yield from _with_path(Operation(operation.op, name, raw), name, kind, limits)
+            yield Change(operation.op, place, operation.value, pick, sub)
 
+    def _target(self, text: str) -> _Target:
+        path = syntax.parse_path(text, self._limits)
+        place, sub = self._located(path.path)
+        attribute = place.attribute
+        pick = None
+        if path.filter is not None:
+            if not attribute.multi_valued and attribute.type != "complex":
+                raise InvalidPath(f"'{path.path}' has one simple value, which no filter in brackets can pick.")
+            if path.sub is not None:
+                sub = attribute.sub(path.sub)
+                if sub is None:
+                    raise InvalidPath(f"'{path.path}' has no sub-attribute '{path.sub}'.")
+            # A wrong filter is an error even if nothing is there to be picked.
+            pick = Pick(path.filter, elements(path.filter, attribute))
+        if attribute.mutability == "readOnly" or (sub is not None and sub.mutability == "readOnly"):
+            raise Mutability(f"'{path.path}' is assigned by the service and can't be changed.")
+        return _Target(place, sub, pick)
 
-def _whole_schema(operation: Operation, urn: str, kind: ResourceType) -> Iterator[Change]:
-    value = None if operation.op == "remove" else operation.value
-    for place, sub, raw in entries({urn: value}, kind):
-        if _writable(place.attribute, sub):
-            yield Change(operation.op, place, raw, sub=sub)
-
-
-def _with_path(operation: Operation, text: str, kind: ResourceType, limits: Limits) -> Iterator[Change]:
-    path = syntax.parse_path(text, limits)
-    found = locate(path.path, kind)
-    if found is None:
-        raise InvalidPath(f"{kind.name} has no attribute '{path.path}'.")
-    place, sub = found
-    pick = None
-    if path.filter is not None:
-        if not place.attribute.multi_valued:
-            raise InvalidPath(
-                f"'{path.path}' has one value, so there are no elements for a filter in brackets to pick."
-            )
-        if path.sub is not None:
-            sub = place.attribute.sub(path.sub)
-            if sub is None:
-                raise InvalidPath(f"'{path.path}' has no sub-attribute '{path.sub}'.")
-        # A wrong filter is an error even if nothing is there to be picked.
-        pick = Pick(path.filter, elements(path.filter, place.attribute))
-    if place.attribute.mutability == "readOnly" or (sub is not None and sub.mutability == "readOnly"):
-        raise Mutability(f"'{path.path}' is assigned by the service and can't be changed.")
-    if _writable(place.attribute, sub):
-        yield Change(operation.op, place, operation.value, pick, sub)
+    def _located(self, path: syntax.Path) -> tuple[Place, Attribute | None]:
+        found = locate(path, self._kind)
+        if found is not None:
+            return found
+        place = self._kind.find_in(path.urn, path.attribute) if path.urn else self._kind.find(path.attribute)
+        if place is not None:
+            raise InvalidPath(f"{self._kind.name} has no attribute '{path}'.")
+        raise UnknownAttribute(f"{self._kind.name} has no attribute '{path}'.")
 
 
 def _writable(attribute: Attribute, sub: Attribute | None) -> bool:
@@ -138,50 +191,151 @@ def _writable(attribute: Attribute, sub: Attribute | None) -> bool:
 # --- one change -------------------------------------------------------------------------------------------------
 
 
-def too_much_work(limits: Limits) -> PayloadTooLarge:
-    """The answer to operations that would keep everybody else waiting: many of them on attributes with many values."""
-    return PayloadTooLarge(
-        f"The operations of a PATCH may look through at most {limits.patch_values} values; send fewer at a time."
-    )
+class _Applier:
+    """Applies the changes of one request, one after another."""
 
+    def __init__(self, kind: ResourceType, work: Work) -> None:
+        self._kind = kind
+        self._work = work
 
-def _work(resource: JsonObject, change: Change) -> int:
-    """How many values have to be looked through for one change."""
-    attribute, urn = change.place.attribute, change.place.extension
-    old = (resource if urn is None else resource.get(urn, {})).get(attribute.name)
-    if not isinstance(old, list):
-        return 0
-    if change.pick is not None:
-        return change.pick.work(len(old))
-    if change.op == "remove" and isinstance(change.value, list):
-        return len(old) * shapes(change.value)
-    return len(old)
+    def apply(self, resource: JsonObject, change: Change) -> JsonObject:
+        """The resource after one change."""
+        attribute, urn = change.place.attribute, change.place.extension
+        container = resource if urn is None else resource.get(urn, {})
+        old = fitting(container.get(attribute.name), attribute)
+        new = self._changed(old, change)
+        if new == old:
+            return resource
+        if new is None and attribute.required:
+            raise Mutability(f"'{attribute.label}' is required and can't be removed.")
+        if attribute.mutability == "immutable" and old is not None:
+            raise Mutability(f"'{attribute.label}' can't be changed once it has a value.")
+        _check_required(new, attribute)
+        changed = {name: value for name, value in container.items() if name != attribute.name or new is not None}
+        if new is not None:
+            changed[attribute.name] = new
+        return changed if urn is None else {**resource, urn: changed}
 
+    def _changed(self, old: Json, change: Change) -> Json | None:
+        """The attribute's value after the change; `None` if it has none."""
+        attribute = change.place.attribute
+        if attribute.multi_valued:
+            return self._multi_valued(old or [], change) or None
+        if attribute.type == "complex":
+            return self._complex(old or {}, change) or None
+        if change.op == "remove":
+            return None
+        new = canonical(change.value, attribute)
+        return tolerances.empty_state_ignored(old) if new is None and self._kind.is_active(change.place) else new
 
-def _apply(resource: JsonObject, change: Change) -> JsonObject:
-    attribute, urn = change.place.attribute, change.place.extension
-    container = resource if urn is None else resource.get(urn, {})
-    old = _fitting(container.get(attribute.name), attribute)
-    new = _changed(old, change)
-    if new == old:
-        return resource
-    if new is None and attribute.required:
-        raise Mutability(f"'{attribute.name}' is required and can't be removed.")
-    if attribute.mutability == "immutable" and old is not None:
-        raise Mutability(f"'{attribute.name}' can't be changed once it has a value.")
-    _check_required(new, attribute)
-    changed = {name: value for name, value in container.items() if name != attribute.name or new is not None}
-    if new is not None:
-        changed[attribute.name] = new
-    return changed if urn is None else {**resource, urn: changed}
+    def _complex(self, old: JsonObject, change: Change) -> JsonObject:
+        attribute, sub = change.place.attribute, change.sub
+        if sub is not None:
+            named = {sub.name: None if change.op == "remove" else canonical(change.value, sub)}
+        elif change.op == "remove" or tolerances.unassigned(change.value):
+            named = dict.fromkeys(old)
+        else:
+            # RFC 7644 §3.5.2.3: sub-attributes that the value doesn't name stay as they are.
+            named = parts(change.value, attribute)
+        if change.pick is not None and not (old and self._work.hits(change.pick.bound, [old], attribute)):
+            if not any(value is not None for value in named.values()):
+                return old
+            if old:
+                raise NoTarget(f"The value of '{attribute.label}' isn't the one that the filter in brackets describes.")
+            old = tolerances.created_by_value_path(described(change.pick.tree, attribute))
+        if sub is None and (change.op == "remove" or tolerances.unassigned(change.value)):
+            return {}
+        new = old
+        for name, value in named.items():
+            new = with_sub(new, attribute.by_name[name], value)
+        return new
 
+    def _multi_valued(self, old: list[Json], change: Change) -> list[Json]:
+        attribute = change.place.attribute
+        if change.pick is not None:
+            new = self._picked(old, change, change.pick)
+        elif change.sub is not None:
+            new = self._every(old, change, change.sub)
+        elif change.op == "remove":
+            new = [] if change.value is None else self._without(old, change)
+        elif change.op == "replace":
+            new = [] if tolerances.unassigned(change.value) else many(change.value, attribute)
+        elif tolerances.unassigned(change.value):
+            new = old
+        else:
+            new = added(old, many(change.value, attribute), attribute, self._work)
+        return new if change.op == "remove" or new is old else one_primary(old, new, attribute)
 
-def _fitting(old: Json, attribute: Attribute) -> Json | None:
-    """The value, unless it was written when the attribute was single-valued, multi-valued or complex and now isn't."""
-    one = old[0] if isinstance(old, list) and old else old
-    is_complex = attribute.type == "complex"
-    fits = isinstance(old, list) is attribute.multi_valued and isinstance(one, dict) is is_complex
-    return old if fits else None
+    def _without(self, old: list[Json], change: Change) -> list[Json]:
+        attribute = change.place.attribute
+        listed = tolerances.list_from_single(tolerances.listed_for_removal(change.value))
+        self._work.compare(len(old) * shapes(listed))
+        given = [element for item in listed if (element := one(item, attribute)) is not None]
+        return without(old, given, attribute, self._work)
+
+    def _every(self, old: list[Json], change: Change, sub: Attribute) -> list[Json]:
+        """`emails.type`: the sub-attribute of every element."""
+        value = None if change.op == "remove" else canonical(change.value, sub)
+        if not old:
+            return [] if value is None else [{sub.name: value}]
+        return self._with_sub_at(old, range(len(old)), sub, value)
+
+    def _picked(self, old: list[Json], change: Change, pick: Pick) -> list[Json]:
+        """`emails[type eq "work"]`, with or without a sub-attribute."""
+        attribute, sub = change.place.attribute, change.sub
+        hits = self._work.hits(pick.bound, old, attribute)
+        if sub is not None:
+            value = None if change.op == "remove" else canonical(change.value, sub)
+            if not hits and value is None:
+                return old
+            if hits:
+                return self._with_sub_at(old, hits, sub, value)
+            terms = tolerances.created_by_value_path(described(pick.tree, attribute))
+            return self._with_new(old, [{**terms, sub.name: value}], change, pick)
+        if not hits and change.op == "remove":
+            return old
+        picked = set(hits)
+        rest = [element for at, element in enumerate(old) if at not in picked]
+        if change.op == "remove":
+            return rest
+        if tolerances.unassigned(change.value):
+            return rest if change.op == "replace" else old
+        terms = eq_terms(pick.tree, attribute)
+        # RFC 7644 §3.5.2.3: the value is one element where the path picks elements. What the filter says of it needn't be
+        # said again, and repeating the operation finds it again.
+        raw = change.value if isinstance(change.value, list) else [change.value]
+        given = many_with(raw, attribute, terms) if attribute.type == "complex" else many(raw, attribute)
+        if not hits:
+            if given:
+                tolerances.created_by_value_path(described(pick.tree, attribute))
+            return self._with_new(old, given, change, pick)
+        if change.op == "replace":
+            return [*old[: hits[0]], *given, *rest[hits[0] :]]
+        new = list(old)
+        for element in given if attribute.type == "complex" else ():
+            self._work.compare(_PER_CHANGE * len(hits) * len(element))
+            for at in hits:
+                new[at] = merged(new[at], element, attribute)
+        return asked_primary(old, new, hits)
+
+    def _with_new(self, old: list[Json], given: list[Json], change: Change, pick: Pick) -> list[Json]:
+        """The elements with those that a value path creates."""
+        attribute = change.place.attribute
+        # An element that the filter picks isn't there yet, or it would have been found. Others are looked for, so that
+        # repeating the operation doesn't add them again.
+        if len(self._work.hits(pick.bound, given, attribute)) == len(given):
+            return [*old, *given]
+        return added(old, given, attribute, self._work)
+
+    def _with_sub_at(self, old: list[Json], places: Sequence[int], sub: Attribute, value: Json | None) -> list[Json]:
+        """The elements with a sub-attribute assigned at these places, without those that are left empty."""
+        self._work.compare(_PER_CHANGE * len(places))
+        new = list(old)
+        for at in places:
+            new[at] = with_sub(new[at], sub, value)
+        if sub.name == "primary":
+            new = asked_primary(old, new, places)
+        return new if value is not None else [element for element in new if element]
 
 
 def _check_required(new: Json, attribute: Attribute) -> None:
@@ -189,107 +343,4 @@ def _check_required(new: Json, attribute: Attribute) -> None:
     for sub in attribute.required_subs:
         values = new if isinstance(new, list) else [new]
         if any(value is not None and sub.name not in value for value in values):
-            raise Mutability(f"'{attribute.name}.{sub.name}' is required and can't be without a value.")
-
-
-def _changed(old: Json, change: Change) -> Json | None:
-    """The attribute's value after the change; `None` if it has none."""
-    attribute = change.place.attribute
-    if attribute.multi_valued:
-        return _multi_valued(old or [], change) or None
-    if attribute.type == "complex":
-        return _complex(old or {}, change) or None
-    return None if change.op == "remove" else canonical(change.value, attribute)
-
-
-def _complex(old: JsonObject, change: Change) -> JsonObject:
-    attribute, sub = change.place.attribute, change.sub
-    if sub is not None:
-        return with_sub(old, sub, None if change.op == "remove" else canonical(change.value, sub))
-    if change.op == "remove" or tolerances.unassigned(change.value):
-        return {}
-    # RFC 7644 §3.5.2.3: sub-attributes that the value doesn't name stay as they are.
-    new = old
-    for name, value in parts(change.value, attribute).items():
-        new = with_sub(new, attribute.by_name[name], value)
-    return new
-
-
-def _multi_valued(old: list[Json], change: Change) -> list[Json]:
-    attribute = change.place.attribute
-    if change.pick is not None:
-        new = _picked(old, change, change.pick)
-    elif change.sub is not None:
-        new = _every(old, change, change.sub)
-    elif change.op == "remove":
-        new = [] if change.value is None else without(old, change.value, attribute)
-    elif change.op == "replace":
-        new = [] if tolerances.unassigned(change.value) else many(change.value, attribute)
-    else:
-        new = old if tolerances.unassigned(change.value) else added(old, many(change.value, attribute), attribute)
-    return one_primary(old, new, attribute)
-
-
-def _every(old: list[Json], change: Change, sub: Attribute) -> list[Json]:
-    """`emails.type`: the sub-attribute of every element."""
-    value = None if change.op == "remove" else canonical(change.value, sub)
-    if not old:
-        return [] if value is None else [{sub.name: value}]
-    return [new for element in old if (new := with_sub(element, sub, value))]
-
-
-def _picked(old: list[Json], change: Change, pick: Pick) -> list[Json]:
-    """`emails[type eq "work"]`, with or without a sub-attribute."""
-    attribute, sub = change.place.attribute, change.sub
-    hits = [matches(pick.bound, fold.element(element, attribute)) for element in old]
-    if sub is not None:
-        value = None if change.op == "remove" else canonical(change.value, sub)
-        if value is not None and not any(hits):
-            return [*old, {**described(pick.tree, attribute), sub.name: value}]
-        changed = [with_sub(e, sub, value) if hit else e for e, hit in zip(old, hits, strict=True)]
-        return [element for element in changed if element]
-    rest = [element for element, hit in zip(old, hits, strict=True) if not hit]
-    if change.op == "remove":
-        return rest
-    if tolerances.unassigned(change.value):
-        return rest if change.op == "replace" else old
-    # RFC 7644 §3.5.2.3: the value is one element where the path picks elements.
-    given = many(change.value if isinstance(change.value, list) else [change.value], attribute)
-    if not any(hits):
-        terms = described(pick.tree, attribute)
-        return [*old, *({**terms, **element} if isinstance(element, dict) else element for element in given)]
-    if change.op == "replace":
-        first = hits.index(True)
-        return [*old[:first], *given, *rest[first:]]
-    new = old
-    for element in given:
-        new = [
-            merged(e, element, attribute) if hit and isinstance(e, dict) else e
-            for e, hit in zip(new, hits, strict=True)
-        ]
-    return new
-
-
-def described(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
-    """The values that the filter's `eq` terms give to an element that it would pick (Entra relies on that)."""
-    terms: JsonObject = {}
-    for term in tree.terms if isinstance(tree, syntax.And) else (tree,):
-        if isinstance(term, syntax.And):
-            terms.update(described(term, attribute))
-        elif isinstance(term, syntax.Compare) and term.op == "eq" and term.value is not None:
-            sub = attribute.sub(term.path.attribute)
-            literal: Json = term.value
-            if isinstance(literal, syntax.Number):
-                literal = _number(literal) if sub is not None and sub.type in {"integer", "decimal"} else literal.text
-            value = canonical(literal, sub) if sub is not None else None
-            if sub is not None and value is not None:
-                terms[sub.name] = value
-    if not terms and attribute.type == "complex":
-        raise NoTarget(f"No element of '{attribute.name}' matches the filter, and it doesn't say how to make one.")
-    return terms
-
-
-def _number(literal: syntax.Number) -> Json:
-    """A filter may write a whole number with an exponent, which a body may not."""
-    value = literal.value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+            raise Mutability(f"'{sub.label}' is required and can't be without a value.")

@@ -3,54 +3,83 @@
 Pure; knows no paths and no operations. A value is never edited: what changes is built anew.
 """
 
-from collections.abc import Hashable
-from typing import cast
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, Final
 
 from scim.protocol import fold, tolerances
-from scim.protocol.errors import InvalidValue, Mutability
+from scim.protocol.errors import Mutability
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.schema import Attribute
-from scim.protocol.values import one
+from scim.protocol.work import Work, comparable, identify
+
+_PRIMARY: Final = "primary"
+_PER_ELEMENT: Final = 3
+"""Comparisons that finding out what an element has in common with others counts as."""
 
 
-def added(old: list[Json], given: list[Json], attribute: Attribute) -> list[Json]:
-    """Elements that are there already are merged into, the others are appended."""
-    new = list(old)
-    places: dict[Hashable, int] = {}
+def distinct(elements: list[Any], attribute: Attribute) -> list[Any]:
+    """The elements of one body, each `type` and `value` once (RFC 7643 §2.4).
+
+    The first one stays, and gets what only the later ones have.
+    """
+    if len(elements) < 2:
+        return elements
+    found: dict[Hashable, Any] = {}
+    identity = identify(attribute, fold.text)
+    for element in elements:
+        same = identity(element)
+        first = found.setdefault(same, element)
+        if first is not element and isinstance(element, dict):
+            found[same] = {**first, **{name: value for name, value in element.items() if name not in first}}
+    return list(found.values())
+
+
+def added(old: list[Json], given: list[Json], attribute: Attribute, work: Work) -> list[Json]:
+    """Elements that are there already are merged into, the others are appended. The given ones are distinct."""
+    work.compare(_PER_ELEMENT * len(old))
+    identity = work.identify(attribute)
+    wanted = {identity(element): element for element in given}
+    alike: dict[Hashable, list[int]] = {}
     for at, element in enumerate(old):
-        places.setdefault(_identity(element, attribute), at)
-    equal = {_exactly(element) for element in old}
-    for element in given:
-        if _exactly(element) in equal:  # several may be alike in type and value; an equal one changes none of them
-            continue
-        at = places.setdefault(_identity(element, attribute), len(new))
-        if at == len(new):
+        same = identity(element)
+        if same in wanted:
+            alike.setdefault(same, []).append(at)
+    new = list(old)
+    for same, element in wanted.items():
+        places = alike.get(same, ())
+        if not places:
             new.append(element)
-        elif isinstance(element, dict):
-            equal.discard(_exactly(new[at]))
-            new[at] = merged(new[at], element, attribute)
-        equal.add(_exactly(new[at]))
+        # Several may be alike in type and value; an equal one changes none of them.
+        elif isinstance(element, dict) and not any(old[at] == element for at in places):
+            new[places[0]] = merged(new[places[0]], element, attribute)
     return new
 
 
-def without(old: list[Json], listed: Json, attribute: Attribute) -> list[Json]:
-    """The elements that a `remove` with a value doesn't list, by `value` or, if that isn't given, by all that is."""
-    given = [one(item, attribute) for item in tolerances.list_from_single(listed)]
-    wanted = [_compared(element, attribute) for element in given if element is not None]
-    values = {fields["value"] for fields in wanted if "value" in fields}
+def without(old: list[Json], listed: Iterable[Json], attribute: Attribute, work: Work) -> list[Json]:
+    """The elements that aren't listed, by `value` or, if that isn't given, by all that is."""
+    compared = {name: comparable(sub, work.text) for name, sub in attribute.by_name.items()}
+    values: set[Hashable] = set()
     # By the names that they give: an element is looked up once for each such set of names, however many are listed.
-    others: dict[tuple[str, ...], set[tuple[Json, ...]]] = {}
-    for fields in wanted:
-        if "value" not in fields:
-            names = tuple(sorted(fields))
-            others.setdefault(names, set()).add(tuple(fields[name] for name in names))
-    kept = []
-    for element in old:
-        fields = _compared(element, attribute)
-        is_listed = any(tuple(map(fields.get, names)) in given for names, given in others.items())
-        if fields.get("value") not in values and not is_listed:
-            kept.append(element)
-    return kept
+    others: dict[tuple[str, ...], set[tuple[Hashable, ...]]] = {}
+    as_value = comparable(attribute.value if attribute.type == "complex" else attribute, work.text)
+    for item in listed:
+        if not isinstance(item, dict):
+            values.add(as_value(item))
+        elif "value" in item:
+            values.add(as_value(item["value"]))
+        else:
+            names = tuple(sorted(item))
+            others.setdefault(names, set()).add(tuple(compared[name](item[name]) for name in names))
+    work.compare(_PER_ELEMENT * len(old) * (1 + len(others)))
+    return [
+        element
+        for element in old
+        if as_value(element.get("value") if isinstance(element, dict) else element) not in values
+        and not any(
+            all(name in element for name in names) and tuple(compared[name](element[name]) for name in names) in given
+            for names, given in others.items()
+        )
+    ]
 
 
 def shapes(listed: list[Json]) -> int:
@@ -59,20 +88,39 @@ def shapes(listed: list[Json]) -> int:
 
 
 def one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list[Json]:
-    """A new primary value unsets the old one; two new ones contradict each other (RFC 7643 §2.4)."""
-    if "primary" not in attribute.sub_attributes:
+    """A new primary value unsets the old one (RFC 7643 §2.4)."""
+    if _PRIMARY not in attribute.sub_attributes:
+        return new
+    primaries = [at for at, element in enumerate(new) if element.get(_PRIMARY) is True]
+    if len(primaries) < 2:
         return new
     untouched = {id(element) for element in old}
-    fresh = {id(e) for e in new if e.get("primary") is True and id(e) not in untouched}
-    if len(fresh) > 1:
-        # An element that was primary before, and was merely merged into, gives way.
-        before = {at for at, element in enumerate(old) if element.get("primary") is True}
-        fresh = {id(e) for at, e in enumerate(new) if id(e) in fresh and at not in before}
-    if len(fresh) > 1:
-        raise InvalidValue(f"'{attribute.name}' can have only one primary value.")
-    if not fresh:
+    fresh = [at for at in primaries if id(new[at]) not in untouched]
+    # An element that was primary before, and was merely merged into, gives way.
+    before = {at for at, element in enumerate(old) if element.get(_PRIMARY) is True}
+    fresh = [at for at in fresh if at not in before] or fresh
+    return only_primary(new, fresh[0], primaries) if fresh else new
+
+
+def asked_primary(old: list[Json], new: list[Json], asked: Sequence[int]) -> list[Json]:
+    """One primary element at most among those that an operation makes primary all at once; `new` has the places of `old`.
+
+    The one that was primary before, so that repeating the operation changes nothing, else the first.
+    """
+    primaries = [at for at in asked if isinstance(new[at], dict) and new[at].get(_PRIMARY) is True]
+    if len(primaries) < 2:
         return new
-    return [{**e, "primary": False} if e.get("primary") is True and id(e) not in fresh else e for e in new]
+    before = [at for at in primaries if old[at].get(_PRIMARY) is True]
+    return only_primary(new, tolerances.first_primary(before or primaries), primaries)
+
+
+def only_primary(elements: list[Json], kept: int, primaries: Iterable[int]) -> list[Json]:
+    """The elements with the mark taken from all but one of the primary ones."""
+    new = list(elements)
+    for at in primaries:
+        if at != kept:
+            new[at] = {**new[at], _PRIMARY: False}
+    return new
 
 
 def with_sub(old: JsonObject, sub: Attribute, value: Json | None) -> JsonObject:
@@ -80,7 +128,7 @@ def with_sub(old: JsonObject, sub: Attribute, value: Json | None) -> JsonObject:
     if old.get(sub.name) == value:
         return old
     if sub.mutability == "immutable" and sub.name in old:
-        raise Mutability(f"'{sub.name}' can't be changed once it has a value.")
+        raise Mutability(f"'{sub.label}' can't be changed once it has a value.")
     if value is None:
         return {name: kept for name, kept in old.items() if name != sub.name}
     return {**old, sub.name: value}
@@ -92,22 +140,3 @@ def merged(old: JsonObject, new: JsonObject, attribute: Attribute) -> JsonObject
     for name, value in new.items():
         result = with_sub(result, attribute.by_name[name], value)
     return result
-
-
-def _identity(element: Json, attribute: Attribute) -> Hashable:
-    """What elements that count as one have in common: `type` and `value`, or everything if there is no `value`."""
-    fields = _compared(element, attribute)
-    return (fields.get("type"), fields["value"]) if "value" in fields else _exactly(element)
-
-
-def _exactly(element: Json) -> Hashable:
-    return frozenset(element.items()) if isinstance(element, dict) else cast(Hashable, element)
-
-
-def _compared(element: Json, attribute: Attribute) -> JsonObject:
-    """The element as it compares with others: folded, but, unlike in the folded copy, whatever its length and type."""
-    subs = attribute.by_name if isinstance(element, dict) else {"value": attribute}
-    values = element if isinstance(element, dict) else {"value": element}
-    # A stored element may have what its schema doesn't describe any more.
-    folds = {name for name, sub in subs.items() if not sub.case_exact}
-    return {n: fold.text(v) if isinstance(v, str) and n in folds else v for n, v in values.items()}

@@ -9,7 +9,7 @@ from typing import Final
 from scim.protocol.compile import resource_type_from, schema_from, shown_schema
 from scim.protocol.definitions import check_resource_type, check_schema, is_schema
 from scim.protocol.documents import Part, definitions
-from scim.protocol.schema import ResourceType, Schema
+from scim.protocol.schema import COMMON, ResourceType, Schema
 
 _SHIPPED: Final = Path(__file__).parent / "schemas"
 
@@ -96,7 +96,11 @@ def _compiled(described: _Described) -> Registry:
     names = {part.value["name"] for part in described.types.values()}
     for part in described.schemas.values():
         _check_references(part.at("attributes"), names)
-    by_urn = {part.value["id"]: schema_from(part.value) for part in described.schemas.values()}
+    cores = {part.value["schema"] for part in described.types.values()}
+    by_urn = {
+        part.value["id"]: schema_from(part.value, is_extension=part.value["id"] not in cores)
+        for part in described.schemas.values()
+    }
     _check_paths(described)
 
     kinds: dict[str, ResourceType] = {}
@@ -106,6 +110,8 @@ def _compiled(described: _Described) -> Registry:
         for extension in part.at("schemaExtensions").items() if "schemaExtensions" in part.value else ():
             if extension.value["schema"] not in by_urn:
                 raise extension.fault("there is no schema with this id", "schema")
+            if COMMON.keys() & by_urn[extension.value["schema"]].attributes.keys():
+                raise extension.fault("an extension can't have externalId, which every resource has", "schema")
         kind = resource_type_from(part.value, by_urn, _RELATIONS.get(part.value["name"], ""))
         if len(kind.claimed) > _MOST_UNIQUE:
             raise part.fault(f"{kind.name} has more than {_MOST_UNIQUE} unique attributes in its schemas", "schema")

@@ -31,7 +31,11 @@ class Attribute:
     sub_attributes: Mapping[str, "Attribute"] = field(default_factory=dict)
     """By lower-case name; empty unless the type is complex."""
     label: str = ""
-    """How an error names it: `emails.type`."""
+    """How an error names it, if not by its name: `emails.type`, `urn:…:User:department`."""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.name)
 
     def sub(self, name: str) -> "Attribute | None":
         """The sub-attribute of that name in any letter case."""
@@ -151,6 +155,10 @@ class ResourceType:
         active = self.by_name.get("active")
         return active is not None and active.type == "boolean" and not active.multi_valued
 
+    def is_active(self, place: Place) -> bool:
+        """Whether that is the `active` that switches resources of this type on and off."""
+        return self.has_active and place.extension is None and place.attribute.name == "active"
+
     @cached_property
     def references(self) -> Sequence[tuple[str | None, str, str]]:
         """Single-valued references to one resource type, such as `manager`: extension, name, resource type."""
@@ -235,11 +243,11 @@ COMMON: Final[Mapping[str, Attribute]] = by_lower_name(
         "complex",
         mutability="readOnly",
         sub_attributes=by_lower_name(
-            Attribute("resourceType", case_exact=True, mutability="readOnly"),
-            Attribute("created", "dateTime", mutability="readOnly"),
-            Attribute("lastModified", "dateTime", mutability="readOnly"),
-            Attribute("location", "reference", case_exact=True, mutability="readOnly"),
-            Attribute("version", case_exact=True, mutability="readOnly"),
+            Attribute("resourceType", case_exact=True, mutability="readOnly", label="meta.resourceType"),
+            Attribute("created", "dateTime", mutability="readOnly", label="meta.created"),
+            Attribute("lastModified", "dateTime", mutability="readOnly", label="meta.lastModified"),
+            Attribute("location", "reference", case_exact=True, mutability="readOnly", label="meta.location"),
+            Attribute("version", case_exact=True, mutability="readOnly", label="meta.version"),
         ),
     ),
 )

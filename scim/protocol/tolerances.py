@@ -5,18 +5,26 @@ Without this file the service would be a strict RFC client's server. Each functi
 log can name it beside the request.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from contextvars import ContextVar
 from typing import Final
 
 from scim.protocol.json import Json, JsonObject
 
-_USED: ContextVar[set[str] | None] = ContextVar("tolerances", default=None)
+
+class Used(set[str]):
+    """The names of the functions that a request needed."""
+
+    ignored_operations = 0
+    """PATCH operations that were skipped."""
 
 
-def begin() -> set[str]:
-    """The names of the functions that are needed from now on, in this context."""
-    used: set[str] = set()
+_USED: ContextVar[Used | None] = ContextVar("tolerances", default=None)
+
+
+def begin() -> Used:
+    """Collect what is needed from now on, in this context."""
+    used = Used()
     _USED.set(used)
     return used
 
@@ -58,6 +66,86 @@ def dot_before_extension_attribute(urn: str | None, attribute: str, sub: str) ->
     """
     _note("dot_before_extension_attribute")
     return f"{urn}:{attribute}", sub
+
+
+def filter_after_brackets[T](elements: T, comparison: T) -> tuple[T, T]:
+    """A comparison behind brackets, `emails[type eq "work"].value eq "x"`, asks for one element that satisfies both.
+
+    The grammar of RFC 7644 §3.4.2.2 ends a value path with its bracket. Recorded as `comparison-behind-brackets`.
+    """
+    _note("filter_after_brackets")
+    return elements, comparison
+
+
+def unknown_attribute() -> None:
+    """A PATCH operation on an attribute or an extension that isn't known is skipped, if another one is of use.
+
+    RFC 7644 §3.5.2 has all operations or none; but a custom attribute mapped for another application would then undo the
+    `active: false` beside it. `SCIM_UNKNOWN_PATHS=refuse` switches it off. Recorded as `unknown-attribute-beside-active`.
+    """
+    _note("unknown_attribute")
+    used = _USED.get()
+    if used is not None:
+        used.ignored_operations += 1
+
+
+def path_as_key(name: str) -> str:
+    """A key that is a path, in a body or in the value of a PATCH without path: `"name.givenName"`, `"roles[…].value"`.
+
+    RFC 7643 §2.1 has names of attributes only. Recorded as `paths-as-keys` and `brackets-as-keys`.
+    """
+    _note("path_as_key")
+    return name
+
+
+def created_by_value_path(terms: JsonObject) -> JsonObject:
+    """A value path that finds nothing creates what it describes: the filter's `eq` terms are the new element's values.
+
+    RFC 7644 §3.5.2.3 has `noTarget` there. Recorded as `value-path-that-creates`.
+    """
+    _note("created_by_value_path")
+    return terms
+
+
+def listed_for_removal(value: Json) -> Json:
+    """A `value` in a `remove` on `members`, or another multi-valued attribute, lists the elements that are to be removed.
+
+    RFC 7644 §3.5.2.2 has none, and would remove all. Recorded as `remove-with-a-list`.
+    """
+    _note("listed_for_removal")
+    return value
+
+
+def empty_state_ignored(current: Json) -> Json:
+    """`active` sent as `""` or `null` stays as it is: without one no `active eq` would find the user.
+
+    RFC 7643 §2.5 has it unassigned, which `remove` still does. Recorded as `active-without-a-value`.
+    """
+    _note("empty_state_ignored")
+    return current
+
+
+def first_primary(places: Sequence[int]) -> int:
+    """Of several elements that one value marks as `primary` the first stays it; takes and gives places in a list.
+
+    RFC 7643 §2.4 allows one. PingOne marks two when one of two addresses is empty. Recorded as `two-primary-emails`.
+    """
+    _note("first_primary")
+    return places[0]
+
+
+def simple_from_object(value: JsonObject) -> Json:
+    """An object, where a simple value is due, is its `value`: `[{"value": "1"}]` for an attribute with several strings.
+
+    Entra sends custom multi-valued attributes in this form, and `{}` when nothing has changed, which is no value;
+    Microsoft's library sends `$ref` beside it. Other objects are returned as they are. Recorded as
+    `simple-values-as-objects`.
+    """
+    names = {name.lower(): name for name in value}
+    if "value" not in names and any(value[name] is not None and name.lower() != "$ref" for name in value):
+        return value
+    _note("simple_from_object")
+    return value[names["value"]] if "value" in names else None
 
 
 def complex_from_text(value: Json) -> Json:

@@ -28,9 +28,9 @@ def resource(body: Json, kind: ResourceType) -> JsonObject:
 
     Raises `InvalidSyntax` or `InvalidValue`. Source: RFC 7644 §3.3.
     """
-    new, _ = _read(body, kind)
-    if kind.has_active:
-        new.setdefault(_ACTIVE, True)
+    new, named = _read(body, kind)
+    if kind.has_active and _ACTIVE not in new:
+        new[_ACTIVE] = tolerances.empty_state_ignored(True) if _ACTIVE in named else True
     return finished(new, kind)
 
 
@@ -42,8 +42,9 @@ def replacement(body: Json, current: JsonObject, kind: ResourceType) -> JsonObje
     new, named = _read(body, kind)
     for name in ("id", "meta"):
         new[name] = current[name]
-    if kind.has_active and _ACTIVE in current and _ACTIVE not in named:
-        new[_ACTIVE] = current[_ACTIVE]
+    if kind.has_active and _ACTIVE in current and _ACTIVE not in new:
+        kept = current[_ACTIVE]
+        new[_ACTIVE] = tolerances.empty_state_ignored(kept) if _ACTIVE in named else kept
     if kind.relation in named:
         new.setdefault(kind.relation, [])
     _keep_unseen(new, current, body, kind)
@@ -56,7 +57,7 @@ def finished(new: JsonObject, kind: ResourceType) -> JsonObject:
     """The resource with its `schemas` and without empty extensions; raises `InvalidValue` if something required lacks."""
     for attribute in kind.schema.attributes.values():
         if attribute.required and attribute.name not in new:
-            raise InvalidValue(f"'{attribute.name}' is required.")
+            raise InvalidValue(f"'{attribute.label}' is required.")
     urns = [kind.schema.id]
     for urn, extension in kind.extensions.items():
         values = new.get(urn)
@@ -64,7 +65,7 @@ def finished(new: JsonObject, kind: ResourceType) -> JsonObject:
             urns.append(urn)
             for attribute in extension.attributes.values():
                 if attribute.required and attribute.name not in values:
-                    raise InvalidValue(f"'{urn}:{attribute.name}' is required.")
+                    raise InvalidValue(f"'{attribute.label}' is required.")
         elif urn in kind.required_extensions:
             raise InvalidValue(f"A {kind.name} must have the extension '{urn}'.")
         else:
@@ -85,8 +86,7 @@ def entries(body: Json, kind: ResourceType) -> Iterator[Entry]:
         if urn is not None:
             yield from _schema_entries(urn, raw, kind)
             continue
-        path = attribute_path(name)
-        found = locate(path, kind) if path is not None else None
+        found = _dotted(name, kind)
         if found is not None:
             yield found[0], found[1], raw
 
@@ -101,10 +101,20 @@ def _schema_entries(urn: str, raw: Json, kind: ResourceType) -> Iterator[Entry]:
         if place is not None:
             yield place, None, value
             continue
-        path = attribute_path(f"{urn}:{name}") if ":" not in name else None
-        found = locate(path, kind) if path is not None else None
+        found = _dotted(f"{urn}:{name}", kind) if ":" not in name else None
         if found is not None:
             yield found[0], found[1], value
+
+
+def _dotted(name: str, kind: ResourceType) -> tuple[Place, Attribute | None] | None:
+    """What a key that is no name means as a path, if anything."""
+    if "." not in name and ":" not in name:
+        return None
+    path = attribute_path(name)
+    found = locate(path, kind) if path is not None else None
+    if found is not None:
+        tolerances.path_as_key(name)
+    return found
 
 
 def _read(body: Json, kind: ResourceType) -> tuple[JsonObject, set[str]]:
@@ -171,10 +181,11 @@ def _keep_immutable(new: JsonObject, current: JsonObject, place: Place) -> None:
         return
     target = new if urn is None else new.setdefault(urn, {})
     if attribute.mutability == "immutable":
-        _keep(target, attribute.name, old)
+        _keep(target, attribute, old)
     elif attribute.type == "complex" and not attribute.multi_valued:
-        for name in old.keys() & {sub.name for sub in attribute.by_name.values() if sub.mutability == "immutable"}:
-            _keep(target.setdefault(attribute.name, {}), name, old[name])
+        for sub in attribute.by_name.values():
+            if sub.mutability == "immutable" and sub.name in old:
+                _keep(target.setdefault(attribute.name, {}), sub, old[sub.name])
 
 
 type _Spot = tuple[str | None, str, str | None]
@@ -220,6 +231,6 @@ def _spots(body: Json, kind: ResourceType) -> Iterator[_Spot]:
             yield from ((urn, attribute.name, s.name) for name in values if (s := attribute.sub(name)) is not None)
 
 
-def _keep(level: JsonObject, name: str, old: Json) -> None:
-    if level.setdefault(name, old) != old:
-        raise Mutability(f"'{name}' can't be changed once it has a value.")
+def _keep(level: JsonObject, attribute: Attribute, old: Json) -> None:
+    if level.setdefault(attribute.name, old) != old:
+        raise Mutability(f"'{attribute.label}' can't be changed once it has a value.")

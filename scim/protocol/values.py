@@ -11,6 +11,7 @@ from math import isfinite
 from scim.protocol import datetimes, fold, tolerances
 from scim.protocol.errors import InvalidSyntax, InvalidValue
 from scim.protocol.json import Json, JsonObject
+from scim.protocol.plural import distinct, only_primary
 from scim.protocol.schema import Attribute
 
 type Read = Callable[[Json], Json | None]
@@ -25,8 +26,26 @@ def many(raw: Json, attribute: Attribute) -> list[Json]:
     """The elements of a multi-valued attribute in canonical form, unassigned ones left out."""
     read = _one_reader(attribute)
     elements = [element for item in tolerances.list_from_single(raw) if (element := read(item)) is not None]
-    if "primary" in attribute.sub_attributes and sum(e.get("primary") is True for e in elements) > 1:
-        raise InvalidValue(f"'{attribute.label}' has more than one primary value.")
+    return _consistent(elements, attribute)
+
+
+def many_with(raw: Json, attribute: Attribute, defaults: JsonObject) -> list[Json]:
+    """The same of a complex attribute, with these sub-attributes where an element doesn't name them."""
+    elements = []
+    for item in tolerances.list_from_single(raw):
+        named = {} if tolerances.unassigned(item) else parts(item, attribute)
+        if any(value is not None for value in named.values()):
+            elements.append(_assigned({**defaults, **named}, attribute))
+    return _consistent(elements, attribute)
+
+
+def _consistent(elements: list[Json], attribute: Attribute) -> list[Json]:
+    """Each element once, and one primary one at most."""
+    elements = distinct(elements, attribute)
+    if "primary" in attribute.sub_attributes:
+        primaries = [at for at, element in enumerate(elements) if element.get("primary") is True]
+        if len(primaries) > 1:
+            return only_primary(elements, tolerances.first_primary(primaries), primaries)
     return elements
 
 
@@ -66,9 +85,18 @@ def _one_reader(attribute: Attribute) -> Read:
     def read(raw: Json) -> Json | None:
         if is_text and isinstance(raw, str) and raw and "\x00" not in raw:
             return raw
+        if isinstance(raw, dict | list):
+            raw = _unwrapped(raw, attribute)
         return None if tolerances.unassigned(raw) else _simple(raw, attribute)
 
     return read
+
+
+def _unwrapped(raw: Json, attribute: Attribute) -> Json:
+    """The simple value that an object with a `value`, or an array of one such, stands for; `None` if it has none."""
+    if not attribute.multi_valued and isinstance(raw, list) and raw and isinstance(raw[0], dict):
+        raw = tolerances.single_from_list(raw)
+    return tolerances.simple_from_object(raw) if isinstance(raw, dict) else raw
 
 
 def _complex_reader(attribute: Attribute) -> Read:
@@ -81,13 +109,26 @@ def _complex_reader(attribute: Attribute) -> Read:
             named = {name: readers[name](sub_raw) for name, sub_raw in raw.items()}
         else:
             named = parts(raw, attribute)
-        assigned = {name: sub for name, sub in named.items() if sub is not None}
-        for sub in attribute.required_subs:
-            if assigned and sub.name not in assigned:
-                raise InvalidValue(f"'{sub.label}' is required.")
-        return assigned or None
+        return _assigned(named, attribute) or None
 
     return read
+
+
+def _assigned(named: dict[str, Json | None], attribute: Attribute) -> JsonObject:
+    """The sub-attributes that have a value. Raises `InvalidValue` if a required one isn't among them."""
+    assigned = {name: sub for name, sub in named.items() if sub is not None}
+    for sub in attribute.required_subs:
+        if assigned and sub.name not in assigned:
+            raise InvalidValue(f"'{sub.label}' is required.")
+    return assigned
+
+
+def fitting(old: Json, attribute: Attribute) -> Json | None:
+    """The value, unless it was written when the attribute was single-valued, multi-valued or complex and now isn't."""
+    one = old[0] if isinstance(old, list) and old else old
+    is_complex = attribute.type == "complex"
+    fits = isinstance(old, list) is attribute.multi_valued and isinstance(one, dict) is is_complex
+    return old if fits else None
 
 
 def json_object(raw: Json, label: str) -> JsonObject:

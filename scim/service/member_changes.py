@@ -1,19 +1,19 @@
 """What a request changes in the members of a group: operations in, members to add and to remove out. Reads nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
 from scim.protocol import filter as syntax, fold
-from scim.protocol.errors import InvalidValue, Mutability, NoTarget, PayloadTooLarge
+from scim.protocol.errors import InvalidValue, Mutability, PayloadTooLarge
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
-from scim.protocol.match import matches
-from scim.protocol.patch import Change, Pick, described, too_much_work
+from scim.protocol.patch import Change, Pick
 from scim.protocol.schema import Attribute, ResourceType
-from scim.protocol.tolerances import list_from_single, unassigned
+from scim.protocol.terms import described, eq_terms
+from scim.protocol.tolerances import created_by_value_path, list_from_single, listed_for_removal, unassigned
 from scim.protocol.values import one
+from scim.protocol.work import Work
 from scim.storage.interface import Member, MemberChanges
 
 _MEMBER_BYTES: Final = fold.MAX_BYTES
@@ -82,9 +82,10 @@ class MemberSteps:
         self._current = None if current is None else {member.value: member for member in current}
         self._types = types
         self._after: dict[str, Member | None] = {}
-        self._folded: dict[str, tuple[Member, Json]] = {}
         self._named = 0
-        self._looked_through = 0
+        self._work = Work(limits)
+        self._elements: dict[Member, JsonObject] = {}
+        """Members as values of the attribute, each made once, so that it is folded once."""
         self.need_current = False
         """Whether a member was removed and then added: if it was there with another `type` or `display`, it changes."""
 
@@ -108,7 +109,8 @@ class MemberSteps:
             self._clear()
         else:
             # A member without a value names nobody: an error where it would add, nothing where it would remove.
-            listed = [item for item in list_from_single(change.value) if one(item, self._attribute) is not None]
+            raw = list_from_single(listed_for_removal(change.value))
+            listed = [item for item in raw if one(item, self._attribute) is not None]
             self._remove(member.value for member in self._listed(listed))
 
     def changes(self) -> MemberChanges:
@@ -145,7 +147,7 @@ class MemberSteps:
         self._after.update(dict.fromkeys(values))
 
     def _clear(self) -> None:
-        self._look_through(len(self._current or ()) + len(self._after))
+        self._work.compare(len(self._current or ()) + len(self._after))
         self._after = dict.fromkeys([*(self._current or ()), *self._after])
 
     def _picked(self, change: Change, pick: Pick) -> None:
@@ -157,8 +159,11 @@ class MemberSteps:
             return
         named: JsonObject = {"value": values[0]} if values and len(values) == 1 else {}
         if values is None:
-            with suppress(*([NoTarget] if hits else [])):
-                named = described(pick.tree, self._attribute)
+            named = (
+                eq_terms(pick.tree, self._attribute)
+                if hits
+                else created_by_value_path(described(pick.tree, self._attribute))
+            )
         raw = [{}] if unassigned(change.value) else list_from_single(change.value)
         given = self._listed([{**named, **(item if isinstance(item, dict) else {"value": item})} for item in raw])
         if change.op == "replace":
@@ -168,33 +173,21 @@ class MemberSteps:
         self._add(given)
 
     def _matching(self, pick: Pick) -> list[str]:
-        present = {v: m for v, m in {**(self._current or {}), **self._after}.items() if m is not None}
-        self._look_through(pick.work(len(present)))
+        present = [member for member in {**(self._current or {}), **self._after}.values() if member is not None]
         if _asks_for_type(pick.tree):
-            unknown = [v for v, m in present.items() if m.type is None and v not in self._types]
+            unknown = [m.value for m in present if m.type is None and m.value not in self._types]
             if unknown:
                 raise UnknownTypes(unknown)
-        return [value for value, member in present.items() if matches(pick.bound, self._fold(member))]
+        hits = self._work.hits(pick.bound, [self._element(member) for member in present], self._attribute)
+        return [present[at].value for at in hits]
 
-    def _fold(self, member: Member) -> Json:
-        """The member as filters see it; each is folded once, however many filters look at it."""
-        known = self._folded.get(member.value)
-        if known is not None and known[0] is member:
-            return known[1]
-        fields = {
-            "value": member.value,
-            "type": member.type or self._types.get(member.value),
-            "display": member.display,
-        }
-        given = {name: value for name, value in fields.items() if value is not None}
-        folded = fold.element(given, self._attribute)
-        self._folded[member.value] = (member, folded)
-        return folded
-
-    def _look_through(self, values: int) -> None:
-        self._looked_through += values
-        if self._looked_through > self._limits.patch_values:
-            raise too_much_work(self._limits)
+    def _element(self, member: Member) -> JsonObject:
+        element = self._elements.get(member)
+        if element is None:
+            known = member.type or self._types.get(member.value)
+            fields = {"value": member.value, "type": known, "display": member.display}
+            element = self._elements[member] = {name: value for name, value in fields.items() if value is not None}
+        return element
 
 
 def named_changes(changes: Sequence[Change], attribute: Attribute, limits: Limits) -> MemberChanges | None:

@@ -15,7 +15,7 @@ from scim.telemetry.record import Begun, Finish, Record
 _SECONDS: Final = 60.0
 _LINE: Final = (
     "request operation=%s resource_type=%s status=%d scim_type=%s ms=%.1f database_calls=%d ru=%.2f bulk_operations=%d "
-    "bulk_failed=%d tenant=%s client=%s tolerances=%s{} method=%s route=%s request_id=%s"
+    "bulk_failed=%d ignored_operations=%d tenant=%s client=%s tolerances=%s{} method=%s route=%s request_id=%s"
 )
 _OF_ONE: Final = _LINE.format("")
 _COUNTED: Final = _LINE.format(" reason=%s requests=%d")
@@ -101,6 +101,7 @@ def _write(record: Record) -> None:
         record.request_units,
         record.bulk_operations,
         record.bulk_failed,
+        record.ignored_operations,
         record.tenant or "-",
         record.client,
         ",".join(record.tolerances) or "-",

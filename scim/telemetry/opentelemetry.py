@@ -116,6 +116,11 @@ def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
     charge = meter.create_histogram(
         "scim.server.request.request_charge", unit="{request_unit}", description="What Cosmos DB charged for a request."
     )
+    ignored = meter.create_counter(
+        "scim.server.ignored_operations",
+        unit="{operation}",
+        description="PATCH operations that were skipped, because they were on unknown attributes.",
+    )
 
     told: dict[tuple[str, int], float] = {}
     """When the last span was sent for a reason and a status."""
@@ -144,6 +149,8 @@ def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
             duration.record(record.milliseconds / 1000, known)
             calls.record(record.database_calls, known)
             charge.record(record.request_units, known)
+            if record.ignored_operations:
+                ignored.add(record.ignored_operations, known)
 
         return finish
 
@@ -195,4 +202,6 @@ def _details(record: Record) -> dict[str, str | int | float | tuple[str, ...]]:
     if record.bulk_operations:
         details["scim.bulk.operations"] = record.bulk_operations
         details["scim.bulk.failed"] = record.bulk_failed
+    if record.ignored_operations:
+        details["scim.ignored_operations"] = record.ignored_operations
     return details

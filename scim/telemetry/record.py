@@ -47,6 +47,8 @@ class Record(NamedTuple):
     """The operations of a bulk request, however many of them were tried."""
     bulk_failed: int = 0
     """Those of them that ended in an error, which the status of a bulk request doesn't tell."""
+    ignored_operations: int = 0
+    """PATCH operations that were skipped, because they were on unknown attributes; those within a bulk request too."""
     reason: str = ""
     """Why nobody was let in, a word of our own; `health` for a request that needs no token. Empty for authenticated requests."""
     requests: int = 1

@@ -359,7 +359,7 @@ def test_a_change_moves_last_modified_and_the_version_but_not_created(client: Cl
 # --- all or nothing ---------------------------------------------------------------------------------------------
 
 WRONG: list[tuple[Any, int, str | None]] = [
-    ({"op": "replace", "path": "foo", "value": 1}, 400, "invalidPath"),
+    ({"op": "replace", "path": "name.foo", "value": 1}, 400, "invalidPath"),
     ({"op": "replace", "path": "id", "value": "x"}, 400, "mutability"),
     ({"op": "remove", "path": "userName"}, 400, "mutability"),
     ({"op": "remove"}, 400, "noTarget"),
@@ -394,7 +394,7 @@ def test_all_operations_of_a_patch_are_done_or_none(
     [
         ({"op": "replace", "path": "displayName", "value": "taken"}, 409, "uniqueness"),
         ({"op": "replace", "path": "displayName", "value": ""}, 400, "mutability"),
-        ({"op": "add", "path": "foo", "value": 1}, 400, "invalidPath"),
+        ({"op": "add", "path": "displayName.foo", "value": 1}, 400, "invalidPath"),
         ({"op": "add", "path": "members", "value": [{"type": "User"}]}, 400, "invalidValue"),
         ({"op": "replace", "path": 'members[value eq "a"].value', "value": "c"}, 400, "mutability"),
     ],

@@ -254,6 +254,8 @@ def test_the_document_has_the_defaults() -> None:
         f"| {said.bulk_operations:,}, counted before the body is parsed | `SCIM_MAX_BULK_OPERATIONS`",
         f"| {said.patch_operations:,} | `SCIM_MAX_PATCH_OPERATIONS`",
         f"| {said.patch_values:,} in all |",
+        f"| {said.patch_characters:,} in all |",
+        f"| {said.patch_path_characters:,} in all |",
         f"| {said.members:,} | `SCIM_MAX_MEMBERS`",
         f"| {said.filter_characters:,} characters | `SCIM_MAX_FILTER_CHARACTERS`",
         f"| {said.filter_depth} levels | `SCIM_MAX_FILTER_DEPTH`",

@@ -289,3 +289,18 @@ def test_what_a_schema_no_longer_describes_is_kept_but_not_shown(loop: Loop, tmp
     again = client.get(f"/Rooms/{room['id']}").json
     close()
     assert (again["label"], again["parts"], again["floor"]) == ("b", body["parts"], body["floor"])
+
+
+HR: Final = "urn:ietf:params:scim:schemas:extension:acme.hr-1:2.0:User"
+
+
+def test_an_extension_whose_urn_has_dots_takes_what_entra_sends(own: Callable[..., Client]) -> None:
+    """Several custom strings as objects, in the path that Entra builds from the URN."""
+    extension = {"schemas": [SCHEMA], "id": HR, "attributes": [{"name": "department_ids", "multiValued": True}]}
+    users = {**USERS, "schemaExtensions": [{"schema": ENTERPRISE}, {"schema": HR}]}
+    client = own(hr=extension, user=users)
+    user = client.user()
+    for value, expected in (([{"value": "1"}], ["1"]), ({}, ["1"]), ([{"value": "2"}], ["1", "2"])):
+        answer = client.patch(f"/Users/{user['id']}", {"op": "Add", "path": f"{HR}:department_ids", "value": value})
+        assert answer.status == 204, answer.body
+        assert client.get(f"/Users/{user['id']}").json[HR]["department_ids"] == expected

@@ -175,7 +175,7 @@ def test_put_keeps_what_can_not_be_read_and_null_clears_it(service: Service) -> 
 
 def test_an_error_does_not_show_what_is_never_returned(service: Service) -> None:
     path = f"/Gizmo/{service.gadget(secret=PLAIN)['id']}"
-    for value in (5, [PLAIN], {"value": PLAIN}, f"{PLAIN}\0"):
+    for value in (5, [PLAIN], {"value": [PLAIN]}, f"{PLAIN}\0"):
         for answer in (
             service.post("/Gizmo", {"serial": "G-2", "secret": value}),
             service.put(path, {"serial": "G-1", "secret": value}),
@@ -232,7 +232,6 @@ def test_a_value_comes_back_as_it_was_sent(service: Service, name: str, value: A
         ("prints", '["QUJD", "Q"]'),
         ("home", "5"),
         ("sites", '["a"]'),
-        ("sites", '[{"primary": true, "street": "a"}, {"primary": true, "street": "b"}]'),
         ("sites", '[{"open": "perhaps"}]'),
     ],
 )

@@ -43,7 +43,7 @@ def _line() -> Mapping[str, str]:
     if [name for name in counted if name not in {"reason", "requests"}] != of_one:
         raise AssertionError(f"the lines have other pairs: {written}")
     pairs = counted
-    whole = {"status", "database_calls", "bulk_operations", "bulk_failed", "requests"}
+    whole = {"status", "database_calls", "bulk_operations", "bulk_failed", "ignored_operations", "requests"}
     return {name: "int" if name in whole else "real" if name in {"ms", "ru"} else "string" for name in pairs}
 
 

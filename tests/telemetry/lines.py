@@ -16,6 +16,7 @@ NAMES: Final = (
     "ru",
     "bulk_operations",
     "bulk_failed",
+    "ignored_operations",
     "tenant",
     "client",
     "tolerances",

@@ -17,6 +17,7 @@ from tests.telemetry.lines import Lines
 from tests.telemetry.stores import MeetingStore, serving
 
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+CUSTOM: Final = "urn:ietf:params:scim:schemas:extension:CustomExtensionName:2.0:User"
 PATCH_OP: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
 CASES: Final = {case.name: case for case in load() if case.name}
@@ -28,6 +29,11 @@ type Send = Callable[[Client, str], Any]
 def patched(op: str, path: str | None, value: Any = None) -> Send:
     operation = {"op": op, "path": path, "value": value}
     return lambda client, id: client.patch(f"/Users/{id}", {k: v for k, v in operation.items() if v is not None})
+
+
+def operations(*sent: tuple[str, str, Any]) -> Send:
+    listed = [{k: v for k, v in zip(("op", "path", "value"), one, strict=True) if v is not None} for one in sent]
+    return lambda client, id: client.patch(f"/Users/{id}", *listed)
 
 
 def created(**attributes: Any) -> Send:
@@ -63,8 +69,8 @@ ROWS: Final[dict[str, list[Row]]] = {
             {"disable-with-a-string": 1},
         ),
         Row(
-            patched("add", 'roles[primary eq "True"].value', "Admin"),
-            patched("add", "roles[primary eq true].value", "Admin"),
+            patched("remove", 'roles[primary eq "True"]'),
+            patched("remove", "roles[primary eq true]"),
             {"quoted-boolean-in-a-value-path": 1},
         ),
         Row(listed('active eq "true"'), listed("active eq true")),
@@ -102,7 +108,7 @@ ROWS: Final[dict[str, list[Row]]] = {
         Row(
             created(emails={"type": "work", "value": "carla@contoso.com"}),
             # RFC 7644 §3.5.2.3 has one element for a path that picks elements.
-            patched("replace", 'emails[type eq "work"]', {"type": "work", "value": "carla@contoso.com"}),
+            patched("replace", "emails[value pr]", {"type": "work", "value": "carla@contoso.com"}),
         ),
     ],
     "unassigned": [
@@ -119,6 +125,78 @@ ROWS: Final[dict[str, list[Row]]] = {
             created(roles=[{"value": "Admin", "display": "Admin"}]),
             {"roles-complex-on-create": 1},
         ),
+    ],
+    "filter_after_brackets": [
+        Row(
+            listed('emails[type eq "work"].value eq "carla@contoso.com"'),
+            listed('emails[type eq "work" and value eq "carla@contoso.com"]'),
+            {"comparison-behind-brackets": 1},
+        ),
+    ],
+    "unknown_attribute": [
+        Row(
+            operations(("replace", "title", "Guide"), ("add", f"{CUSTOM}:badge", "701984")),
+            operations(("replace", "title", "Guide")),
+            {"unknown-attribute-beside-active": 1},
+        ),
+        Row(operations(("add", "badge", "701984"), ("remove", "title", None)), operations(("remove", "title", None))),
+    ],
+    "path_as_key": [
+        Row(
+            patched("replace", None, {"name.givenName": "Carla"}),
+            patched("replace", None, {"name": {"givenName": "Carla"}}),
+            {"paths-as-keys": 1},
+        ),
+        Row(
+            patched("replace", None, {"emails[value pr].display": "Carla"}),
+            patched("replace", "emails[value pr].display", "Carla"),
+            {"brackets-as-keys": 1},
+        ),
+        Row(created(**{f"{ENTERPRISE}:department": "Sales"}), created(**{ENTERPRISE: {"department": "Sales"}})),
+    ],
+    "created_by_value_path": [
+        Row(
+            patched("add", 'phoneNumbers[type eq "mobile"].value', "+1 555 0100"),
+            patched("add", "phoneNumbers", [{"type": "mobile", "value": "+1 555 0100"}]),
+            {"value-path-that-creates": 1},
+        ),
+        Row(
+            patched("replace", 'phoneNumbers[type eq "mobile"]', {"value": "+1 555 0100"}),
+            patched("remove", 'phoneNumbers[type eq "mobile"]'),
+        ),
+        Row(
+            patched("replace", 'name[familyName eq "Doe"].givenName', "Dora"),
+            patched("replace", "name", {"givenName": "Dora"}),
+        ),
+    ],
+    "listed_for_removal": [
+        Row(
+            patched("remove", "emails", [{"value": "dora@contoso.com"}]),
+            patched("remove", "emails"),
+            {"remove-with-a-list": 1},
+        ),
+    ],
+    "empty_state_ignored": [
+        Row(
+            patched("replace", None, {"active": None}),
+            patched("replace", None, {"active": True}),
+        ),
+        Row(created(active=None), created(), {"active-without-a-value": 2}),
+    ],
+    "first_primary": [
+        Row(
+            created(emails=[{"value": "a@contoso.com", "primary": True}, {"value": "b@contoso.com", "primary": True}]),
+            created(emails=[{"value": "a@contoso.com", "primary": True}, {"value": "b@contoso.com"}]),
+            {"two-primary-emails": 1},
+        ),
+    ],
+    "simple_from_object": [
+        Row(
+            patched("add", "title", {"$ref": None, "value": "Guide"}),
+            patched("add", "title", "Guide"),
+            {"simple-values-as-objects": 1},
+        ),
+        Row(created(title={}), created(title=None)),
     ],
     "operation": [
         Row(patched("Add", "nickName", "Babs"), patched("add", "nickName", "Babs"), {"op-with-a-capital": 1}),
@@ -169,7 +247,7 @@ def test_the_line_names_what_the_request_needed_and_names_nothing_for_the_plain_
 ) -> None:
     """Twice each, since filters and paths are parsed once and kept."""
     for sent, expected in ((row.bent, {name}), (row.plain, set()), (row.bent, {name}), (row.plain, set())):
-        id = client.user("dora")["id"]
+        id = client.user("dora", emails=[{"value": "dora@contoso.com"}])["id"]
         lines.taken()
         answer = sent(client, id)
         assert answer.status < 300, answer.body
@@ -212,11 +290,38 @@ PLAIN: Final[dict[str, Send]] = {
 
 @pytest.mark.parametrize("sent", PLAIN.values(), ids=PLAIN)
 def test_what_the_rfcs_have_needs_nothing(client: Client, lines: Lines, sent: Send) -> None:
-    id = client.user("dora")["id"]
+    id = client.user("dora", addresses=[{"type": "work", "locality": "Hollywood"}])["id"]
     lines.taken()
     answer = sent(client, id)
     assert answer.status < 300, answer.body
     assert lines.one().tolerances == set()
+
+
+def test_ignored_operations_are_counted_in_the_line_of_their_request(client: Client, lines: Lines) -> None:
+    """Those of a bulk request too; and the text of the client doesn't get there."""
+    id = client.user("dora")["id"]
+    sent = operations(("add", "badgeNumber", "1"), ("add", f"{CUSTOM}:badgeNumber", "1"), ("add", "title", "Guide"))
+    lines.taken()
+    assert sent(client, id).status == 204
+    one = lines.one()
+    assert (one["ignored_operations"], "badge" in str(one.values)) == ("2", False)
+
+    data = {
+        "Operations": [{"op": "add", "path": "badgeNumber", "value": "1"}, {"op": "add", "path": "title", "value": "x"}]
+    }
+    bulk = [{"method": "PATCH", "path": f"/Users/{id}", "data": data}] * 2
+    answer = client.post(
+        "/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": bulk}
+    )
+    assert [operation["status"] for operation in answer.json["Operations"]] == ["204", "204"]
+    assert lines.one()["ignored_operations"] == "2"
+
+
+def test_an_operation_that_is_refused_is_not_ignored(client: Client, lines: Lines) -> None:
+    id = client.user("dora")["id"]
+    lines.taken()
+    assert operations(("add", "badgeNumber", "1"))(client, id).status == 400
+    assert lines.one()["ignored_operations"] == "0"
 
 
 def test_a_path_to_nothing_is_no_dot_before_an_extension_attribute(client: Client, lines: Lines) -> None:

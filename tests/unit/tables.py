@@ -53,7 +53,7 @@ def rows(name: str, section: str | None = None) -> list[ParameterSet]:
 
 def _gadget() -> ResourceType:
     """A type with what User and Group don't have: every type of value, every `mutability`, every `returned`."""
-    schema, lock = schema_from(read("gadget")), schema_from(read("lock"))
+    schema, lock = schema_from(read("gadget")), schema_from(read("lock"), is_extension=True)
     return resource_type_from(GADGETS, {schema.id: schema, lock.id: lock})
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from scim.protocol.documents import SchemaError
+from scim.protocol.fold import rules
 from scim.protocol.registry import Registry, core, read
 from tests.unit.tables import Row, rows
 
@@ -156,6 +157,19 @@ def test_the_good_folder_is_good(tmp_path: Path) -> None:
     assert (device.unique, device.relation, device.endpoint) == ("serial", "", "/Devices")
     assert found.resource_types["User"].relation == "groups"
     assert [*found.resource_types["User"].extensions] == [EXTENSION]
+
+
+def test_a_type_of_its_own_may_list_external_id_as_every_resource_has_it(tmp_path: Path) -> None:
+    """RFC 7643 §3.1. Whether it does or not makes no difference to its resources."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    listing = deepcopy(GOOD["device.json"])
+    listing["attributes"].append({"name": "externalId", "caseExact": True})
+    silent, listed = registry(tmp_path / "one"), registry(tmp_path / "other", device_json=listing)
+    assert [a["name"] for a in listed.schemas[DEVICE].source["attributes"]].count("externalId") == 1
+    kinds = [which.resource_types["Device"] for which in (silent, listed)]
+    assert rules(kinds[0]) == rules(kinds[1])
+    assert kinds[0].sort_paths == kinds[1].sort_paths
 
 
 def test_the_shipped_files_are_read_by_the_same_code_with_the_same_checks() -> None:
