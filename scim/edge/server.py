@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,8 @@ _MAX_HEADER: Final = 32 * 1024
 
 _PATIENCE: Final = 2.0
 """Seconds that requests have to end once the server is asked to stop; they take milliseconds."""
+
+_TELL_SECONDS: Final = 60.0
 
 _log: Final = logging.getLogger("scim.request")
 
@@ -85,12 +88,28 @@ async def serve(
 
 
 class _Server(web.Server):
+    _told = -math.inf
+    _untold = 0
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        connection = _Connection(self, loop=self._loop, **self._kwargs)
+        connection.tell = self._tell
+        return connection
+
+    def _tell(self, error: str, status: int) -> None:
+        """Log a request that isn't HTTP; at most once a minute, because anybody can send those."""
+        now = self._loop.time()
+        if now - self._told < _TELL_SECONDS:
+            self._untold += 1
+            return
+        _log.warning("a request that isn't HTTP, or that broke off: %s %d (and %d before)", error, status, self._untold)
+        self._told, self._untold = now, 0
 
 
 class _Connection(web.RequestHandler):
     """One connection. What isn't HTTP gets a SCIM error too, and never gets into the log."""
+
+    tell: Callable[[str, int], None]
 
     def handle_error(
         self,
@@ -99,7 +118,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - aiohttp's signature; it quotes what the client sent
     ) -> web.StreamResponse:
-        _log.warning("a request that isn't HTTP, or that broke off: %s %d", type(exc).__name__, status)
+        self.tell(type(exc).__name__, status)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
         error = BadRequest("The request isn't valid HTTP, or a header is too long.")

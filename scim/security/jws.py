@@ -6,6 +6,7 @@ compact form is taken apart here and not by the library, which takes twice as lo
 
 import binascii
 import json
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +23,7 @@ _LEAST_BITS: Final = 2048
 _LONGEST_KID: Final = 256
 # RFC 4648 §3.5: the bits that are left over in the last character must be zero, or one token has several spellings.
 _LAST: Final[Mapping[int, str]] = {
-    0: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    0: f"{string.ascii_letters}{string.digits}-_",
     1: "",
     2: "AQgw",
     3: "AEIMQUYcgkosw048",

@@ -55,9 +55,10 @@ class Remembered[T]:
     async def _read_and_keep(self, key: str) -> T:
         at = self._timer()  # of the beginning: what changes while it is read counts as not seen
         value = await self._read(key)
-        caches = (self._missing, self._kept) if value is None else (self._kept, self._missing)
-        caches[0][key] = at, value
-        caches[1].pop(key, None)
+        cache, other = (self._missing, self._kept) if value is None else (self._kept, self._missing)
+        cache[key] = at, value
+        if key in other:
+            del other[key]
         return value
 
     def _finished(self, key: str, task: asyncio.Task[T]) -> None:

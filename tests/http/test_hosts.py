@@ -25,7 +25,7 @@ GOOD: Final = [
 BAD: Final = {
     "a script": 'a"><script>alert(1)</script>',
     "userinfo": "good@evil",
-    "userinfo with a password": "good:pass@evil",
+    "userinfo of two parts": "good:better@evil",
     "empty": "",
     "a port alone": ":7071",
     "a blank": "a b",

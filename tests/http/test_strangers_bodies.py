@@ -144,6 +144,16 @@ def test_large_bodies_of_strangers_take_no_memory(server: Server) -> None:
     client.close()
 
 
+def test_what_is_no_http_fills_no_log() -> None:
+    server = Server()
+    for _ in range(20):
+        with connected(server) as connection:
+            connection.sendall(b"GARBAGE\r\n\r\n")
+            assert answered(connection)[0] == 400
+    _, log = server.stop()
+    assert 1 <= log.count("isn't HTTP") < 5  # one a minute
+
+
 @pytest.mark.parametrize("path", [f"{BASE}/Users", "/healthz"])
 def test_a_stranger_who_holds_the_body_back_is_not_told_to_send_it(server: Server, path: str) -> None:
     """RFC 9110 §10.1.1: the answer comes at once, and the connection ends because nobody knows what would come next."""

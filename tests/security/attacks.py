@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import string
 import zlib
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -146,7 +147,7 @@ def _with_header(scene: Scene, header: bytes) -> str:
 
 def _respelt(part: str) -> str:
     """The same bytes in base64url with another last character, whose bits that are left over aren't zero."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    alphabet = f"{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}-_"
     other = f"{part[:-1]}{alphabet[alphabet.index(part[-1]) + 1]}"
     padding = "=" * (-len(part) % 4)
     if urlsafe_b64decode(other + padding) != urlsafe_b64decode(part + padding):
