@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-import httpx
+import aiohttp
 import pytest
 
 from tests.concurrent_clients import Sent, Service, order_of, some_requests
@@ -54,12 +54,14 @@ def test_clients_at_the_same_time_come_to_what_one_order_of_their_requests_would
 async def _rounds(number: int, origins: Sequence[str], random: Random) -> dict[int, int]:
     """How often each status was answered."""
     statuses: dict[int, int] = {}
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, timeout=60) as http:
+    usual = {"authorization": f"Bearer {TOKEN}", "content-type": "application/scim+json"}
+    async with aiohttp.ClientSession(headers=usual) as http:
 
         async def send(client: int, method: str, path: str, headers: dict[str, str], content: bytes) -> Sent:
             origin = origins[client % len(origins)]
-            answer = await http.request(method, f"{origin}{BASE}{path}", headers=headers, content=content)
-            return answer.status_code, answer.headers, answer.content
+            async with http.request(method, f"{origin}{BASE}{path}", headers=headers, data=content) as answer:
+                named = {name.lower(): value for name, value in answer.headers.items()}
+                return answer.status, named, await answer.read()
 
         for _ in range(number):
             service = Service(send)
