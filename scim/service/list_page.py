@@ -4,7 +4,7 @@ How it works: a page of 1,000 resources may be 250 MB, so it is never in memory 
 after another. Each becomes JSON at once, as the answer carries it, and when the next one has no room left, reading ends.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -18,11 +18,12 @@ from scim.service.view import View
 from scim.storage.interface import Stored, Take
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A resource on the page, as JSON without its members or groups, and what it is ordered by."""
 
     wanted: Projection
+    relation: str
+    """`members` or `groups` if the answer carries them; otherwise empty."""
     id: str
     key: str
     json: bytes
@@ -31,12 +32,6 @@ class Entry:
     def place(self) -> Place:
         """Where it stands in the order of the query."""
         return Place(self.wanted.kind.name, self.key)
-
-    @property
-    def relation(self) -> str:
-        """`members` or `groups` if the answer carries them; otherwise empty."""
-        relation = self.wanted.kind.relation
-        return relation if relation and self.wanted.carries(relation) else ""
 
     def with_values(self, values: Values | None) -> Json:
         """The whole resource, for `orjson`."""
@@ -57,14 +52,10 @@ class ListPage:
         self.size = 0
         """Bytes of the entries."""
         self.room = room
+        self.places = count
+        """How many more resources may come, apart from their size."""
         self._request = request
         self._view = view
-        self._count = count
-
-    @property
-    def places(self) -> int:
-        """How many more resources may come, apart from their size."""
-        return self._count - len(self.entries)
 
     @property
     def is_cut(self) -> bool:
@@ -74,14 +65,18 @@ class ListPage:
     def taking(self, kind: ResourceType) -> Take:
         """What adds resources of this type to the page, until it has no place for another one."""
         wanted = projection(self._request.attributes, self._request.excluded, kind)
+        relation = kind.relation if kind.relation and wanted.carries(kind.relation) else ""
+        apply, represent, entries = wanted.apply, self._view.resource, self.entries
 
         def take(stored: Stored, key: str) -> bool:
             if self.places > 0:
                 # Copied, because orjson keeps up to eight times the memory behind what it has written.
-                json = bytes(memoryview(orjson.dumps(wanted.apply(self._view.resource(stored, kind)))))
-                if not self.entries or self.size + len(json) < self.room:
-                    self.entries.append(Entry(wanted, stored.id, key, json))
-                    self.size += len(json) + 1  # and a comma
+                json = bytes(memoryview(orjson.dumps(apply(represent(stored, kind)))))
+                size = self.size + len(json) + 1  # and a comma
+                if size <= self.room or not entries:
+                    entries.append(Entry(wanted, relation, stored.id, key, json))
+                    self.size = size
+                    self.places -= 1
                     return True
             self.has_more = True
             return False

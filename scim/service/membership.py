@@ -98,6 +98,8 @@ class Memberships:
         self._limits = limits
         self._timer = timer
         self._sleep = sleep
+        self._kinds = tuple(kind.name for kind in registry.resource_types.values() if kind.relation)
+        """What a member may be."""
 
     async def of_group(self, tenant: str, group: str) -> list[Member]:
         """All members of a group as they are stored: without a `type` that no client has sent."""
@@ -125,9 +127,8 @@ class Memberships:
         if room < 0:
             related.read_before = min(ids)
             return related
-        view = View(self._registry, caller.base_url)
         async for page in self._pages(caller.tenant, kind, ids, lambda: related.left // LEAST + 1, with_types=True):
-            async for id, shown, number in self._shown(caller.tenant, kind, view, page):
+            async for id, shown, number in self._shown(caller, kind, page):
                 values = wanted.values(kind.relation, shown)
                 related.add(id, orjson.dumps(values)[1:-1] if values else b"", number)
                 if related.read_before is not None:
@@ -135,15 +136,16 @@ class Memberships:
         return related
 
     async def _shown(
-        self, tenant: str, kind: ResourceType, view: View, page: Sequence[Membership]
+        self, caller: Caller, kind: ResourceType, page: Sequence[Membership]
     ) -> AsyncIterator[tuple[str, list[JsonObject], int]]:
         """For each resource on the page its id, its values there, and how many member items these come from."""
+        view = View(self._registry, caller.base_url)
         if kind.relation == "members":
             for group, items in groupby(page, _by_group):
                 members = view.members(items)
                 yield group, members, len(members)
         else:
-            names = await self._group_names(tenant, page)
+            names = await self._group_names(caller.tenant, page)
             for member, items in groupby(page, _by_member):
                 groups = [item.group for item in items]
                 # A group that is gone is nobody's.
@@ -214,7 +216,7 @@ class Memberships:
         `with_types`: the types of the members of groups are looked up, as far as no client has sent them.
         """
         from_groups = kind.relation == "members"
-        kinds = [k.name for k in self._registry.resource_types.values() if k.relation] if with_types else []
+        kinds = self._kinds if with_types else ()
         read = partial(self._store.members, kinds=kinds) if from_groups else self._store.memberships
         after: tuple[str, str] | None = None
         while True:

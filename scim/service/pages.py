@@ -61,8 +61,7 @@ class Pages:
         total = 0
         for kind in query.kinds:
             offset = max(0, request.start - 1 - total)
-            search = Search(None, offset, page.places, descending=query.descending)
-            total += await self._read(caller, query, kind, search, page)
+            total += await self._read(caller, query, kind, page, offset, page.places, descending=query.descending)
             if page.is_cut:
                 raise self._too_large(page.entries)
         resources = await self._resources(caller, page, whole=True)
@@ -118,23 +117,37 @@ class Pages:
             limit = 0 if page.has_more or not at.count else page.places + 1
             if not limit and not counted:
                 break
-            search = Search(
-                None,
+            total += await self._read(
+                caller,
+                query,
+                kind,
+                page,
                 0,
                 limit,
                 descending=query.descending is at.forwards,  # backwards, the direction is turned round
                 after=at.place.key if at.place is not None and at.place.kind == kind.name else None,
                 counted=counted,
             )
-            total += await self._read(caller, query, kind, search, page)
         return page, total
 
-    async def _read(self, caller: Caller, query: Query, kind: ResourceType, search: Search, page: ListPage) -> int:
-        """Add resources of a type to the page; the total of the search, which gets the query's filter and order here."""
+    async def _read(
+        self,
+        caller: Caller,
+        query: Query,
+        kind: ResourceType,
+        page: ListPage,
+        offset: int,
+        limit: int,
+        *,
+        descending: bool,
+        after: str | None = None,
+        counted: bool = True,
+    ) -> int:
+        """Add resources of a type to the page; the total, if it is to be counted."""
         bound = query.filters[kind.name]
         if bound is not None:
             bound = await self._memberships.resolved(caller.tenant, bound, kind)
-        search = replace(search, filter=bound, sort=query.sorts[kind.name])
+        search = Search(bound, offset, limit, query.sorts[kind.name], descending, after, counted)
         return (await self._store.search(caller.tenant, kind.name, search, page.taking(kind))).total
 
     # --- members and groups ---

@@ -24,11 +24,12 @@ class View:
     """Representations for one base URL."""
 
     def __init__(self, registry: Registry, base_url: str) -> None:
-        self._endpoints = {name: f"{base_url}{type.endpoint}/" for name, type in registry.resource_types.items()}
+        self._types = registry.resource_types
+        self._base_url = base_url
 
     def location(self, kind: str, id: str) -> str:
         """The URL of a resource."""
-        return self._endpoints[kind] + id
+        return f"{self._base_url}{self._types[kind].endpoint}/{id}"
 
     def resource(self, stored: Stored, kind: ResourceType, related: Sequence[JsonObject] | None = None) -> JsonObject:
         """The whole representation; `related` is the value of `members` or `groups`."""
@@ -51,7 +52,7 @@ class View:
         """Give a reference such as `manager` its `$ref`, if its value is an id of ours."""
         level = shown if urn is None else shown.get(urn)
         value = level.get(name) if level else None
-        if not value or target not in self._endpoints or not is_id(value.get("value", "")):
+        if not value or target not in self._types or not is_id(value.get("value", "")):
             return
         referred = {**value, "$ref": self.location(target, value["value"])}
         if urn is None:
@@ -61,12 +62,13 @@ class View:
 
     def members(self, memberships: Iterable[Membership]) -> list[JsonObject]:
         """Values of `members`."""
+        endpoints = {name: f"{self._base_url}{type.endpoint}/" for name, type in self._types.items()}
         values: list[JsonObject] = []
         for _, (value, sent, display), known in memberships:
             kind = sent or known
             shown: JsonObject = {"value": value}
             if kind is not None:
-                endpoint = self._endpoints.get(kind)
+                endpoint = endpoints.get(kind)
                 # What the store knows is an id. A type that a client sent may stand beside any text.
                 if endpoint is not None and (known is not None or is_id(value)):
                     shown["$ref"] = endpoint + value
