@@ -4,7 +4,7 @@ The store runs on the emulator; every query that it sends on the way is also put
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Final
@@ -99,11 +99,19 @@ class JudgedCalls(Calls):
         self.judged: list[str] = []
         self.left_out = 0
 
-    async def query(self, tenant: str, sql: str, parameters: Sequence[JsonObject], *, page: int) -> list[Json]:
-        rows = await super().query(tenant, sql, parameters, page=page)
+    async def results(
+        self, tenant: str, sql: str, parameters: Sequence[JsonObject], *, page: int
+    ) -> AsyncGenerator[Json]:
+        answered = super().results(tenant, sql, parameters, page=page)
+        rows = [row async for row in answered]
+        self._judge(tenant, sql, parameters, rows)
+        for row in rows:
+            yield row
+
+    def _judge(self, tenant: str, sql: str, parameters: Sequence[JsonObject], rows: Sequence[Json]) -> None:
         if _cannot_judge(sql, parameters):
             self.left_out += 1
-            return rows
+            return
         items = self._emulator.items(tenant)
         if items != self._loaded:
             self._engine.load(items)
@@ -119,7 +127,6 @@ class JudgedCalls(Calls):
             assert rows == theirs, shown
         else:
             assert sorted(map(repr, rows)) == sorted(map(repr, theirs)), shown
-        return rows
 
 
 def _number(word: str, parameters: Sequence[JsonObject]) -> int:
