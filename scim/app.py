@@ -29,6 +29,7 @@ from scim.security.signing_keys import SigningKeys
 from scim.service.bulk import Bulk
 from scim.service.cursors import Cursors
 from scim.service.discovery import Discovery
+from scim.service.group_members import GroupMembers
 from scim.service.me import Link, Me
 from scim.service.membership import Memberships
 from scim.service.pages import Pages
@@ -140,6 +141,7 @@ def build(
         registry,
         limits,
         memberships,
+        GroupMembers(store, limits, memberships, clock=given.clock),
         Passwords(forget if settings.passwords == "drop" else Hash(lambda: token_bytes(16))),
         clock=given.clock,
         new_id=new_id,

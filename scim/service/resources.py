@@ -1,7 +1,7 @@
 """The use cases on one resource: create, get, replace, patch, delete, the same for every resource type."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from random import random
 from typing import Final
@@ -13,13 +13,13 @@ from scim.protocol.errors import InvalidValue, NotFound, PayloadTooLarge, Unavai
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.messages import patch_request
-from scim.protocol.patch import Change
 from scim.protocol.projection import NOTHING, Levels, Projection, everything, projection, written
 from scim.protocol.registry import Registry
 from scim.protocol.schema import ResourceType
 from scim.service.caller import Asked, Caller, Conditions, stale
 from scim.service.drafts import draft_of, held_by, write_over_outdated
-from scim.service.member_changes import MemberSteps, UnknownTypes, members_from, named_changes, split
+from scim.service.group_members import GroupMembers
+from scim.service.member_changes import named_changes, split
 from scim.service.membership import Memberships
 from scim.service.passwords import Passwords
 from scim.service.view import View, is_id
@@ -35,7 +35,6 @@ from scim.storage.interface import (
     Store,
     Stored,
     Taken,
-    Touch,
 )
 
 _ATTEMPTS: Final = 10
@@ -63,6 +62,7 @@ class Resources:
         registry: Registry,
         limits: Limits,
         memberships: Memberships,
+        members: GroupMembers,
         passwords: Passwords,
         *,
         clock: Callable[[], datetime],
@@ -73,6 +73,7 @@ class Resources:
         self._registry = registry
         self._limits = limits
         self._memberships = memberships
+        self._members = members
         self._passwords = passwords
         self._clock = clock
         self._new_id = new_id
@@ -86,7 +87,7 @@ class Resources:
         `id` is one that was made beforehand; without `asked` the answer has no resource.
         """
         resource = await self._passwords.in_resource(validate.resource(body, kind), kind)
-        members = self._members_named(resource, kind) or []
+        members = self._members.named(resource, kind) or []
         now = datetimes.written(self._clock())
         resource["id"] = id or self._new_id()
         resource["meta"] = {"resourceType": kind.name, "created": now, "lastModified": now}
@@ -120,13 +121,10 @@ class Resources:
             conditions.check(stored.version)
             resource = validate.replacement(body, stored.resource, kind)
             resource = await self._passwords.in_resource(resource, kind, stored.resource)
-            members = self._members_named(resource, kind)
+            members = self._members.named(resource, kind)
             changes = None
             if members is not None:
-                current = await self._memberships.of_group(caller.tenant, id)
-                steps = MemberSteps(kind.by_name[kind.relation], self._limits, current)
-                members = steps.replace(members)
-                changes = steps.changes()
+                members, changes = await self._members.replacement(caller.tenant, kind, id, members)
             return await self._write(caller.tenant, kind, stored, resource, changes), members
 
         stored, members = await self._retried(attempt, kind, conditions)
@@ -146,14 +144,14 @@ class Resources:
 
         async def attempt(conditions: Conditions) -> Stored:
             if named is not None and not reads and not conditions.need_the_version():
-                return await self._change_members_unread(caller.tenant, kind, id, named, conditions.single(), asked)
+                unread = await self._members.change_unread(caller.tenant, kind, id, named, expected=conditions.single())
+                return await self._read(caller.tenant, kind, id) if asked else unread
             stored = await self._read(caller.tenant, kind, id)
             conditions.check(stored.version)
             resource = patch.apply(stored.resource, attributes, kind, self._limits)
             if named is None:
-                return await self._write(
-                    caller.tenant, kind, stored, resource, await self._computed(caller.tenant, kind, id, of_members)
-                )
+                computed = await self._members.computed(caller.tenant, kind, id, of_members)
+                return await self._write(caller.tenant, kind, stored, resource, computed)
             return await self._write(caller.tenant, kind, stored, resource, named or None)
 
         stored = await self._retried(attempt, kind, conditions)
@@ -175,46 +173,6 @@ class Resources:
 
         await self._retried(attempt, kind, conditions)
 
-    # --- members ---
-
-    def _members_named(self, resource: JsonObject, kind: ResourceType) -> list[Member] | None:
-        """The members that a body lists, taken out of the resource; `None` if it doesn't name them."""
-        if kind.relation != "members" or kind.relation not in resource:
-            return None
-        return members_from(resource.pop(kind.relation), kind.by_name[kind.relation], self._limits)
-
-    async def _computed(self, tenant: str, kind: ResourceType, id: str, changes: Sequence[Change]) -> MemberChanges:
-        """What the changes come to in the group as it is now. It is read here, so after the version that this belongs to."""
-        current = await self._memberships.of_group(tenant, id)
-        types: dict[str, str | None] = {}
-        while True:
-            steps = MemberSteps(kind.by_name[kind.relation], self._limits, current, types)
-            try:
-                for change in changes:
-                    steps.apply(change)
-            except UnknownTypes as unknown:
-                types |= await self._memberships.types(tenant, unknown.values)
-            else:
-                return steps.changes()
-
-    async def _change_members(self, tenant: str, kind: ResourceType, stored: Stored, changes: MemberChanges) -> Stored:
-        """The group after a change of its members that depends on the version that was read."""
-        now = datetimes.written(self._clock())
-        touch, expected = _touch(kind, stored.id, now), stored.version
-        version = await self._store.change_members(tenant, stored.id, changes, touch, expected=expected)
-        if version == expected:
-            return stored
-        meta = {**stored.resource["meta"], "lastModified": now}
-        return replace(stored, version=version, resource={**stored.resource, "meta": meta})
-
-    async def _change_members_unread(
-        self, tenant: str, kind: ResourceType, id: str, changes: MemberChanges, expected: str | None, asked: Asked
-    ) -> Stored:
-        """The same without reading the group first; without its attributes, which cost a read, if none are asked for."""
-        touch = _touch(kind, id, datetimes.written(self._clock()))
-        version = await self._store.change_members(tenant, id, changes, touch, expected=expected)
-        return await self._read(tenant, kind, id) if asked else Stored(kind.name, id, version, {})
-
     # --- reading and writing ---
 
     async def _read(self, tenant: str, kind: ResourceType, id: str) -> Stored:
@@ -233,7 +191,7 @@ class Resources:
         read later than `stored`, so even then the version must still be that one.
         """
         if resource == stored.resource:
-            return stored if members is None else await self._change_members(tenant, kind, stored, members)
+            return stored if members is None else await self._members.change(tenant, kind, stored, members)
         members = members or NO_CHANGES
         now = datetimes.written(self._clock())
         resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
@@ -347,9 +305,3 @@ def _taken(kind: ResourceType, taken: Taken) -> Uniqueness:
     place = kind.find_in(urn or kind.schema.id, name)
     folds = place is not None and place.attribute.type == "string" and not place.attribute.case_exact
     return Uniqueness(f"Another {kind.name} has this '{path}'{"; letter case doesn't count" if folds else ''}.")
-
-
-def _touch(kind: ResourceType, id: str, now: str) -> Touch:
-    meta = {"meta": {"lastModified": now}}
-    f = {"id": id, **fold.folded(meta, kind)}
-    return Touch(now, f["meta"]["lastModified"], fold.sort_keys(meta, f, kind)["meta.lastModified"])

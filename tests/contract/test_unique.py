@@ -15,6 +15,7 @@ from scim.protocol.limits import Limits
 from scim.protocol.query import Bound
 from scim.protocol.registry import Registry, core
 from scim.service.caller import Asked, Caller, Conditions
+from scim.service.group_members import GroupMembers
 from scim.service.membership import Memberships
 from scim.service.passwords import Passwords, forget
 from scim.service.reindex import Reindex, Seen
@@ -49,7 +50,15 @@ class Service:
         self.store, self.tenant, self.types = store, tenant, types
         memberships = Memberships(store, types, LIMITS, timer=lambda: 0.0, sleep=at_once)
         self._resources = Resources(
-            store, types, LIMITS, memberships, Passwords(forget), clock=_clock, new_id=uuid7(_clock), sleep=at_once
+            store,
+            types,
+            LIMITS,
+            memberships,
+            GroupMembers(store, LIMITS, memberships, clock=_clock),
+            Passwords(forget),
+            clock=_clock,
+            new_id=uuid7(_clock),
+            sleep=at_once,
         )
         self._caller = Caller(tenant, "https://scim.example.com")
 
