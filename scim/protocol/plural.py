@@ -36,7 +36,7 @@ def distinct(elements: list[Any], attribute: Attribute) -> list[Any]:
 
 def added(old: list[Json], given: list[Json], attribute: Attribute, work: Work) -> list[Json]:
     """Elements that are there already are merged into, the others are appended. The given ones are distinct."""
-    work.compare(_PER_ELEMENT * len(old))
+    work.compare(_PER_ELEMENT * (len(old) + len(given)))
     identity = work.identify(attribute)
     wanted = {identity(element): element for element in given}
     alike: dict[Hashable, list[int]] = {}

@@ -49,6 +49,8 @@ class Work:
 
     def parse(self, path: str) -> None:
         """Count a path that is about to be parsed. Raises `PayloadTooLarge`."""
+        if len(path) > self._limits.filter_characters:
+            return  # it is refused unparsed
         self.path_characters += len(path)
         if self.path_characters > self._limits.patch_path_characters:
             raise PayloadTooLarge(
@@ -87,16 +89,21 @@ class Work:
         read = self._reader(attribute.by_name[where[0]] if where else attribute)
         if not where:
             return read
-        name = where[0]
+        name, searchable = where[0], self._searchable
+        is_folded = _folds(attribute.by_name[name])
 
         def value(element: Json) -> Json:
             found = element.get(name)
-            return None if found is None else read(found)
+            if found is None:
+                return None
+            # Looked up here already, because this is done a million times.
+            known = searchable.get(found) if is_folded else None
+            return read(found) if known is None else known
 
         return value
 
     def _reader(self, attribute: Attribute) -> Callable[[Json], Json]:
-        if not attribute.is_text or attribute.case_exact:
+        if not _folds(attribute):
             return lambda value: fold.element(value, attribute)
         searchable = self._searchable
 
@@ -111,6 +118,11 @@ class Work:
     def identify(self, attribute: Attribute) -> Callable[[Json], Hashable]:
         """What elements of the attribute that count as one have in common."""
         return identify(attribute, self.text)
+
+
+def _folds(attribute: Attribute) -> bool:
+    """Whether its values are texts whose letter case doesn't count."""
+    return attribute.is_text and not attribute.case_exact
 
 
 def identify(attribute: Attribute, text: Callable[[str], str]) -> Callable[[Json], Hashable]:

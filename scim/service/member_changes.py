@@ -84,7 +84,7 @@ class MemberSteps:
         self._after: dict[str, Member | None] = {}
         self._named = 0
         self._work = Work(limits)
-        self._elements: dict[Member, JsonObject] = {}
+        self._elements: dict[str, tuple[Member, JsonObject]] = {}
         """Members as values of the attribute, each made once, so that it is folded once."""
         self.need_current = False
         """Whether a member was removed and then added: if it was there with another `type` or `display`, it changes."""
@@ -182,12 +182,13 @@ class MemberSteps:
         return [present[at].value for at in hits]
 
     def _element(self, member: Member) -> JsonObject:
-        element = self._elements.get(member)
-        if element is None:
-            known = member.type or self._types.get(member.value)
-            fields = {"value": member.value, "type": known, "display": member.display}
-            element = self._elements[member] = {name: value for name, value in fields.items() if value is not None}
-        return element
+        known = self._elements.get(member.value)
+        if known is None or known[0] is not member:
+            type = member.type or self._types.get(member.value)
+            fields = {"value": member.value, "type": type, "display": member.display}
+            known = member, {name: value for name, value in fields.items() if value is not None}
+            self._elements[member.value] = known
+        return known[1]
 
 
 def named_changes(changes: Sequence[Change], attribute: Attribute, limits: Limits) -> MemberChanges | None:

@@ -485,11 +485,12 @@ PATCHES: Final = (
     ),
     PatchDifference(
         "replace of the elements that a filter picks",
-        "docs/semantics.md: they are replaced (RFC 7644 §3.5.2.3, 'the matching record'); theirs keeps what isn't named",
+        "docs/semantics.md: they are replaced (RFC 7644 §3.5.2.3, 'the matching record'), but for what the filter says; theirs "
+        "keeps what isn't named",
         {"emails": [WORK]},
         Operation("replace", 'emails[type eq "work"]', {"value": "b@example.com"}),
         "emails",
-        [{"value": "b@example.com"}],
+        [{"type": "work", "value": "b@example.com"}],
         [{**WORK, "value": "b@example.com"}],
         lambda a: a.op == "replace" and a.filter is not None and a.sub is None and bool(a.picked),
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from unicodedata import normalize
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -119,13 +120,22 @@ def _one_primary(elements: list[JsonObject]) -> list[JsonObject]:
     return [e if e is first or e.get("primary") is not True else {**e, "primary": False} for e in elements]
 
 
+def same(element: Any) -> object:
+    """What elements that count as one (RFC 7643 §2.4) have in common, and some others with them."""
+    if not isinstance(element, dict):
+        return normalize("NFKC", str(element)).casefold()
+    if "value" not in element:
+        return repr(sorted((name, value) for name, value in element.items() if name != "primary"))
+    return same(element.get("type")), same(element["value"])
+
+
 def attribute_value(attribute: Attribute) -> SearchStrategy[Any]:
     """Proper values of any attribute."""
     if attribute.type != "complex":
         return value_of(attribute)
     if not attribute.multi_valued:
         return element_of(attribute)
-    return st.lists(element_of(attribute), min_size=1, max_size=3).map(_one_primary)
+    return st.lists(element_of(attribute), min_size=1, max_size=3, unique_by=same).map(_one_primary)
 
 
 def writable(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:

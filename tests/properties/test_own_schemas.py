@@ -18,7 +18,7 @@ from scim.protocol.registry import Registry, read
 from scim.protocol.schema import Attribute, ResourceType
 from scim.settings import Settings
 from tests.conftest import TOKEN, HandlerClient, Loop
-from tests.properties.strategies import BASE64, INSTANTS, OPERATORS, TEXTS, URLS, joined, some_of
+from tests.properties.strategies import BASE64, INSTANTS, OPERATORS, TEXTS, URLS, joined, same, some_of
 from tests.properties.test_stores_agree import World, bound, draft, new_world
 
 SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Schema"
@@ -137,7 +137,7 @@ def values(attribute: Attribute) -> SearchStrategy[Any]:
 
 def whole(attribute: Attribute) -> SearchStrategy[Any]:
     one = values(attribute)
-    return st.lists(one, min_size=1, max_size=3) if attribute.multi_valued else one
+    return st.lists(one, min_size=1, max_size=3, unique_by=same) if attribute.multi_valued else one
 
 
 def bodies(kind: ResourceType) -> SearchStrategy[JsonObject]:

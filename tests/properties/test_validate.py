@@ -83,6 +83,14 @@ def test_a_proper_body_is_kept_as_it_is(body: JsonObject) -> None:
     assert set(new) - set(body) <= {"schemas", "active"}
 
 
+@settings(max_examples=50)
+@given(bodies())
+def test_saying_everything_twice_makes_no_difference(body: JsonObject) -> None:
+    """RFC 7643 §2.4: the same type and value is one element. Of two that are primary the first stays it."""
+    twice = {name: [*value, *value] if isinstance(value, list) else value for name, value in body.items()}
+    assert validate.resource(twice, USER) == validate.resource(body, USER)
+
+
 @settings(max_examples=100)
 @given(bodies(), st.data())
 def test_letter_case_of_names_makes_no_difference(body: JsonObject, data: st.DataObject) -> None:

@@ -43,6 +43,7 @@ OF_SPANS: Final = OF_METRICS | {
     "azure.cosmosdb.operation.request_charge",
     "scim.bulk.operations",
     "scim.bulk.failed",
+    "scim.ignored_operations",
 }
 
 
@@ -75,6 +76,9 @@ def told(loop: Loop) -> Iterator[Told]:
     client.patch(
         f"/Users/{user}", {"op": "Replace", "path": "active", "value": "False"}, headers={"X-Request-Id": "id.entra"}
     )
+    unknown = {"op": "add", "path": "mallory", "value": "mallory-was-here"}
+    known = {"op": "add", "path": "title", "value": "x"}
+    client.patch(f"/Users/{user}", unknown, known, unknown, headers={"X-Request-Id": "id.ignored"})
     secret = "mallory-was-here"  # pragma: allowlist secret - what must not be seen anywhere
     client.get(f"/Users/{secret}?filter={secret}", headers={"User-Agent": secret, "X-Forwarded-Proto": secret})
     client.get(f"/{secret}", token=secret)
@@ -105,6 +109,7 @@ def test_each_request_is_one_span_that_says_what_its_line_says(told: Told) -> No
         assert spent == line.spent
         assert (found.get("scim.bulk.operations", 0), found.get("scim.bulk.failed", 0)) == line.bulk
         assert line.spent[0] or not line.spent[1]
+        assert found.get("scim.ignored_operations", 0) == int(line["ignored_operations"])
     assert sum(line.spent[0] for line in told.lines) > len(OPERATIONS)
 
 
@@ -185,6 +190,12 @@ def test_what_the_database_has_cost_is_measured(told: Told, name: str, unit: str
     total = sum(line.spent[at] for line in told.lines)
     assert sum(point.sum for point in points) == pytest.approx(total, abs=0.01 * len(told.lines))
     assert total > 0
+
+
+def test_ignored_operations_are_counted(told: Told) -> None:
+    assert attributes(told.spans["id.ignored"].attributes)["scim.ignored_operations"] == 2
+    points = told.collector.metric("scim.server.ignored_operations").sum.data_points
+    assert [point.as_int for point in points] == [2]
 
 
 def test_metrics_have_attributes_of_few_values(told: Told) -> None:
