@@ -128,7 +128,7 @@ def _tell(result: Result) -> None:
 
 
 def _colours_wanted() -> bool:
-    """Whether standard output is a terminal that shows colours, and NO_COLOR (https://no-color.org) isn't set."""
+    """Return whether standard output is a terminal that shows colours, and NO_COLOR (https://no-color.org) isn't set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

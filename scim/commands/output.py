@@ -56,7 +56,7 @@ def note(text: str) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table with aligned columns."""
+    """Return the lines of a table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows)]
 
@@ -64,7 +64,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def customer_json(
     customer: Customer, rules: Sequence[tuple[EntraTenant, EntraWay]], tokens: Sequence[SecretToken], now: datetime
 ) -> dict[str, Json]:
-    """A customer with its credentials."""
+    """Return a customer with its credentials as JSON."""
     live = [token for token in tokens if now < token.expires]
     return {
         "name": customer.name,
@@ -79,7 +79,7 @@ def customer_json(
 
 
 def rule_json(tenant: EntraTenant, rule: EntraWay) -> dict[str, Json]:
-    """An Entra rule: which tokens of an Entra tenant are accepted for a customer."""
+    """Return an Entra rule as JSON: which tokens of an Entra tenant are accepted for a customer."""
     return {
         "customer": rule.customer,
         "entraTenant": tenant.id,
@@ -93,7 +93,7 @@ def rule_json(tenant: EntraTenant, rule: EntraWay) -> dict[str, Json]:
 
 
 def token_json(token: SecretToken, now: datetime) -> dict[str, Json]:
-    """A secret token, without the secret."""
+    """Return a secret token as JSON, without the secret."""
     return {
         "id": token.id,
         "customer": token.customer,

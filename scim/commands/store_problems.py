@@ -1,4 +1,4 @@
-"""What a person at the command line can do about a store that can't be opened or reached. Knows no SDK."""
+"""Tells a person at the command line what to do about a store that can't be opened or reached. Knows no SDK."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from scim.storage.interface import StoreUnavailable
 
 
 def explain(error: StoreUnavailable, target: Target) -> str:
-    """One line: what failed, where, and what to do."""
+    """Return one line: what failed, where, and what to do."""
     given = target.settings
     if given.store == "sqlite":
         return f"Can't open the data file {error}."

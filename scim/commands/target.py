@@ -1,4 +1,4 @@
-"""Which store a command works on: the options `--data` and `--store`, the environment, and how both are told to the user."""
+"""Chooses the store of a command from `--data`, `--store` and the environment, and names it as the user would type it."""
 
 import os
 import shlex
@@ -57,7 +57,7 @@ class Target:
         return f"SQLite file {given.data.absolute()}" if given.data else "SQLite in memory"
 
     def command(self, *words: str) -> str:
-        """A command on the same store, as the user must type it."""
+        """Return a command on the same store, as the user must type it."""
         return f"{shlex.quote(program())} {shlex.join([*words, *self.options])}"
 
 
@@ -80,7 +80,7 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def program() -> str:
-    """The program as the user typed it, or `scim` where that can't be known."""
+    """Return the program as the user typed it, or `scim` where that can't be known."""
     typed = Path(sys.argv[0])
     if typed.stem != "scim":
         return "scim"

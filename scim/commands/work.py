@@ -61,7 +61,7 @@ def on_customers(target: Target, work: Callable[[Customers], Awaitable[None]], *
 @contextmanager
 def opening(target: Target) -> Iterator[None]:
     """Turn what goes wrong before a store answers into an error that says what to do."""
-    # It logs pages of text about each credential that it tried. The error below is the one line that matters.
+    # azure-identity logs pages of text about each credential that it tried. The error below is the line that matters.
     logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
     try:
         yield
@@ -72,15 +72,15 @@ def opening(target: Target) -> Iterator[None]:
 
 
 async def reach(opened: Store) -> None:
-    """Read a record, so that a database that can't be reached is told before anything is announced or changed."""
+    """Read a record, so that an error about an unreachable database comes before anything is announced or changed."""
     await Customers(opened, app.utc_now).customer(app.TENANT)
 
 
 async def items_of(opened: Store, name: str) -> int:
     """Count the items of a customer. Raises `customers.NotFound` if there is no such customer.
 
-    `default`, the customer of the development token, has no record, and a customer that was removed has none any more. Both
-    count as customers while the store holds items of theirs.
+    `default`, the customer of the development token, has no record, and a removed customer has none any more. Both count
+    as customers while the store holds items of theirs.
     """
     found = await opened.count(name)
     if not found:

@@ -78,7 +78,7 @@ class Report:
 
     @property
     def fix_first(self) -> tuple[Result, ...]:
-        """The few failed checks that block a job most, the worst one first."""
+        """The few failed checks that block a job most, the worst first."""
         waiting = self.waiting
         failed = [
             (one.effect.impact, -waiting.get(one.check.id, 0), one)

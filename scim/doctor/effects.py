@@ -1,7 +1,7 @@
 """The effect of a failed check on a provisioning job of Entra's, by what the server did with the request. Data only.
 
-A request that was refused and one that was accepted and not carried out do different harm, so every check has a text for
-each outcome. Sources: https://learn.microsoft.com/entra/identity/app-provisioning/, the error codes of the provisioning
+A refused request does other harm than one that was accepted and not carried out, so every check has a text for each
+outcome. Sources: https://learn.microsoft.com/entra/identity/app-provisioning/, the error codes of the provisioning
 logs and the reasons for quarantine.
 """
 
@@ -27,7 +27,7 @@ class Impact(IntEnum):
     CHANGES = 4
     """A change fails and is repeated."""
     VALUES = 5
-    """A wrong value that the job doesn't notice."""
+    """The application keeps a wrong value, and the job doesn't notice."""
     SPEED = 6
     VALIDATION = 7
     """A job goes on; validators and the app gallery don't accept the application."""
@@ -67,7 +67,7 @@ def by_outcome(
     not_found: Effect | None = None,
     error: Effect = _ERROR,
 ) -> Effects:
-    """Effects that differ by outcome; several found counts as accepted, 404 as refused, unless given."""
+    """Return effects that differ by outcome; several found counts as accepted, 404 as refused, unless given."""
     return {
         Outcome.ACCEPTED: accepted,
         Outcome.SEVERAL: several or accepted,
@@ -81,7 +81,7 @@ def by_outcome(
 
 
 def always(impact: Impact, text: str) -> Effects:
-    """The same effect whatever the outcome."""
+    """Return the same effect for every outcome."""
     return dict.fromkeys(Outcome, Effect(impact, text))
 
 

@@ -98,7 +98,7 @@ def _fix_first(report: Report) -> str:
 
 
 def _filter(report: Report) -> str:
-    """A radio button for each verdict; the style hides the checks of the others, so no script is needed."""
+    """Return a radio button for each verdict; the style hides the checks of the others, so no script is needed."""
     rows = [("all", "", len(report.results)), *((str(verdict), str(verdict), n) for verdict, n in sums(report))]
     buttons = "".join(
         f'<label><input type="radio" name="show" id="show-{name}"{" checked" if name == "all" else ""}'
@@ -109,8 +109,8 @@ def _filter(report: Report) -> str:
 
 
 def _evidence(report: Report) -> dict[str, str]:
-    """The requests and responses of each check: whole for failures and warnings, in one line for the rest, as far as the
-    page stays small. The JSON report has everything."""
+    """Return the requests and responses of each check: whole for failures and warnings, in one line for the rest, as far as
+    the page stays small. The JSON report has everything."""
     shown = dict.fromkeys((result.check.id for result in report.results), "")
     left = _BUDGET
     for result in sorted(report.results, key=lambda one: (one.effect is None, one.verdict is not Verdict.FAIL)):
@@ -133,7 +133,7 @@ def _line(one: Evidence) -> str:
 
 
 def _text(text: str) -> str:
-    """Text of an element; quotes, of which JSON is full, may stay."""
+    """Escape the text of an element; quotes, of which JSON is full, may stay."""
     return escape(text, quote=False)
 
 

@@ -22,7 +22,7 @@ type Style = Callable[[str, Verdict], str]
 
 
 def sums(report: Report) -> tuple[tuple[Verdict, int], ...]:
-    """How many checks ended in which way."""
+    """Count the checks by verdict."""
     return tuple((verdict, report.count(verdict)) for verdict in (Verdict.PASS, *_ORDER[:3]))
 
 
@@ -32,13 +32,13 @@ def plain(text: str, verdict: Verdict) -> str:  # noqa: ARG001 - the signature o
 
 
 def summary(report: Report, style: Style = plain) -> str:
-    """One line: `98 pass, 2 fail, 1 warning, 4 skipped`. A count of zero has no colour."""
+    """Return one line: `98 pass, 2 fail, 1 warning, 4 skipped`. A count of zero has no colour."""
     parts = [(f"{count} {verdict}", verdict, count) for verdict, count in sums(report)]
     return ", ".join(style(text, verdict) if count else text for text, verdict, count in parts)
 
 
 def as_text(report: Report, style: Style = plain) -> str:
-    """The checks to fix first, a table of all checks, then the failures and warnings at length."""
+    """Return the report as text: the checks to fix first, a table of all checks, then failures and warnings at length."""
     wide = max((len(result.check.id) for result in report.results), default=0)
     lines = [f"scim doctor at {report.url}", f"run {report.run}, {report.started}, {report.seconds:.0f} s"]
     lines += [summary(report, style), *_fix_first(report), ""]
@@ -59,7 +59,7 @@ def as_text(report: Report, style: Style = plain) -> str:
 
 
 def waiting_for(report: Report, result: Result) -> str:
-    """How many checks weren't made because of this one, as a sentence; empty if none."""
+    """Return a sentence that says how many checks weren't made because of this one; empty if none."""
     number = report.waiting.get(result.check.id, 0)
     return f"{number} {'check waits' if number == 1 else 'checks wait'} for it." if number else ""
 
@@ -101,13 +101,13 @@ def as_json(report: Report) -> str:
 
 
 def request_of(evidence: Evidence, *, brief: bool = False) -> str:
-    """The request as it went over the wire, redacted; `brief` without the headers that all requests have."""
+    """Return the request as it went over the wire, redacted; `brief` without the headers that all requests have."""
     headers = {name: value for name, value in evidence.sent.items() if not brief or name.lower() in _SENT}
     return _message(f"{evidence.method} {evidence.url}", headers, evidence.sent_body)
 
 
 def response_of(evidence: Evidence, *, brief: bool = False) -> str:
-    """The response, redacted; `brief` with no other headers than those that checks read."""
+    """Return the response, redacted; `brief` with no other headers than those that checks read."""
     if evidence.error is not None:
         return f"no response after {evidence.milliseconds} ms: {evidence.error}"
     headers = {name: value for name, value in evidence.headers.items() if not brief or name in _READ}
@@ -120,7 +120,7 @@ def _message(first: str, headers: Mapping[str, str], body: str) -> str:
 
 
 def _fix_first(report: Report) -> list[str]:
-    """The checks to fix first, numbered; nothing if none failed."""
+    """List the checks to fix first, numbered; nothing if none failed."""
     lines = ["", "Fix these first (each with what must hold, and the fix):"] if report.fix_first else []
     for number, result in enumerate(report.fix_first, 1):
         said = f"{result.check.id}: {result.check.title}. {result.check.fix} {waiting_for(report, result)}".rstrip()

@@ -89,7 +89,7 @@ def _blocked(id: str, results: dict[str, Result]) -> bool:
 
 
 def _not_made(check: Check, id: str, results: dict[str, Result]) -> Result:
-    """The result of a check that would meet the fault of another one again. Names the check that failed first."""
+    """Return the result of a check that would meet the fault of another one again. Names the check that failed first."""
     needed = results.get(id)
     if needed is not None and needed.verdict is Verdict.SKIPPED:
         return Result(check, Verdict.SKIPPED, needed.found, needs=needed.needs)

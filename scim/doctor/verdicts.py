@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
     @classmethod
     def of(cls, status: int) -> "Outcome":
-        """The outcome that a status code stands for; 0 is no response."""
+        """Return the outcome that a status code stands for; 0 is no response."""
         named = {
             0: cls.UNANSWERED,
             401: cls.UNAUTHORIZED,
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 class Fault(Exception):
-    """The server does something else than it should. `warning`: a job goes on all the same."""
+    """The server doesn't do what it should. `warning`: a job goes on all the same."""
 
     def __init__(self, found: str, *, warning: bool = False, outcome: Outcome = Outcome.ACCEPTED) -> None:
         super().__init__(found)

@@ -57,7 +57,7 @@ class Visit:
         return self._made("Users", label, self.user_body(label, **more))
 
     def group(self, label: str, *members: str) -> str:
-        """The id of a group by this label, made now if it isn't there; members are added in the RFC's own form."""
+        """Return the id of the group with this label, created now if it isn't there; members are added in the RFC's form."""
         id = self._made("Groups", label, self.group_body(label))
         if members:
             added = [{"value": member} for member in members]

@@ -255,7 +255,7 @@ class Handler:
 async def _attempted[T](
     work: Awaitable[T], request_id: str, may_tell: Callable[[Exception], bool] = lambda _: True
 ) -> T | ScimError:
-    """What comes of some work: its result, or the error that explains what went wrong. Being called off goes through.
+    """Return the result of some work, or the error that explains what went wrong. Cancellation goes through.
 
     `may_tell` is asked whether the log may have what the client isn't told.
     """
@@ -266,7 +266,7 @@ async def _attempted[T](
 
 
 def _explained(raised: Exception, request_id: str, may_tell: Callable[[Exception], bool]) -> ScimError:
-    """What a client is told of an error; what it isn't told is for the log, with the place and without the values."""
+    """Return the error that a client gets; log what it isn't told, with the place and without values."""
     match raised:
         case ScimError():
             return raised

@@ -1,4 +1,4 @@
-"""The origin that a request was sent to: whether it may become part of the URLs in an answer. Knows no setting."""
+"""Checks the origin that a request was sent to, before it becomes part of the URLs in an answer. Knows no setting."""
 
 import re
 from ipaddress import AddressValueError, IPv6Address
@@ -23,7 +23,7 @@ _LARGEST_PORT: Final = 65_535
 
 
 def check(origin: str) -> None:
-    """Raises `BadRequest` if the origin isn't `http` or `https` with the name or address of a host and perhaps a port."""
+    """Raise `BadRequest` if the origin isn't `http` or `https` with the name or address of a host and perhaps a port."""
     found = _ORIGIN.fullmatch(origin)
     if found is None or len(found["name"] or "") > _LONGEST_NAME or not _is_port(found["port"]):
         raise _refused()

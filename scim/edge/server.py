@@ -128,7 +128,7 @@ class _Connection(web.RequestHandler):
 
 
 def _authority(incoming: web.BaseRequest) -> str:
-    """The host and port that the request was sent to, as the client wrote them."""
+    """Return the host and port that the request was sent to, as the client wrote them."""
     _, is_absolute, rest = incoming.raw_path.partition("://") if incoming.raw_path[:1] != "/" else ("", "", "")
     if is_absolute:
         # RFC 9112 §3.2.2: an absolute target counts, and the `Host` header beside it doesn't.

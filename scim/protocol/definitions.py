@@ -82,7 +82,7 @@ def check_schema(part: Part) -> None:
 
 
 def _check_common(part: Part) -> None:
-    """Only `externalId` may be listed, as it is (RFC 7643 §3.1): a client then finds it in `/Schemas`."""
+    """Raise `SchemaError` unless the attribute is `externalId` as RFC 7643 §3.1 has it, which a schema may list for clients."""
     if part.value["name"] != _LISTABLE:
         raise part.fault("is an attribute that every resource has (RFC 7643 §3.1)", "name")
     for key, value in _EXTERNAL_ID.items():

@@ -22,7 +22,7 @@ def matches(bound: Bound, scope: Json) -> bool:
 
 
 def predicate(bound: Bound, value_at: ValueAt | None = None) -> Predicate:
-    """The filter as a function, for callers that ask it of many values. Raises `TypeError` for `Linked`.
+    """Return the filter as a function, for callers that ask it of many values. Raises `TypeError` for `Linked`.
 
     `value_at` takes the place of reading a folded copy: what it reads must be folded.
     """
@@ -70,7 +70,7 @@ def _present(value: Json) -> bool:
 
 
 def _comparison(op: TestOperator, literal: str | bool | float) -> Predicate:
-    """A comparison with a value of another type, or with none, is false."""
+    """Return a comparison as a function. With a value of another type, or with none, it is false."""
     if not isinstance(literal, str):
         in_order = _ORDER[op]
         return lambda value: value is not None and not isinstance(value, str) and bool(in_order(value, literal))

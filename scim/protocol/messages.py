@@ -175,7 +175,7 @@ def _names(members: JsonObject, name: str) -> tuple[str, ...]:
 
 
 def list_response(resources: Sequence[Json], total: int, start: int) -> JsonObject:
-    """A ListResponse; `itemsPerPage` is the number of resources in this answer."""
+    """Return a ListResponse; `itemsPerPage` is the number of resources in this answer."""
     return {
         "schemas": [LIST_SCHEMA],
         "totalResults": total,

@@ -43,7 +43,7 @@ class Change(NamedTuple):
 def changes(
     operations: Iterable[Operation], kind: ResourceType, limits: Limits = DEFAULT, work: Work | None = None
 ) -> list[Change]:
-    """The operations with their paths resolved. An unknown attribute is skipped if another operation names a known one.
+    """Resolve the paths of operations. An unknown attribute is skipped if another operation names a known one.
 
     Raises `InvalidPath`, `InvalidFilter`, `Mutability`, `NoTarget`, `PayloadTooLarge`.
     """
@@ -71,7 +71,7 @@ def apply(
     limits: Limits = DEFAULT,
     work: Work | None = None,
 ) -> JsonObject:
-    """The resource after all changes, or the first error and no change at all. `work` counts what is looked at."""
+    """Return the resource after all changes; raise the first error. `work` counts comparisons and characters."""
     applier = _Applier(kind, work or Work(limits))
     new = resource
     for change in steps:
@@ -111,7 +111,7 @@ class _Resolver:
         self._targets: dict[str, _Target] = {}
 
     def resolve(self, operation: Operation) -> Iterator[Change]:
-        """The changes of one operation. Raises `UnknownAttribute` if its path names nothing that is known."""
+        """Resolve one operation. Raises `UnknownAttribute` if its path names an unknown attribute or extension."""
         if operation.path is None:
             if operation.op == "remove":
                 raise NoTarget("An operation 'remove' needs a 'path'.")
@@ -199,7 +199,7 @@ class _Applier:
         self._work = work
 
     def apply(self, resource: JsonObject, change: Change) -> JsonObject:
-        """The resource after one change."""
+        """Return the resource after one change."""
         attribute, urn = change.place.attribute, change.place.extension
         container = resource if urn is None else resource.get(urn, {})
         old = fitting(container.get(attribute.name), attribute)
@@ -217,7 +217,7 @@ class _Applier:
         return changed if urn is None else {**resource, urn: changed}
 
     def _changed(self, old: Json, change: Change) -> Json | None:
-        """The attribute's value after the change; `None` if it has none."""
+        """Return the attribute's value after the change; `None` if it has none."""
         attribute = change.place.attribute
         if attribute.multi_valued:
             return self._multi_valued(old or [], change) or None
@@ -274,14 +274,14 @@ class _Applier:
         return without(old, given, attribute, self._work)
 
     def _every(self, old: list[Json], change: Change, sub: Attribute) -> list[Json]:
-        """`emails.type`: the sub-attribute of every element."""
+        """Change a sub-attribute of every element, as in `emails.type`."""
         value = None if change.op == "remove" else canonical(change.value, sub)
         if not old:
             return [] if value is None else [{sub.name: value}]
         return self._with_sub_at(old, range(len(old)), sub, value)
 
     def _picked(self, old: list[Json], change: Change, pick: Pick) -> list[Json]:
-        """`emails[type eq "work"]`, with or without a sub-attribute."""
+        """Change the elements that a filter picks, as in `emails[type eq "work"]`, or a sub-attribute of them."""
         attribute, sub = change.place.attribute, change.sub
         hits = self._work.hits(pick.bound, old, attribute)
         if sub is not None:
@@ -319,7 +319,7 @@ class _Applier:
         return asked_primary(old, new, hits)
 
     def _with_new(self, old: list[Json], given: list[Json], change: Change, pick: Pick) -> list[Json]:
-        """The elements with those that a value path creates."""
+        """Append the elements that a value path creates."""
         attribute = change.place.attribute
         # An element that the filter picks isn't there yet, or it would have been found. Others are looked for, so that
         # repeating the operation doesn't add them again.
@@ -328,7 +328,7 @@ class _Applier:
         return added(old, given, attribute, self._work)
 
     def _with_sub_at(self, old: list[Json], places: Sequence[int], sub: Attribute, value: Json | None) -> list[Json]:
-        """The elements with a sub-attribute assigned at these places, without those that are left empty."""
+        """Assign a sub-attribute at these places; drop elements that are left empty."""
         self._work.compare(_PER_CHANGE * len(places))
         new = list(old)
         for at in places:

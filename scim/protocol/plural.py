@@ -18,9 +18,9 @@ _PER_ELEMENT: Final = 3
 
 
 def distinct(elements: list[Any], attribute: Attribute) -> list[Any]:
-    """The elements of one body, each `type` and `value` once (RFC 7643 §2.4).
+    """Return the elements of one body with each `type` and `value` once (RFC 7643 §2.4).
 
-    The first one stays, and gets what only the later ones have.
+    The first of several stays, and gets the sub-attributes that only the later ones have.
     """
     if len(elements) < 2:
         return elements
@@ -35,7 +35,7 @@ def distinct(elements: list[Any], attribute: Attribute) -> list[Any]:
 
 
 def added(old: list[Json], given: list[Json], attribute: Attribute, work: Work) -> list[Json]:
-    """Elements that are there already are merged into, the others are appended. The given ones are distinct."""
+    """Merge the given elements into those that count as the same, and append the others. The given ones are distinct."""
     work.compare(_PER_ELEMENT * (len(old) + len(given)))
     identity = work.identify(attribute)
     wanted = {identity(element): element for element in given}
@@ -56,7 +56,7 @@ def added(old: list[Json], given: list[Json], attribute: Attribute, work: Work) 
 
 
 def without(old: list[Json], listed: Iterable[Json], attribute: Attribute, work: Work) -> list[Json]:
-    """The elements that aren't listed, by `value` or, if that isn't given, by all that is."""
+    """Remove the listed elements: by `value`, or without one by all sub-attributes that are listed."""
     compared = {name: comparable(sub, work.text) for name, sub in attribute.by_name.items()}
     values: set[Hashable] = set()
     # By the names that they give: an element is looked up once for each such set of names, however many are listed.
@@ -83,12 +83,12 @@ def without(old: list[Json], listed: Iterable[Json], attribute: Attribute, work:
 
 
 def shapes(listed: list[Json]) -> int:
-    """How many different sets of names the listed elements have; at least one."""
+    """Count the different sets of names that the listed elements have; at least one."""
     return len({frozenset(item) for item in listed if isinstance(item, dict)}) or 1
 
 
 def one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list[Json]:
-    """A new primary value unsets the old one (RFC 7643 §2.4)."""
+    """Return the elements with the old primary one unset if there is a new one (RFC 7643 §2.4)."""
     if _PRIMARY not in attribute.sub_attributes:
         return new
     primaries = [at for at, element in enumerate(new) if element.get(_PRIMARY) is True]
@@ -103,9 +103,9 @@ def one_primary(old: list[Json], new: list[Json], attribute: Attribute) -> list[
 
 
 def asked_primary(old: list[Json], new: list[Json], asked: Sequence[int]) -> list[Json]:
-    """One primary element at most among those that an operation makes primary all at once; `new` has the places of `old`.
+    """Leave one of the elements primary that an operation makes primary all at once; `new` has the places of `old`.
 
-    The one that was primary before, so that repeating the operation changes nothing, else the first.
+    That is the one that was primary before, so that repeating the operation changes nothing, else the first.
     """
     primaries = [at for at in asked if isinstance(new[at], dict) and new[at].get(_PRIMARY) is True]
     if len(primaries) < 2:
@@ -115,7 +115,7 @@ def asked_primary(old: list[Json], new: list[Json], asked: Sequence[int]) -> lis
 
 
 def only_primary(elements: list[Json], kept: int, primaries: Iterable[int]) -> list[Json]:
-    """The elements with the mark taken from all but one of the primary ones."""
+    """Set `primary` of all primary elements but one to `false`."""
     new = list(elements)
     for at in primaries:
         if at != kept:

@@ -65,7 +65,7 @@ class Projection:
         return self._some(resource)
 
     def values(self, name: str, values: list[JsonObject]) -> list[JsonObject]:
-        """What the answer carries of some of the values of a multi-valued, complex core attribute."""
+        """Project some of the values of a multi-valued, complex core attribute."""
         if self.kept is None and not self.left_out and name not in _withheld(self.kind):
             return values
         level = self._level({name: values}, None, self.kind.by_name)

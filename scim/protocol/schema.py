@@ -156,7 +156,7 @@ class ResourceType:
         return active is not None and active.type == "boolean" and not active.multi_valued
 
     def is_active(self, place: Place) -> bool:
-        """Whether that is the `active` that switches resources of this type on and off."""
+        """Return whether this is the `active` that switches resources of this type on and off."""
         return self.has_active and place.extension is None and place.attribute.name == "active"
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the filter of a value path says of the elements that it picks. Knows no resource."""
+"""Derives the values of an element from the filter of a value path. Knows no resource."""
 
 from scim.protocol import filter as syntax
 from scim.protocol.errors import NoTarget
@@ -8,7 +8,7 @@ from scim.protocol.values import value as canonical
 
 
 def described(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
-    """The values of an element that a value path creates. Raises `NoTarget` if the filter says none."""
+    """Return the values of an element that a value path creates. Raises `NoTarget` if the filter says none."""
     terms = eq_terms(tree, attribute)
     if not terms and attribute.type == "complex":
         raise NoTarget(f"No element of '{attribute.label}' matches the filter, and it doesn't say how to make one.")
@@ -16,7 +16,7 @@ def described(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
 
 
 def eq_terms(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
-    """The values that the filter's `eq` terms give to an element that it would pick (Entra relies on that)."""
+    """Return the values that the filter's `eq` terms give to an element that it would pick (Entra relies on that)."""
     terms: JsonObject = {}
     for term in tree.terms if isinstance(tree, syntax.And) else (tree,):
         if isinstance(term, syntax.And):
@@ -33,6 +33,6 @@ def eq_terms(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
 
 
 def _number(literal: syntax.Number) -> Json:
-    """A filter may write a whole number with an exponent, which a body may not."""
+    """Return the number as a body would have it: a filter may write a whole number with an exponent, a body may not."""
     value = literal.value
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -69,7 +69,7 @@ def dot_before_extension_attribute(urn: str | None, attribute: str, sub: str) ->
 
 
 def filter_after_brackets[T](elements: T, comparison: T) -> tuple[T, T]:
-    """A comparison behind brackets, `emails[type eq "work"].value eq "x"`, asks for one element that satisfies both.
+    """Join a comparison behind brackets, `emails[type eq "work"].value eq "x"`, to the filter inside: one element satisfies both.
 
     The grammar of RFC 7644 §3.4.2.2 ends a value path with its bracket. Recorded as `comparison-behind-brackets`.
     """
@@ -78,7 +78,7 @@ def filter_after_brackets[T](elements: T, comparison: T) -> tuple[T, T]:
 
 
 def unknown_attribute() -> None:
-    """A PATCH operation on an attribute or an extension that isn't known is skipped, if another one is of use.
+    """Skip a PATCH operation on an unknown attribute or extension, if another operation of the request can be applied.
 
     RFC 7644 §3.5.2 has all operations or none; but a custom attribute mapped for another application would then undo the
     `active: false` beside it. `SCIM_UNKNOWN_PATHS=refuse` switches it off. Recorded as `unknown-attribute-beside-active`.
@@ -90,7 +90,7 @@ def unknown_attribute() -> None:
 
 
 def path_as_key(name: str) -> str:
-    """A key that is a path, in a body or in the value of a PATCH without path: `"name.givenName"`, `"roles[…].value"`.
+    """Accept a path as a key, in a body or in the value of a PATCH without path: `"name.givenName"`, `"roles[…].value"`.
 
     RFC 7643 §2.1 has names of attributes only. Recorded as `paths-as-keys` and `brackets-as-keys`.
     """
@@ -99,7 +99,7 @@ def path_as_key(name: str) -> str:
 
 
 def created_by_value_path(terms: JsonObject) -> JsonObject:
-    """A value path that finds nothing creates what it describes: the filter's `eq` terms are the new element's values.
+    """Create an element where a value path matches none: the filter's `eq` terms are its values.
 
     RFC 7644 §3.5.2.3 has `noTarget` there. Recorded as `value-path-that-creates`.
     """
@@ -108,16 +108,16 @@ def created_by_value_path(terms: JsonObject) -> JsonObject:
 
 
 def listed_for_removal(value: Json) -> Json:
-    """A `value` in a `remove` on `members`, or another multi-valued attribute, lists the elements that are to be removed.
+    """Read the `value` of a `remove` on `members`, or another multi-valued attribute, as the elements to remove.
 
-    RFC 7644 §3.5.2.2 has none, and would remove all. Recorded as `remove-with-a-list`.
+    RFC 7644 §3.5.2.2 knows no such `value`; by its rules all elements would go. Recorded as `remove-with-a-list`.
     """
     _note("listed_for_removal")
     return value
 
 
 def empty_state_ignored(current: Json) -> Json:
-    """`active` sent as `""` or `null` stays as it is: without one no `active eq` would find the user.
+    """Keep `active` as it is when it is sent as `""` or `null`: without a value no `active eq` would find the user.
 
     RFC 7643 §2.5 has it unassigned, which `remove` still does. Recorded as `active-without-a-value`.
     """
@@ -126,7 +126,7 @@ def empty_state_ignored(current: Json) -> Json:
 
 
 def first_primary(places: Sequence[int]) -> int:
-    """Of several elements that one value marks as `primary` the first stays it; takes and gives places in a list.
+    """Choose the first of several elements that one value marks as `primary`; takes and returns places in a list.
 
     RFC 7643 §2.4 allows one. PingOne marks two when one of two addresses is empty. Recorded as `two-primary-emails`.
     """
@@ -135,7 +135,7 @@ def first_primary(places: Sequence[int]) -> int:
 
 
 def simple_from_object(value: JsonObject) -> Json:
-    """An object, where a simple value is due, is its `value`: `[{"value": "1"}]` for an attribute with several strings.
+    """Read an object, where a simple value is due, as its `value`: `[{"value": "1"}]` for an attribute with several strings.
 
     Entra sends custom multi-valued attributes in this form, and `{}` when nothing has changed, which is no value;
     Microsoft's library sends `$ref` beside it. Other objects are returned as they are. Recorded as

@@ -107,7 +107,7 @@ def _schema_entries(urn: str, raw: Json, kind: ResourceType) -> Iterator[Entry]:
 
 
 def _dotted(name: str, kind: ResourceType) -> tuple[Place, Attribute | None] | None:
-    """What a key that is no name means as a path, if anything."""
+    """Resolve a key that isn't the name of an attribute as a path; `None` if it isn't one."""
     if "." not in name and ":" not in name:
         return None
     path = attribute_path(name)

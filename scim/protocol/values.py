@@ -30,7 +30,7 @@ def many(raw: Json, attribute: Attribute) -> list[Json]:
 
 
 def many_with(raw: Json, attribute: Attribute, defaults: JsonObject) -> list[Json]:
-    """The same of a complex attribute, with these sub-attributes where an element doesn't name them."""
+    """Do the same for a complex attribute, with `defaults` where an element doesn't name these sub-attributes."""
     elements = []
     for item in tolerances.list_from_single(raw):
         named = {} if tolerances.unassigned(item) else parts(item, attribute)
@@ -40,7 +40,7 @@ def many_with(raw: Json, attribute: Attribute, defaults: JsonObject) -> list[Jso
 
 
 def _consistent(elements: list[Json], attribute: Attribute) -> list[Json]:
-    """Each element once, and one primary one at most."""
+    """Return the elements without duplicates and with at most one primary."""
     elements = distinct(elements, attribute)
     if "primary" in attribute.sub_attributes:
         primaries = [at for at, element in enumerate(elements) if element.get("primary") is True]
@@ -93,7 +93,7 @@ def _one_reader(attribute: Attribute) -> Read:
 
 
 def _unwrapped(raw: Json, attribute: Attribute) -> Json:
-    """The simple value that an object with a `value`, or an array of one such, stands for; `None` if it has none."""
+    """Return the simple value that an object with a `value`, or an array of one such, stands for; `None` if it has none."""
     if not attribute.multi_valued and isinstance(raw, list) and raw and isinstance(raw[0], dict):
         raw = tolerances.single_from_list(raw)
     return tolerances.simple_from_object(raw) if isinstance(raw, dict) else raw
@@ -115,7 +115,7 @@ def _complex_reader(attribute: Attribute) -> Read:
 
 
 def _assigned(named: dict[str, Json | None], attribute: Attribute) -> JsonObject:
-    """The sub-attributes that have a value. Raises `InvalidValue` if a required one isn't among them."""
+    """Return the sub-attributes that have a value. Raises `InvalidValue` if a required one isn't among them."""
     assigned = {name: sub for name, sub in named.items() if sub is not None}
     for sub in attribute.required_subs:
         if assigned and sub.name not in assigned:
@@ -124,7 +124,7 @@ def _assigned(named: dict[str, Json | None], attribute: Attribute) -> JsonObject
 
 
 def fitting(old: Json, attribute: Attribute) -> Json | None:
-    """The value, unless it was written when the attribute was single-valued, multi-valued or complex and now isn't."""
+    """Return a stored value if it fits the attribute; `None` if it was written under a schema with another shape."""
     one = old[0] if isinstance(old, list) and old else old
     is_complex = attribute.type == "complex"
     fits = isinstance(old, list) is attribute.multi_valued and isinstance(one, dict) is is_complex

@@ -1,11 +1,11 @@
-"""What the operations of one PATCH look at: counted, and bounded before it is done. Knows no paths and no operations.
+"""Counts and bounds the work of the operations of one PATCH. Knows no paths and no operations.
 
 How it works. An operation such as `emails[value eq "x"].display` compares every element of the attribute, and a PATCH may
-have 1,000 operations on an attribute with thousands of elements. So that no request holds the others up:
+have 1,000 operations on an attribute with thousands of elements. So that no request delays the others:
 
 - each text is folded at most once for a request, however many elements and operations it is part of;
-- what is looked at is counted in comparisons and in characters, and a request that goes beyond its limits is refused
-  before the operation that would do so. Counts don't depend on the machine, as seconds would.
+- comparisons and characters are counted, and a request is refused before the operation that would go beyond a limit.
+  Counts don't depend on the machine, as seconds would.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -24,7 +24,7 @@ _CHARACTERS_AT_ONCE: Final = 4
 
 
 class Work:
-    """Counts what one request looks at, and keeps what it has folded."""
+    """Counts the work of one request, and caches the texts that it has folded."""
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self._limits = limits
@@ -59,7 +59,7 @@ class Work:
             )
 
     def text(self, value: str) -> str:
-        """The text as it compares when letter case doesn't count. Raises `PayloadTooLarge`."""
+        """Return the folded text, as it compares when letter case doesn't count. Raises `PayloadTooLarge`."""
         known = self._texts.get(value)
         if known is None:
             self.characters += len(value)
@@ -72,7 +72,7 @@ class Work:
         return known
 
     def hits(self, bound: Bound, elements: Sequence[Json], attribute: Attribute) -> list[int]:
-        """The places of the elements for which a filter holds. Raises `PayloadTooLarge`."""
+        """Return the places of the elements for which a filter holds. Raises `PayloadTooLarge`."""
         self.compare(cost(bound) * len(elements))
         known = self._predicates.get(id(bound))
         if known is None:
@@ -85,7 +85,7 @@ class Work:
         return [at for at, element in enumerate(elements) if holds(element)]
 
     def _value_at(self, where: Where, attribute: Attribute) -> Callable[[Json], Json]:
-        """Reads a value of an element as it stands in a folded copy."""
+        """Return a function that reads a value of an element as it stands in a folded copy."""
         read = self._reader(attribute.by_name[where[0]] if where else attribute)
         if not where:
             return read
@@ -116,7 +116,7 @@ class Work:
         return read
 
     def identify(self, attribute: Attribute) -> Callable[[Json], Hashable]:
-        """What elements of the attribute that count as one have in common."""
+        """Do the same as the function `identify`, with texts folded at most once."""
         return identify(attribute, self.text)
 
 
@@ -126,9 +126,9 @@ def _folds(attribute: Attribute) -> bool:
 
 
 def identify(attribute: Attribute, text: Callable[[str], str]) -> Callable[[Json], Hashable]:
-    """What elements that count as one have in common: `type` and `value`, or everything if there is no `value`.
+    """Return a function to the identity of an element: `type` and `value`, or all sub-attributes if there is no `value`.
 
-    `text` folds a text.
+    Elements with equal identities count as one. `text` folds a text.
     """
     as_one = comparable(attribute, text)
     as_value, as_type = comparable(attribute.value, text), comparable(attribute.sub("type"), text)
@@ -143,14 +143,14 @@ def identify(attribute: Attribute, text: Callable[[str], str]) -> Callable[[Json
 
 
 def comparable(attribute: Attribute | None, text: Callable[[str], str]) -> Callable[[Json], Hashable]:
-    """How a value compares with others of its attribute: folded whatever its length, unlike in filters."""
+    """Return a function to what a value of the attribute compares by: folded whatever its length, unlike in filters."""
     if attribute is None or attribute.case_exact:
         return lambda value: cast(Hashable, value)
     return lambda value: text(value) if isinstance(value, str) else value
 
 
 def cost(bound: Bound) -> int:
-    """How many comparisons a filter makes of one element at most; at least one."""
+    """Return the largest number of comparisons that a filter makes for one element; at least one."""
     match bound:
         case All(terms) | AnyOf(terms):
             return max(1, sum(map(cost, terms)))

@@ -17,12 +17,12 @@ def missing() -> Unauthorized:
 
 
 def invalid(detail: str = "The bearer token isn't valid.", *, reason: str) -> Unauthorized:
-    """The answer to a token that lets nobody in. Only who holds a genuine token may be told why; `reason` is for the log."""
+    """Return the error for a refused token. The `detail` says why only if the token is genuine; `reason` is for the log."""
     return Unauthorized(detail, headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}, reason=reason)
 
 
 def insufficient(detail: str, *, reason: str = "") -> Forbidden:
-    """The answer to a known client that may not do this."""
+    """Return the error for a known client that may not do this."""
     return Forbidden(detail, headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'}, reason=reason)
 
 

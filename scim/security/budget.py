@@ -26,13 +26,13 @@ class Budget:
         self.charge(key)
 
     def check(self, key: str) -> None:
-        """Raises `TooManyRequests`, which says when to come back, if there is no room for a request."""
+        """Raise `TooManyRequests`, which says when to come back, if there is no room for a request."""
         bucket = self._bucket(key)
         if bucket[0] < 1:
             raise TooManyRequests(max(1, math.ceil((1 - bucket[0]) / self._rate)))
 
     def charge(self, key: str) -> None:
-        """Count a request. For requests that turn out only later to be among those that are counted."""
+        """Count a request without checking for room: for requests that turn out only later to count."""
         bucket = self._bucket(key)
         bucket[0] = max(0.0, bucket[0] - 1)
 

@@ -58,13 +58,13 @@ class Claims(BaseModel):
 
 
 def read(payload: bytes) -> Claims | None:
-    """The claims in a token's payload; `None` if it isn't JSON or a claim is missing, empty or of another type."""
+    """Return the claims in a token's payload; `None` if it isn't JSON or a claim is missing, empty or of another type."""
     try:
         claims = Claims.model_validate_json(payload)
     except ValidationError:
         return None
     # An empty claim isn't of Entra's form, and must not count as equal to another. An empty `oid` or `sub` may stand beside
-    # the other one, but a bearer whose only names are empty is nobody.
+    # the other one, but a token without a name that isn't empty is refused.
     if "" in (claims.iss, claims.tid, claims.aud, claims.ver, claims.appid, claims.azp, claims.idtyp):
         return None
     return None if "" in (claims.oid, claims.sub) and not (claims.oid or claims.sub) else claims

@@ -266,7 +266,7 @@ class Customers:
 
 
 def _of(record_type: str, name: str | None) -> Bound | None:
-    """The filter for a customer's records of a type; `None`, for those of all."""
+    """Return the filter for a customer's records of a type; `None` for those of all customers."""
     if name is None:
         return None
     test = Test(("customer",), "eq", name)

@@ -48,11 +48,11 @@ class Directory:
         return await self._customers.get(name)
 
     async def entra_tenant(self, id: str) -> EntraTenant | None:
-        """The Entra tenant with this id."""
+        """Return the Entra tenant with this id."""
         return (await self._entra_tenants.get("")).get(id)
 
     async def secret_token(self, id: str) -> SecretToken | None:
-        """The secret token with this id. Raises `TooManyRequests` when too many are asked for that don't exist."""
+        """Return the secret token with this id. Raises `TooManyRequests` when too many are asked for that don't exist."""
         if self._secret_tokens.last(id) is not None or self._secret_tokens.is_fresh(id):
             return await self._secret_tokens.get(id)
         self._guesses.check("")
@@ -62,7 +62,7 @@ class Directory:
         return found
 
     async def mac_key(self) -> bytes | None:
-        """The key of the MACs in secret tokens, read once; `None` if it is missing, which is looked at again."""
+        """Return the key of the MACs in secret tokens, read once; `None` if it is missing, which is checked again later."""
         return self._mac_key.last("") or await self._mac_key.get("")
 
     async def _look_for_any(self, _: str) -> bool:

@@ -67,7 +67,7 @@ def read(token: str) -> Signed | None:
 
 
 def has_unique_names(content: bytes) -> bool:
-    """Whether this is a JSON text in which no object has the same name twice (RFC 7519 §4)."""
+    """Return whether this is a JSON text in which no object has the same name twice (RFC 7519 §4)."""
     try:
         _JSON.decode(content.decode())
     except (ValueError, RecursionError):
@@ -100,7 +100,7 @@ def rsa_key(entry: Json) -> tuple[str, RSAKey] | None:
 
 
 def _decoded(segment: str) -> bytes:
-    """Bytes from base64url without padding (§2) in its one canonical spelling. Raises `ValueError`."""
+    """Decode base64url without padding (§2) in its one canonical spelling. Raises `ValueError`."""
     of_another_alphabet = "+" in segment or "/" in segment or "=" in segment
     if not segment or of_another_alphabet or segment[-1] not in _LAST[len(segment) % 4]:
         raise ValueError("isn't canonical base64url")

@@ -41,7 +41,7 @@ _log: Final = logging.getLogger("scim.security")
 def make(
     id: str, customer: str, *, key: bytes, access: Access, note: str, now: datetime, days: int
 ) -> tuple[str, SecretToken]:
-    """A new token with a fresh UUID as its id: its text, which is nowhere else, and the record to keep.
+    """Make a token with a fresh UUID as its id. Return its text, which is kept nowhere, and the record to keep.
 
     `key` is the deployment's key of MACs (`Customers.need_mac_key`).
     """

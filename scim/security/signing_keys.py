@@ -63,11 +63,11 @@ class SigningKeys:
         self._sets: LRUCache[str, _KeySet] = LRUCache(_SETS)
 
     async def key(self, address: str, kid: str) -> "RSAKey | None":
-        """The key, or `None` if the set has none of that name. Raises `Unavailable` if that can't be told now.
+        """Return the key, or `None` if the set has no key of that name. Raises `Unavailable` if that can't be told now.
 
-        How it works: a `kid` that isn't among the keys may be that of a new key, so that the keys are fetched again, but at most
-        once a minute, because anybody can make up a `kid`. Only if a fetch that began after the `kid` had come doesn't bring it
-        is it certain that there is no such key. Until then the answer is to come back: a refusal would stop a provisioning job.
+        How it works: a `kid` that isn't among the keys may be that of a new key, so the keys are fetched again, but at most
+        once a minute, because anybody can make up a `kid`. There is no such key for certain only if a fetch that began after
+        the request came doesn't bring it. Until then the client is told to come back: a refusal would stop a provisioning job.
         """
         known = self._sets.get(address)
         if known is None:
@@ -110,7 +110,7 @@ class SigningKeys:
             raise _unavailable()
 
     async def _fetched_for_unknown(self, address: str, known: _KeySet) -> None:
-        """The same on account of a `kid` that isn't there. Raises `Unavailable` within a minute of the last time that worked."""
+        """Do the same because of an unknown `kid`. Raises `Unavailable` within a minute of the last such fetch that worked."""
         now = self._timer()
         if known.failed is None:
             left = 0.0 if known.unknown is None else known.unknown + _UNKNOWN_SECONDS - now

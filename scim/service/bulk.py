@@ -85,7 +85,7 @@ class Bulk:
         self._sleep = sleep
 
     def check_number(self, body: bytes) -> None:
-        """Raise `PayloadTooLarge` if the text of the request has too many operations, before anything is made of it."""
+        """Raise `PayloadTooLarge` if the text of the request has too many operations, before it is parsed."""
         bulk_count.check_number(body, self._limits)
 
     async def run(self, caller: Caller, body: Json, attempt: Attempt) -> Outcome:
@@ -107,7 +107,7 @@ class Bulk:
         return Outcome(bulk.bulk_response(work.entries()), len(request.operations), work.errors)
 
     async def _steps(self, request: BulkRequest) -> list[_Step]:
-        """The operations prepared. Looking through their data takes time, so other requests get turns between them."""
+        """Prepare the operations. Looking through their data takes time, so other requests get turns between them."""
         steps = list[_Step]()
         since = 0
         for operation in request.operations:
@@ -261,7 +261,7 @@ class _Work:
 
 
 def _size(data: Json) -> int:
-    """The bytes of the data as JSON."""
+    """Return the bytes of the data as JSON."""
     try:
         return len(orjson.dumps(data))
     except orjson.JSONEncodeError:  # it writes fewer levels than it reads, and than `json` writes

@@ -34,7 +34,7 @@ class Entry(NamedTuple):
         return Place(self.wanted.kind.name, self.key)
 
     def with_values(self, values: Values | None) -> Json:
-        """The whole resource, for `orjson`."""
+        """Return the whole resource, for `orjson`."""
         if values is None or not values.runs:
             return orjson.Fragment(self.json)
         # The resource has an id at least, so a comma is due.
@@ -63,7 +63,7 @@ class ListPage:
         return self.has_more and self.places > 0
 
     def taking(self, kind: ResourceType) -> Take:
-        """What adds resources of this type to the page, until it has no place for another one."""
+        """Return the function that adds resources of this type to the page, until it has no place for another one."""
         wanted = projection(self._request.attributes, self._request.excluded, kind)
         relation = kind.relation if kind.relation and wanted.carries(kind.relation) else ""
         apply, represent, entries = wanted.apply, self._view.resource, self.entries

@@ -90,14 +90,14 @@ class MemberSteps:
         """Whether a member was removed and then added: if it was there with another `type` or `display`, it changes."""
 
     def replace(self, members: Iterable[Member]) -> list[Member]:
-        """These members and no others, as they are then: one that is there already stays as it is."""
+        """Replace all members by these, and return them; one that is there already stays as it is."""
         new = {member.value: self._there(member.value) or member for member in members}
         self._clear()
         self._after.update(new)
         return list(new.values())
 
     def apply(self, change: Change) -> None:
-        """One PATCH operation on `members`. Raises `InvalidValue`, `Mutability`, `PayloadTooLarge` or `UnknownTypes`."""
+        """Apply one PATCH operation on `members`. Raises `InvalidValue`, `Mutability`, `PayloadTooLarge` or `UnknownTypes`."""
         change = _on_whole_members(change)
         if change.pick is not None:
             self._picked(change, change.pick)
@@ -114,7 +114,7 @@ class MemberSteps:
             self._remove(member.value for member in self._listed(listed))
 
     def changes(self) -> MemberChanges:
-        """What is to be written; without what is known to be so already."""
+        """Return the changes to write; without those that are known to be done already."""
         before = self._current
         if before is None:
             gone = [value for value, member in self._after.items() if member is None]
@@ -125,7 +125,7 @@ class MemberSteps:
         )
 
     def _there(self, value: str) -> Member | None:
-        """The member with this value as the operations so far have left it, if it is known to be there."""
+        """Return the member with this value as the operations so far have left it, if it is known to be there."""
         if value in self._after:
             return self._after[value]
         return self._current.get(value) if self._current is not None else None
@@ -151,7 +151,7 @@ class MemberSteps:
         self._after = dict.fromkeys([*(self._current or ()), *self._after])
 
     def _picked(self, change: Change, pick: Pick) -> None:
-        """`members[...]`: an add or a replace that finds nothing creates what the filter describes."""
+        """Apply an operation on `members[...]`. An add or a replace that finds nothing creates what the filter describes."""
         values = _listed_values(pick.tree)
         hits = self._matching(pick) if values is None else values
         if change.op == "remove" or (change.op == "replace" and unassigned(change.value)):
@@ -192,7 +192,7 @@ class MemberSteps:
 
 
 def named_changes(changes: Sequence[Change], attribute: Attribute, limits: Limits) -> MemberChanges | None:
-    """What the operations come to, whoever is in the group; `None` if that depends on its members."""
+    """Return the changes of operations that name their members; `None` if they depend on the members of the group."""
     if any(_needs_current(change) for change in changes):
         return None
     steps = MemberSteps(attribute, limits)

@@ -44,7 +44,7 @@ class Values:
     """Bytes that they count for in an answer."""
 
     def as_json(self) -> list[Json]:
-        """The array, for `orjson`."""
+        """Return the array, for `orjson`."""
         return [orjson.Fragment(run) for run in self.runs]
 
 
@@ -66,7 +66,7 @@ class Related:
         return self.room - self.size
 
     def has(self, id: str) -> bool:
-        """Whether all values of this resource were read."""
+        """Return whether all values of this resource were read."""
         return self.read_before is None or id < self.read_before
 
     def add(self, id: str, run: bytes, number: int) -> None:
@@ -102,12 +102,12 @@ class Memberships:
         """What a member may be."""
 
     async def of_group(self, tenant: str, group: str) -> list[Member]:
-        """All members of a group as they are stored: without a `type` that no client has sent."""
+        """Return all members of a group as they are stored: without a `type` that no client has sent."""
         kind = next(k for k in self._registry.resource_types.values() if k.relation == "members")
         return [item.member async for page in self._pages(tenant, kind, [group], with_types=False) for item in page]
 
     async def types(self, tenant: str, values: Sequence[str]) -> dict[str, str | None]:
-        """The resource type of each of these members by its id; `None` if there is no such resource."""
+        """Return the resource type of each of these members by its id; `None` if there is no such resource."""
         kinds = [kind.name for kind in self._registry.resource_types.values() if kind.relation]
         found: dict[str, str | None] = dict.fromkeys(values)
         ids = [value for value in values if is_id(value)]
@@ -117,7 +117,7 @@ class Memberships:
         return found
 
     async def related(self, caller: Caller, wanted: Projection, ids: Sequence[str], room: int = UNBOUNDED) -> Related:
-        """The `members` or `groups` of these resources, as far as the answer carries them.
+        """Read the `members` or `groups` of these resources, as far as the answer carries them.
 
         Reads no further than where their JSON passes `room` bytes.
         """
@@ -138,7 +138,7 @@ class Memberships:
     async def _shown(
         self, caller: Caller, kind: ResourceType, page: Sequence[Membership]
     ) -> AsyncIterator[tuple[str, list[JsonObject], int]]:
-        """For each resource on the page its id, its values there, and how many member items these come from."""
+        """Return for each resource on the page its id, its values there, and how many member items these come from."""
         view = View(self._registry, caller.base_url)
         if kind.relation == "members":
             for group, items in groupby(page, _by_group):
@@ -211,7 +211,7 @@ class Memberships:
         *,
         with_types: bool,
     ) -> AsyncIterator[Sequence[Membership]]:
-        """The member items of these groups, or of these users, a page at a time; `most` is asked before each.
+        """Read the member items of these groups, or of these users, a page at a time; `most` is asked before each.
 
         `with_types`: the types of the members of groups are looked up, as far as no client has sent them.
         """
@@ -232,7 +232,7 @@ class Memberships:
             await self._sleep(0)
 
     async def _group_names(self, tenant: str, page: Sequence[Membership]) -> Mapping[str, Name]:
-        """The names of the groups of these member items."""
+        """Return the names of the groups of these member items."""
         kinds = [kind.name for kind in self._registry.resource_types.values() if kind.relation == "members"]
         return await self._store.names(tenant, kinds, sorted({item.group for item in page}))
 

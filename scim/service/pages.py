@@ -56,7 +56,7 @@ class Pages:
         self._cursors = cursors
 
     async def by_index(self, caller: Caller, query: Query, request: SearchRequest) -> JsonObject:
-        """The page that begins at `request.start`. Raises `TooMany` if it would be too large."""
+        """Return the page that begins at `request.start`. Raises `TooMany` if it would be too large."""
         page = self._page(caller, request, self._limits.default_page if request.count is None else request.count)
         total = 0
         for kind in query.kinds:
@@ -70,7 +70,7 @@ class Pages:
         return list_response(resources, total, request.start)
 
     async def by_cursor(self, caller: Caller, query: Query, request: SearchRequest, text: str) -> JsonObject:
-        """The page that the cursor leads to, the first if it is empty, with the cursors that lead on and back.
+        """Return the page that the cursor leads to, the first if it is empty, with the cursors of its neighbours.
 
         Raises `InvalidCursor`, `ExpiredCursor` or `InvalidCount`.
         """
@@ -106,7 +106,7 @@ class Pages:
     async def _at(
         self, caller: Caller, query: Query, request: SearchRequest, at: Cursor, *, counted: bool = False
     ) -> tuple[ListPage, int]:
-        """The page at a cursor, nearest first; and how many resources there are in all, if that is asked for."""
+        """Read the page at a cursor, nearest first; and the number of all resources, if `counted`."""
         page, total = self._page(caller, request, at.count), 0
         kinds = list(query.kinds if at.forwards else reversed(query.kinds))
         if at.place is not None:
@@ -143,7 +143,7 @@ class Pages:
         after: str | None = None,
         counted: bool = True,
     ) -> int:
-        """Add resources of a type to the page; the total, if it is to be counted."""
+        """Add resources of a type to the page, and return their total number, if `counted`."""
         bound = query.filters[kind.name]
         if bound is not None:
             bound = await self._memberships.resolved(caller.tenant, bound, kind)
@@ -153,7 +153,7 @@ class Pages:
     # --- members and groups ---
 
     async def _resources(self, caller: Caller, page: ListPage, *, whole: bool) -> list[Json]:
-        """The resources of the page with their members or groups: as many from the beginning as there is room for.
+        """Return the resources of the page with their members or groups: as many from the beginning as there is room for.
 
         The first one is always shown whole. `whole`: if there isn't room for all, how many there are doesn't matter.
 
@@ -189,7 +189,7 @@ class Pages:
         return resources
 
     async def _related(self, caller: Caller, entries: Sequence[Entry], room: int) -> Related:
-        """The members or groups of some resources of one type, if the answer carries them."""
+        """Read the members or groups of some resources of one type, if the answer carries them."""
         if not entries[0].relation:
             return Related()
         return await self._memberships.related(caller, entries[0].wanted, [entry.id for entry in entries], room)
@@ -213,7 +213,7 @@ def _with_count(at: Cursor, asked: int | None, count: int) -> Cursor:
 
 
 def _following(at: Cursor, shown: Sequence[Entry], *, more: bool) -> Cursor | None:
-    """The way to the next page, if there is one."""
+    """Return the cursor of the next page, if there is one."""
     if at.forwards and not more:
         return None
     # Whoever goes backwards has come from a next page. If nobody is left before it, it has become the first.
@@ -221,6 +221,6 @@ def _following(at: Cursor, shown: Sequence[Entry], *, more: bool) -> Cursor | No
 
 
 def _previous(at: Cursor, shown: Sequence[Entry], *, more: bool) -> Cursor | None:
-    """The way to the page before, unless this is the first."""
+    """Return the cursor of the page before, unless this is the first."""
     is_first = at.place is None if at.forwards else not more
     return None if is_first or not shown else replace(at, place=shown[0].place, forwards=False)

@@ -206,7 +206,7 @@ class Resources:
     async def _retried[T](
         self, attempt: Callable[[Conditions], Awaitable[T]], kind: ResourceType, conditions: Conditions
     ) -> T:
-        """What an attempt gives. One that lost a race is made again from the start: nothing that it computed is kept.
+        """Return the result of an attempt. One that lost a race is made again from the start: nothing that it computed is kept.
 
         An attempt checks the `Conditions` that it is given, against the version that it reads or in the write itself.
         """
@@ -266,7 +266,7 @@ class Resources:
         members: Sequence[Member] | None,
         sent: Levels,
     ) -> Answer:
-        """The answer to a write of what is `sent`. What isn't known costs queries: it is read if it is asked for.
+        """Return the answer to a write of what is `sent`. Members that aren't known cost queries: they are read if asked for.
 
         `members` are those of a group if they are known; `None` says that they must be read to be shown.
         """
@@ -277,7 +277,7 @@ class Resources:
         return await self._whole(caller, wanted, stored)
 
     async def _whole(self, caller: Caller, wanted: Projection, stored: Stored) -> Answer:
-        """The answer with all members or groups that it carries, which are read."""
+        """Return the answer with all members or groups that it carries, which are read."""
         kind = wanted.kind
         view = View(self._registry, caller.base_url)
         shown = wanted.apply(view.resource(stored, kind))

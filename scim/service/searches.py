@@ -67,7 +67,7 @@ class Searches:
 
 
 def _sorts(kinds: Sequence[ResourceType], request: SearchRequest) -> dict[str, str | None]:
-    """The sort path for each type, by its name; one of them must have it. `None`: by id, as without `sortBy`."""
+    """Return the sort path of each type, by its name; one of them must have it. `None`: by id, as without `sortBy`."""
     sorts = {kind.name: _sort_path(request.sort_by, kind) for kind in kinds}
     if request.sort_by is not None and not any(sorts.values()):
         possible = sorted({_ID, *(path for kind in kinds for path in kind.sort_paths)})

@@ -277,13 +277,14 @@ class CosmosStore:
         return last
 
     async def _change_some(self, tenant: str, group: str, head: Head, steps: Sequence[Step], only_members: bool) -> str:
-        """One batch; the group's version after it, or the one at which nothing was left to change.
+        """Write one batch; return the group's version after it, or the one at which nothing was left to change.
 
         How it works: the database refuses the batch if a member is there already, or gone already. Then only what is left
-        is sent, so it must still be true that the rest is so: otherwise the batch would be neither before nor after one
-        that changed both in the meantime. A head that depends on a version makes sure of it. Without one, a read of each
-        member that is there makes the batch fail if it has left, and doesn't fail because of other members. That somebody
-        isn't there can't be asked for in a batch, so then the head depends on the version at which it was found out.
+        is sent, and the batch must fail if the rest has changed since: otherwise it would be neither before nor after a
+        request that changed both in the meantime. A head that depends on a version ensures that. Without one, the batch
+        reads each member that is there already: it fails if that member has left, and other members don't matter. A batch
+        can't require that an item is missing, so for a removal that is done already the head depends on the version at
+        which the query found the member missing.
         """
         operations = [operation(tenant, group, step) for step in steps]
         sent = head

@@ -28,7 +28,7 @@ class Head:
     claims: Sequence[Operation] = ()
 
     def on(self, etag: str) -> "Head":
-        """The same, if its item still has this `_etag`."""
+        """Return the head on the condition that its item still has this `_etag`."""
         return replace(self, operation=replace(self.operation, if_match=etag))
 
 
@@ -44,7 +44,7 @@ class Batches:
         self._sleep = sleep
 
     async def write(self, tenant: str, head: Head, rest: Sequence[Operation]) -> str:
-        """The version of what the head writes after a batch, of a deletion nothing of use. Raises `Refused`.
+        """Write a batch; return the version of the head's item, for a deletion nothing of use. Raises `Refused`.
 
         Sending a batch again does no harm: one that took effect can't do so twice, because it creates, deletes or asks
         for a version; then the token tells whose effect it was.

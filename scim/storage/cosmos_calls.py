@@ -74,7 +74,7 @@ class Calls:
     async def results(
         self, tenant: str, sql: str, parameters: Sequence[JsonObject], *, page: int
     ) -> AsyncGenerator[Json]:
-        """The same one by one: a page is fetched when its first result is asked for. Cosmos DB cuts pages at 4 MB."""
+        """Yield the results one by one; a page is fetched when its first result is needed. Cosmos DB cuts pages at 4 MB."""
         async with _translated():
             container = await self._container()
             results = container.query_items(sql, parameters=list(parameters), partition_key=tenant, max_item_count=page)

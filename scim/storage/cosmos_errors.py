@@ -15,7 +15,7 @@ _PROBLEMS: Final[Mapping[int, Problem]] = {401: "credential", 403: "forbidden", 
 
 
 def unavailable(error: "AzureError") -> StoreUnavailable:
-    """The error as the store's own, in one line without the SDK's text, which may quote a request."""
+    """Return the error as the store's own, in one line without the SDK's text, which may quote a request."""
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError  # noqa: PLC0415 - loads when first needed
 
     if isinstance(error, ClientAuthenticationError) and error.status_code is None:

@@ -65,7 +65,7 @@ class MemberItems:
         return await deletions(self._calls, tenant, ids)
 
     async def compared(self, tenant: str, group: str, steps: Sequence[Step]) -> Comparison | None:
-        """What of the steps is so already, and the version of the group at that time; `None` if the group is gone.
+        """Return which steps are done already, and the version of the group at that time; `None` if the group is gone.
 
         One query, because queries within a logical partition see one state of it.
         """

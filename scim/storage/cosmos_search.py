@@ -24,7 +24,7 @@ class ItemSearch:
         self._calls = calls
 
     async def found(self, tenant: str, kind: str, search: Search, take: Take | None) -> Found:
-        """A page. From behind a key on, the index leads to where it begins; an offset is walked through and paid for."""
+        """Read a page. Behind a key, the index leads to where it begins; an offset is walked through and charged for."""
         items: list[Stored] = []
         keys: list[str] = []
 
@@ -82,7 +82,7 @@ class ItemSearch:
         )
 
     async def _only(self, tenant: str, kind: str, bound: Bound, id: str, search: Search, take: Take) -> int:
-        """A filter that names the id: a point read costs less than any query."""
+        """Search by a filter that names the id: a point read costs less than any query."""
         item = await self._calls.read(tenant, resource_id(kind, id)) if _is_plain(id) else None
         if item is None or not matches(bound, item["f"]):
             return 0
@@ -93,7 +93,7 @@ class ItemSearch:
         return 1 if search.counted else 0
 
     async def types(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, str]:
-        """The type of those of the resources that exist, among these types; the ids may be any text."""
+        """Return the type of those of the resources that exist, among these types; the ids may be any text."""
         ids = [id for id in ids if len(id) == _ID_LENGTH]
         return {id: kind for id, kind, _ in await self._known(tenant, kinds, ids, 'c["id"]')}
 

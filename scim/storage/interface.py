@@ -216,10 +216,10 @@ class Store(Protocol):
         """
 
     async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
-        """A page of the resources that the filter holds for. Without `sort` the order is that of creation.
+        """Return a page of the resources that the filter holds for. Without `sort` the order is that of creation.
 
-        With `take`, each resource goes there instead of into `Found`, so that a page of large ones is never in memory as
-        a whole. When `take` returns `False`, no further resource is read.
+        With `take`, each resource goes there instead of into `Found`, so that a page of large resources is never in
+        memory as a whole. When `take` returns `False`, no further resource is read.
         """
 
     async def members(

@@ -161,7 +161,7 @@ class SqliteStore:
         return {id: Name(kind, display) for id, kind, display in rows}
 
     async def tenants(self) -> Sequence[str]:
-        """The tenants that have resources."""
+        """Return the tenants that have resources."""
         return [tenant for (tenant,) in self._rows("SELECT DISTINCT tenant FROM item", ())]
 
     async def outdated(
@@ -255,7 +255,7 @@ class SqliteStore:
             raise unavailable(error, self._path) from None
 
     def _each(self, sql: str, parameters: Sequence[Json]) -> Generator[tuple[Json, ...]]:
-        """The same rows one by one. Close it where reading ends early: an open statement keeps its view of the file."""
+        """Yield the rows one by one. Close the generator if reading ends early: an open statement keeps its view of the file."""
         try:
             with closing(self._db.execute(sql, parameters)) as rows:
                 yield from rows
@@ -278,7 +278,7 @@ def _text(value: JsonObject) -> str:
 
 
 def _known(kinds: Sequence[str]) -> str:
-    """The type of the resource that a row of `member` names, if the row doesn't tell it.
+    """Return SQL for the type of the resource that a row of `member` names, if the row doesn't have it.
 
     One type after another, because most members are of the first one. Nothing of a resource is read but the index.
     """

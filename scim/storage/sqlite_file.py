@@ -82,7 +82,7 @@ ALTER TABLE item ADD COLUMN rules TEXT NOT NULL DEFAULT '';
 
 
 def opened(path: Path | None, *, patience: float = _OPENING_SECONDS) -> sqlite3.Connection:
-    """A file, or without a path a database in memory. Raises `StoreUnavailable`; for a lock it waits `patience` seconds.
+    """Open a file, or without a path a database in memory. Waits `patience` seconds for a lock. Raises `StoreUnavailable`.
 
     A file of format 1 is brought to this version's; one of a newer format is left alone and refused.
     """
@@ -120,7 +120,7 @@ def _create(path: Path) -> None:
 
 
 def unavailable(error: sqlite3.Error, path: Path | None) -> StoreUnavailable:
-    """An error of SQLite as the store's own, in one line that names the file and says what is wrong with it."""
+    """Return an error of SQLite as the store's own, in one line that names the file and says what is wrong with it."""
     # Extended codes have the primary one in their lowest byte (https://sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if path is None:

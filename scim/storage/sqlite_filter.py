@@ -78,14 +78,14 @@ class _Direct:
         self.json = json
 
     def value(self, where: Where) -> str:
-        """The value at a path."""
+        """Return the expression for the value at a path."""
         if not where:
             return self.json
         column = _COLUMNS.get(where) if self.json == "item.f" else None
         return f"item.{column}" if column else f"{self.json} ->> '{json_path(where)}'"
 
     def text(self, where: Where) -> tuple[str, str]:
-        """The value at a path, and what says that it is a text: one that can't be compared stands as `true` in `f`."""
+        """Return the value at a path, and the condition that it is a text: one that can't be compared is `true` in `f`."""
         value = self.value(where)
         return value, f"typeof({value}) = 'text' AND "
 
@@ -99,16 +99,16 @@ class _Once(_Direct):
         self._names: dict[str, str] = {}
 
     def value(self, where: Where) -> str:
-        """The value at a path."""
+        """Return the expression for the value at a path."""
         return self._named(super().value(where))
 
     def text(self, where: Where) -> tuple[str, str]:
-        """The value at a path if it is a text."""
+        """Return the value at a path if it is a text."""
         value = super().value(where)
         return self._named(f"CASE typeof({value}) WHEN 'text' THEN {value} END"), ""
 
     def columns(self) -> str:
-        """What the subquery selects."""
+        """Return the columns that the subquery selects."""
         return ", ".join(f"{expression} AS {name}" for expression, name in self._names.items()) or "1"
 
     def _named(self, expression: str) -> str:
@@ -127,7 +127,7 @@ class _Compiler:
         self._numbers = count(1) if elements is None else elements
 
     def sql(self, bound: Bound) -> str:
-        """The condition."""
+        """Return the condition as SQL."""
         match bound:
             case Test(where, op, value, negated):
                 return self._test(where, op, value, negated)
@@ -158,7 +158,7 @@ class _Compiler:
                 raise TypeError("a relation must be resolved to ids before a store sees it")
 
     def aggregate(self, number: int, named: tuple[Where, Sequence[Bound]]) -> Condition:
-        """The subquery `a<number>`: whether some element of an attribute satisfies each of these conditions."""
+        """Return the subquery `a<number>`, which tells for each condition whether some element of an attribute satisfies it."""
         where, several = named
         element = _Once("j.value", "e")
         compiler = _Compiler(element, self._numbers)

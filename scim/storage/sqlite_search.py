@@ -35,7 +35,7 @@ class ItemSearch:
         self._index = index
 
     def found(self, tenant: str, kind: str, search: Search, take: Take | None) -> Found:
-        """A page. Without a sort, SQLite seeks where it begins: what a page costs doesn't depend on how far in it is."""
+        """Read a page. Without a sort, SQLite seeks its beginning: what a page costs doesn't depend on how far in it is."""
         source, values = self._source(tenant, kind, search.filter)
         where = condition(search.filter or TRUE)
         values += [tenant, kind, *where.parameters]

@@ -46,7 +46,7 @@ class Lines:
         """When the first of the pending records may be written."""
 
     def observe(self, begun: Begun) -> Finish:  # noqa: ARG002 - everything is in the record
-        """The observer of one request."""
+        """Return the observer of one request."""
         return self._finish
 
     def write_due(self) -> None:
@@ -81,7 +81,7 @@ class Lines:
 
 
 def _together(first: Record, last: Record) -> Record:
-    """One record for both: the last one, with what both of them cost."""
+    """Combine two records into one: the last one, with the requests and the costs of both."""
     return last._replace(
         requests=first.requests + last.requests,
         database_calls=first.database_calls + last.database_calls,

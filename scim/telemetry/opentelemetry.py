@@ -97,7 +97,9 @@ def _resource() -> "Resource":
 
 
 def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
-    """A span and the metrics of each request. `within_host`: the Functions host has a span of the request already.
+    """Return the observer that writes a span and the metrics of each request.
+
+    `within_host`: the Functions host has a span of the request already.
 
     Requests that anybody can send have a span at most once a minute for each status and reason; the metrics count all of them.
     `timer` gives seconds.

@@ -43,7 +43,7 @@ def reachable(visit: Visit) -> str:
 
 
 def _answered(answer: Exchange, otherwise: str) -> Exchange:
-    """The exchange, if there was a response at all."""
+    """Return the exchange if there was a response at all."""
     if answer.error is not None:
         raise Fault(f"{otherwise}: {answer.error}", outcome=Outcome.UNANSWERED)
     return answer

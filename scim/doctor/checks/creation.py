@@ -161,7 +161,7 @@ _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 
 def _created(accepted: str, impact: Impact) -> Effects:
-    """The effects of a body that Entra sends, with one of its own for a body that was accepted."""
+    """Return the effects of a body that Entra sends, with one of its own for a body that was accepted."""
     return by_outcome(Effect(impact, accepted), CREATE[Outcome.REFUSED])
 
 

@@ -105,7 +105,7 @@ def mapped(visit: Visit) -> None:
 
 
 def _targets(attribute: dict[str, Any]) -> Iterator[str]:
-    """The paths that Microsoft's validation derives from an attribute, to look for those of the mapping among them."""
+    """Return the paths that Microsoft's validation derives from an attribute, to look for those of the mapping among them."""
     name = str(attribute.get("name"))
     inner = _objects(attribute.get("subAttributes"))
     if name in _REFERENCES or not inner:

@@ -19,7 +19,7 @@ _STATED: Final = (
 
 
 def _stated(visit: Visit, feature: str, name: str) -> Any:
-    """A limit as ServiceProviderConfig states it; None if it doesn't."""
+    """Return a limit as ServiceProviderConfig states it; None if it doesn't."""
     found = visit.kept["config"].get(feature)
     return found.get(name) if isinstance(found, dict) else None
 

@@ -72,7 +72,7 @@ def past_the_end(visit: Visit) -> None:
 
 
 def full(visit: Visit) -> str:
-    """A page that isn't full although more users exist hides them from a client that adds count to startIndex."""
+    """Fault a page that isn't full although more users exist: a client that adds count to startIndex never sees them."""
     if "shared" in visit.kept:
         shared = f'externalId eq "{visit.kept["shared"]}"'
         seen: set[Any] = set()

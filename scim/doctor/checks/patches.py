@@ -251,7 +251,7 @@ _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 
 def _own(impact: Impact, accepted: str) -> Effects:
-    """The effects of a change, with one of its own for a change that was accepted."""
+    """Return the effects of a change, with one of its own for a change that was accepted."""
     return {**CHANGE, Outcome.ACCEPTED: Effect(impact, accepted)}
 
 

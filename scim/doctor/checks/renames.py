@@ -1,4 +1,4 @@
-"""A userName that changes, as people's names do, or can't change because the new one is taken."""
+"""Checks that change a userName, and changes that must fail because the new one is taken."""
 
 from functools import partial
 from typing import Any, Final

@@ -46,7 +46,7 @@ def stale(visit: Visit) -> None:
 
 
 def _version(visit: Visit, user: str) -> str | None:
-    """The entity tag of a user, as the header says or else meta.version."""
+    """Return the entity tag of a user: that of the header, or else meta.version."""
     found = visit.read("Users", user)
     meta = found.get("meta")
     tag = visit.client.exchanges[-1].headers.get("etag") or (meta.get("version") if isinstance(meta, dict) else None)
