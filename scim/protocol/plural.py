@@ -3,7 +3,8 @@
 Pure; knows no paths and no operations. A value is never edited: what changes is built anew.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 from scim.protocol import fold, tolerances
@@ -25,13 +26,19 @@ def distinct(elements: list[Any], attribute: Attribute) -> list[Any]:
     if len(elements) < 2:
         return elements
     found: dict[Hashable, Any] = {}
-    identity = identify(attribute, fold.text)
+    identity = _identity_in_bodies(attribute)
     for element in elements:
         same = identity(element)
         first = found.setdefault(same, element)
         if first is not element and isinstance(element, dict):
             found[same] = {**first, **{name: value for name, value in element.items() if name not in first}}
     return list(found.values())
+
+
+@cache
+def _identity_in_bodies(attribute: Attribute) -> Callable[[Json], Hashable]:
+    """Return what elements are compared by; made once for each attribute, because every write needs it."""
+    return identify(attribute, fold.text)
 
 
 def added(old: list[Json], given: list[Json], attribute: Attribute, work: Work) -> list[Json]:
