@@ -168,7 +168,7 @@ class _Resolver:
             # A wrong filter is an error even if nothing is there to be picked.
             pick = Pick(path.filter, elements(path.filter, attribute))
         if attribute.mutability == "readOnly" or (sub is not None and sub.mutability == "readOnly"):
-            raise Mutability(f"'{path.path}' is assigned by the service and can't be changed.")
+            raise Mutability(f"'{(sub or attribute).label}' is assigned by the service and can't be changed.")
         return _Target(place, sub, pick)
 
     def _located(self, path: syntax.Path) -> tuple[Place, Attribute | None]:

@@ -32,15 +32,19 @@ WRONG: Final[dict[str, Any]] = {
 }
 
 
+def attributes(kind: ResourceType) -> Iterator[tuple[str | None, Attribute]]:
+    """Every attribute of the type, with the URN of the extension it is in."""
+    levels = [(None, kind.by_name), *((urn, schema.by_name) for urn, schema in kind.extensions.items())]
+    yield from ((urn, attribute) for urn, by_name in levels for attribute in by_name.values())
+
+
 def places(kind: ResourceType) -> Iterator[tuple[str | None, Attribute, Attribute | None]]:
     """Every attribute that a client may write, and each sub-attribute of it, with the URN of the extension it is in."""
-    levels = [(None, kind.by_name), *((urn, schema.by_name) for urn, schema in kind.extensions.items())]
-    for urn, by_name in levels:
-        for attribute in by_name.values():
-            if attribute.mutability == "readOnly":
-                continue
-            yield urn, attribute, None
-            yield from ((urn, attribute, sub) for sub in attribute.by_name.values() if sub.is_taken)
+    for urn, attribute in attributes(kind):
+        if attribute.mutability == "readOnly":
+            continue
+        yield urn, attribute, None
+        yield from ((urn, attribute, sub) for sub in attribute.by_name.values() if sub.is_taken)
 
 
 ROWS: Final = [
@@ -108,3 +112,25 @@ def test_a_missing_or_removed_required_attribute_is_named(
     values: dict[str, Any] = {attribute.name: "x"}
     current = stored(kind, values if urn is None else {urn: values})
     refused(lambda: patch.apply(current, patch.changes(removal, kind), kind), named, Mutability)
+
+
+READ_ONLY: Final = [
+    pytest.param(kind, urn, attribute, sub, id=f"{name}-{path(urn, attribute, sub)}")
+    for name, kind in TYPES.items()
+    for urn, attribute in attributes(kind)
+    for sub in (None, *attribute.by_name.values())
+    if "readOnly" in {attribute.mutability, sub.mutability if sub else None}
+]
+
+
+@pytest.mark.parametrize(("kind", "urn", "attribute", "sub"), READ_ONLY)
+def test_a_path_to_a_read_only_attribute_is_an_error_that_names_it(
+    kind: ResourceType, urn: str | None, attribute: Attribute, sub: Attribute | None
+) -> None:
+    named = path(urn, attribute, sub)
+    texts = [named]
+    if sub is not None and attribute.value is not None:
+        texts.append(f'{path(urn, attribute, None)}[value eq "x"].{sub.name}')
+    for text in texts:
+        operation = Operation("replace", text, "x")
+        refused(lambda op=operation: list(patch.changes([op], kind)), named, Mutability)
