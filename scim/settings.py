@@ -215,7 +215,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
                 raise SettingsError(f"{variable(name)}: {error}") from None
     settings = Settings(**given, on_azure=_is_azure(environ))
     if settings.store == "cosmos" and settings.cosmos_endpoint is None:
-        raise SettingsError("COSMOS_ENDPOINT: SCIM_STORE=cosmos needs the address of a Cosmos DB account")
+        raise SettingsError("COSMOS_ENDPOINT: the store cosmos needs the address of a Cosmos DB account or emulator")
     if settings.on_azure:
         _check_azure(settings)
     return settings

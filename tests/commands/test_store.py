@@ -131,6 +131,14 @@ def test_one_line_says_what_failed_where_and_what_to_do(
     assert capfd.readouterr() == ("", ""), "what logging writes by itself"
 
 
+def test_cosmos_db_without_an_address_is_told_by_the_name_of_the_setting() -> None:
+    for command in COMMANDS:
+        ended = run(*command, "--store", "cosmos")
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        [line] = ended.stderr.splitlines()
+        assert line == "Error: COSMOS_ENDPOINT: the store cosmos needs the address of a Cosmos DB account or emulator"
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [

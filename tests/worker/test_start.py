@@ -185,7 +185,7 @@ async def test_first_requests_at_once_fetch_the_keys_of_tokens_once(data: Path, 
     ("settings", "says"),
     [
         ({"SCIM_STORE": "nonsense"}, "wrong setting: SCIM_STORE: must be sqlite or cosmos"),
-        ({"SCIM_STORE": "cosmos"}, "wrong setting: COSMOS_ENDPOINT: SCIM_STORE=cosmos needs the address"),
+        ({"SCIM_STORE": "cosmos"}, "wrong setting: COSMOS_ENDPOINT: the store cosmos needs the address"),
         ({"SCIM_DATA": "/dev/null/no/such/folder"}, "can't open the store: "),
         ({"WEBSITE_SITE_NAME": "scim"}, "wrong setting: SCIM_STORE: on Azure every instance would have"),
     ],
