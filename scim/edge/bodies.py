@@ -40,7 +40,7 @@ def parsed(request: Request, most: int, check: Callable[[bytes], None] | None = 
 
 
 def _check_coding(codings: str) -> None:
-    """Raises `UnsupportedMediaType`, which names the content coding and says what is possible (RFC 9110 §15.5.16)."""
+    """Raise `UnsupportedMediaType`, which names the content coding and says what is possible (RFC 9110 §15.5.16)."""
     for coding in map(str.strip, codings.split(",")):
         if coding and coding.lower() != "identity":
             named = f"'{coding}'" if _TOKEN.fullmatch(coding) else "that it has"

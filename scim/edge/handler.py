@@ -48,7 +48,7 @@ from scim.telemetry.record import Observe
 from scim.telemetry.spending import Spending
 
 _SECONDS: Final = 60.0
-"""The log is told at most once in so long what keeps requests from being authenticated; anybody can send those."""
+"""The log gets an error that prevents authentication at most once in this time, because anybody can cause it."""
 _log: Final = logging.getLogger("scim.request")
 
 type _Act = Callable[[Request, Route, Caller], Awaitable[Response]]

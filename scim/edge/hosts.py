@@ -40,4 +40,4 @@ def _is_port(port: str | None) -> bool:
 
 def _refused() -> BadRequest:
     # It would become part of every URL in the answer.
-    return BadRequest("The 'Host' header isn't the name or the address of a host, with or without a port.")
+    return BadRequest("The 'Host' header must be a host name or an address, with an optional port.")

@@ -55,7 +55,7 @@ class Seen:
         )
 
     def _reason(self, status: int, error: ScimError | None) -> str:
-        """Why nobody was let in: a word of the error's, else its class. Empty if somebody was."""
+        """Return why the request isn't authenticated: the reason of the error, else its class. Empty if it is."""
         if self.principal is not None:
             return ""
         if error is not None:

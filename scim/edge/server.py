@@ -61,7 +61,7 @@ async def serve(
         response = await handler.handle(request)
         answered = web.Response(status=response.status, headers=response.headers, body=response.body)
         if is_held_back:
-            answered.force_close()  # the client may send the body or leave it out: nobody knows what comes next
+            answered.force_close()  # the client may send the body or leave it out, so the next bytes are ambiguous
         return answered
 
     server = _Server(

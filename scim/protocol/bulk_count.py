@@ -30,8 +30,8 @@ def _scanners() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
 def check_number(body: bytes, limits: Limits) -> None:
     """Raise `PayloadTooLarge` if the text of a bulk request has too many operations.
 
-    Counts them without building the JSON values, of which 2 MiB of `{},` would make 700,000. It reads no further than the
-    first operation too many. A text that is no JSON, or unlike any bulk request, is left to the parser and `bulk_request`.
+    Counts them without building JSON values, of which 2 MiB of `{},` would make 700,000, and stops at the first operation
+    too many. A text that isn't JSON, or isn't a bulk request, is left to the parser and `bulk_request`.
     """
     if body.count(b"{") + body.count(b"[") <= limits.bulk_operations:
         return
@@ -73,4 +73,6 @@ def _is_operations(name: bytes | None) -> bool:
 
 def too_many(limits: Limits) -> PayloadTooLarge:
     """Return the error for a bulk request with too many operations."""
-    return PayloadTooLarge(f"A bulk request may have at most {limits.bulk_operations} operations.")
+    return PayloadTooLarge(
+        f"A bulk request may have at most {limits.bulk_operations} operations; send several requests."
+    )

@@ -284,7 +284,10 @@ class _Parser:
     def _comparison(self, path: Path) -> Filter:
         self._comparisons += 1
         if self._comparisons > self._limits.filter_comparisons:
-            raise InvalidFilter(f"A filter may have at most {self._limits.filter_comparisons} comparisons.")
+            raise InvalidFilter(
+                f"A filter may have at most {self._limits.filter_comparisons} comparisons, those in brackets included; "
+                "send several requests with fewer."
+            )
         op = self._take().lower()
         if op == "pr":
             return Present(path)

@@ -130,7 +130,7 @@ class _Resolver:
             if _writable(place.attribute, sub):
                 yield Change(operation.op, place, raw, sub=sub)
         for name, raw in operation.value.items():
-            # As with other keys of a body: what nobody knows, or nobody may change, is dropped.
+            # As with other keys of a body: unknown and read-only attributes are dropped.
             if "[" not in name:
                 continue
             self._work.parse(name)
@@ -160,7 +160,7 @@ class _Resolver:
         pick = None
         if path.filter is not None:
             if not attribute.multi_valued and attribute.type != "complex":
-                raise InvalidPath(f"'{path.path}' has one simple value, which no filter in brackets can pick.")
+                raise InvalidPath(f"'{path.path}' has one simple value; leave out the filter in brackets.")
             if path.sub is not None:
                 sub = attribute.sub(path.sub)
                 if sub is None:
@@ -241,7 +241,10 @@ class _Applier:
             if not any(value is not None for value in named.values()):
                 return old
             if old:
-                raise NoTarget(f"The value of '{attribute.label}' isn't the one that the filter in brackets describes.")
+                raise NoTarget(
+                    f"'{attribute.label}' has a value that the filter in brackets doesn't match; to replace it, leave "
+                    "out the filter."
+                )
             old = tolerances.created_by_value_path(described(change.pick.tree, attribute))
         if sub is None and (change.op == "remove" or tolerances.unassigned(change.value)):
             return {}

@@ -11,7 +11,10 @@ def described(tree: syntax.Filter, attribute: Attribute) -> JsonObject:
     """Return the values of an element that a value path creates. Raises `NoTarget` if the filter says none."""
     terms = eq_terms(tree, attribute)
     if not terms and attribute.type == "complex":
-        raise NoTarget(f"No element of '{attribute.label}' matches the filter, and it doesn't say how to make one.")
+        raise NoTarget(
+            f"No element of '{attribute.label}' matches the filter, and the filter has no 'eq' comparison to create one "
+            "from."
+        )
     return terms
 
 

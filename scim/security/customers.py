@@ -107,7 +107,7 @@ class Customers:
                 f"A removal of customer {name} isn't complete, and its old credentials would be accepted again; complete it first.",
                 *("customer", "remove", name),
             )
-        # Already here, so that the service finds a key before anybody tries a token that was made up.
+        # Created here already, so that the service has a key before the first made-up token arrives.
         await self._mac_key_or_new()
         customer = Customer(name=name, created=self._clock())
         try:

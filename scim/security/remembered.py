@@ -12,8 +12,8 @@ _SIZE: Final = 10_000
 class Remembered[T]:
     """Values by key, each read anew once it is `seconds` old; the least used are dropped. `timer` gives seconds.
 
-    Requests that want the same value wait for one read. A read that fails is not remembered. Keys without a value (`None`) are
-    remembered in a cache of their own: asking for keys that were made up must not drop values that are in use.
+    Requests that want the same value wait for one read. A read that fails is not cached. Keys without a value (`None`) have a
+    cache of their own: asking for made-up keys must not drop values that are in use.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ _RETRY_SECONDS: Final = 10.0
 _SETS: Final = 1_000
 _KEYS: Final = 100
 _MISSING: Final = 100
-"""Names without a key that are remembered for each set."""
+"""The most unknown `kid`s that are cached for each set."""
 
 _log: Final = logging.getLogger("scim.security")
 
@@ -151,7 +151,7 @@ def _is_missing(known: _KeySet, kid: str, now: float) -> bool:
 
 def _unavailable(seconds: float = _RETRY_SECONDS, *, reason: str = "keys") -> Unavailable:
     return Unavailable(
-        "The keys that tokens are checked with can't be fetched now.",
+        "The keys that tokens are checked with can't be fetched now; repeat the request later.",
         retry_after=max(1, math.ceil(seconds)),
         reason=reason,
     )

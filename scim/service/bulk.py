@@ -115,7 +115,7 @@ class Bulk:
             size, most = _size(operation.data), self._limits.body_bytes
             refusal = None
             if size > most:
-                # As large as its single request may be: nobody else gets a turn while one operation is done.
+                # The limit of a single request: other requests wait while one operation is prepared.
                 refusal = PayloadTooLarge(f"The 'data' of an operation may have at most {most} bytes.")
             references = () if refusal else bulk.references(operation, target)
             steps.append(_Step(operation, target, references, refusal))

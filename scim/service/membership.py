@@ -148,7 +148,7 @@ class Memberships:
             names = await self._group_names(caller.tenant, page)
             for member, items in groupby(page, _by_member):
                 groups = [item.group for item in items]
-                # A group that is gone is nobody's.
+                # A group that was deleted meanwhile isn't shown.
                 yield member, [view.group(group, names[group]) for group in groups if group in names], len(groups)
 
     async def resolved(self, tenant: str, bound: Bound, kind: ResourceType) -> Bound:
@@ -167,7 +167,7 @@ class Memberships:
         if len(asked) > self._limits.linked_values:
             raise TooMany(
                 f"The filter asks for {len(asked)} different values by '{kind.relation} eq'; at most "
-                f"{self._limits.linked_values} are allowed."
+                f"{self._limits.linked_values} are allowed. Ask for fewer at a time."
             )
         found: dict[_LookUp, Bound] = {}
         total = 0
@@ -180,7 +180,8 @@ class Memberships:
             total += times * len(among.ids)
             if total > self._limits.linked_together:
                 raise TooMany(
-                    f"The '{kind.relation} eq' of the filter lead to more than {self._limits.linked_together} resources."
+                    f"The '{kind.relation} eq' of the filter lead to more than {self._limits.linked_together} resources; "
+                    "ask for fewer values at a time."
                 )
         return _replaced(bound, None, found.__getitem__) if found else bound
 

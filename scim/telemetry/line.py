@@ -43,7 +43,7 @@ class Lines:
         self._timer = timer
         self._counts: dict[tuple[str, int, str], _Count] = {}
         self._due = math.inf
-        """When the first of the pending records may be written."""
+        """The earliest time at which a pending record may be written."""
 
     def observe(self, begun: Begun) -> Finish:  # noqa: ARG002 - everything is in the record
         """Return the observer of one request."""

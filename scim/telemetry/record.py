@@ -50,7 +50,7 @@ class Record(NamedTuple):
     ignored_operations: int = 0
     """PATCH operations that were skipped, because they were on unknown attributes; those within a bulk request too."""
     reason: str = ""
-    """Why nobody was let in, a word of our own; `health` for a request that needs no token. Empty for authenticated requests."""
+    """Why the request isn't authenticated, one of a fixed set of words; `health` if it needs no token. Empty if it is."""
     requests: int = 1
     """How many requests the record stands for."""
 
