@@ -292,6 +292,15 @@ def _function_app(loop: Loop, monkeypatch: pytest.MonkeyPatch, **settings: str) 
 
 
 @pytest.fixture(scope="module")
+def cosmos(loop: Loop) -> Iterator[tuple[Emulator, str]]:
+    """An emulator of Cosmos DB and its endpoint."""
+    emulator = Emulator()
+    endpoint = loop.run(emulator.start())
+    yield emulator, endpoint
+    loop.run(emulator.stop())
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """One `scim serve` for the tests of a file that want a port and don't mind each other."""
     running = Server()

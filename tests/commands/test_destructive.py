@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,8 @@ from scim.storage.sqlite import SqliteStore
 from tests.commands.processes import answered
 from tests.conftest import Loop
 from tests.contract.drafts import user
-from tests.cosmos_emulator import Emulator
 from tests.security.issuer import CONTOSO
 from tests.security.places import Place, on_cosmos, on_file
-
-
-@pytest.fixture(scope="module")
-def cosmos(loop: Loop) -> Iterator[tuple[Emulator, str]]:
-    emulator = Emulator()
-    endpoint = loop.run(emulator.start())
-    yield emulator, endpoint
-    loop.run(emulator.stop())
 
 
 @pytest.fixture(params=["file", "cosmos"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,6 @@ from tests.security.places import Place, Time, Watched, on_cosmos, on_file, run
 GLOBAL = CLOUDS["global"].audience
 GALLERY = "7a9ab1c5-5555-4555-8555-555555555555"
 OWN_APPLICATION = "0dd1c0de-6666-4666-8666-666666666666"
-
-
-@pytest.fixture(scope="module")
-def cosmos(loop: Loop) -> Iterator[tuple[Emulator, str]]:
-    emulator = Emulator()
-    endpoint = loop.run(emulator.start())
-    yield emulator, endpoint
-    loop.run(emulator.stop())
 
 
 @pytest.fixture(params=["file", "cosmos"])
@@ -189,9 +180,7 @@ def test_a_customer_is_made_once(two: Place) -> None:
     ],
     ids=" ".join,
 )
-def test_a_customer_that_is_not_there_is_named_by_an_exit_code_of_its_own(
-    two: Place, loop: Loop, command: tuple[str, ...]
-) -> None:
+def test_an_unknown_customer_has_an_exit_code_of_its_own(two: Place, loop: Loop, command: tuple[str, ...]) -> None:
     ended = two.run(*command)
     assert (ended.exit_code, ended.stdout) == (3, "")
     assert ended.stderr == "Error: There is no customer acme. Run: scim customer list\n"

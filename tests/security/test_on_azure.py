@@ -37,14 +37,6 @@ REQUESTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cosmos(loop: Loop) -> Iterator[tuple[Emulator, str]]:
-    emulator = Emulator()
-    endpoint = loop.run(emulator.start())
-    yield emulator, endpoint
-    loop.run(emulator.stop())
-
-
 @pytest.fixture(params=["file", "cosmos"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty store. The settings name an account in Azure; the test puts this in its place."""

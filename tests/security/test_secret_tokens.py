@@ -21,19 +21,10 @@ from scim.security import secret_tokens
 from scim.security.customers import Customers
 from scim.storage.interface import StoreUnavailable
 from tests.conftest import TOKEN, Answer, HandlerClient, Loop, PortClient, Server
-from tests.cosmos_emulator import Emulator
 from tests.http.checks import NOBODY, SEARCH, is_error
 from tests.security.places import Place, Time, Watched, on_cosmos, on_file
 
 FORM = re.compile(r"scimaf_([0-9a-f]{32})_([a-z2-7]{52})([0-9a-f]{32})([0-9a-f]{8})", re.ASCII)
-
-
-@pytest.fixture(scope="module")
-def cosmos(loop: Loop) -> Iterator[tuple[Emulator, str]]:
-    emulator = Emulator()
-    endpoint = loop.run(emulator.start())
-    yield emulator, endpoint
-    loop.run(emulator.stop())
 
 
 @pytest.fixture(params=["file", "cosmos"])
