@@ -147,7 +147,7 @@ def test_cosmos_db_without_an_address_is_told_by_the_name_of_the_setting() -> No
     ],
     ids=["forbidden", "cut"],
 )
-def test_a_refused_identity_and_a_cut_connection_are_told_too(
+def test_a_refused_identity_and_a_cut_connection_have_their_own_line(
     account: tuple[Emulator, dict[str, str]], fault: Fault, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_COSMOS_HEALTH_CHECK_RETRY_AFTER_MS", "1")
@@ -160,7 +160,7 @@ def test_a_refused_identity_and_a_cut_connection_are_told_too(
         assert words in line
 
 
-def test_an_account_of_another_consistency_is_told(loop: Loop) -> None:
+def test_an_account_of_another_consistency_is_reported(loop: Loop) -> None:
     emulator = Emulator(consistency="Session")
     emulator.create("scim", {"id": "resources", **CONTAINER})
     variables = {"COSMOS_ENDPOINT": loop.run(emulator.start()), "COSMOS_KEY": emulator.key}
@@ -210,7 +210,7 @@ def test_a_program_that_was_found_through_path_is_advised_by_its_name(tmp_path: 
     assert "Usage: scim token [OPTIONS]" in ended.stdout
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(file: str) -> None:
+def test_a_reader_that_closes_standard_output_early_is_no_error(file: str) -> None:
     """As in `scim customer list | head -0`."""
     for command in (("customer", "list"), ("customer", "list", "--format", "json"), ("customer", "--help")):
         with subprocess.Popen(

@@ -62,7 +62,7 @@ async def test_nothing_is_handed_over_after_a_resource_that_is_refused(store: St
         assert uncounted.total == 0
 
 
-async def test_a_search_that_ended_early_holds_nobody_up(store: Store, tenant: str) -> None:
+async def test_a_search_that_ended_early_blocks_no_other_request(store: Store, tenant: str) -> None:
     """In SQLite, a statement that is still open would keep an old view of the file."""
 
     def fail(stored: Stored, key: str) -> bool:
@@ -87,7 +87,7 @@ async def test_a_page_larger_than_the_database_answers_at_once_is_read_whole(sto
     assert found.total == 25
 
 
-async def test_the_types_of_members_are_looked_up_if_that_is_asked_for(store: Store, tenant: str) -> None:
+async def test_the_types_of_members_are_looked_up_on_request(store: Store, tenant: str) -> None:
     """As far as no client has sent one, and among the types that are asked for."""
     await store.create(tenant, user("bjensen", 1))
     await store.create(tenant, user("jsmith", 2))

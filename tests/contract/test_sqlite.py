@@ -413,7 +413,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_text() == "Dear diary, " * 500
 
 
-def test_a_file_where_none_can_be_is_refused_with_its_name_and_the_reason(tmp_path: Path) -> None:
+def test_a_path_at_which_no_file_can_be_made_is_refused_with_its_name_and_the_reason(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"scim\.db: there is no folder .*no such folder"):
         SqliteStore(tmp_path / "no such folder" / "scim.db")
     with pytest.raises(StoreUnavailable, match="it is a folder"):
@@ -434,7 +434,7 @@ def test_a_file_that_another_program_locks_can_not_be_opened(tmp_path: Path, is_
     asyncio.run(SqliteStore(path).close())
 
 
-def test_a_database_that_can_not_be_written_to_is_told_by_its_name(tmp_path: Path) -> None:
+def test_the_error_about_a_read_only_database_names_it(tmp_path: Path) -> None:
     """Root may write to any file, so a connection that may not stands in for a read-only file or file system."""
     path = tmp_path / "scim.db"
     asyncio.run(SqliteStore(path).close())

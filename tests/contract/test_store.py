@@ -428,7 +428,7 @@ async def test_a_deleted_group_has_no_members_and_nobody_is_in_it(store: Store, 
     assert not await store.is_member(tenant, one.id, "a")
 
 
-async def test_what_was_deleted_may_come_back_and_be_deleted_again(store: Store, tenant: str) -> None:
+async def test_a_deleted_resource_can_be_created_and_deleted_again(store: Store, tenant: str) -> None:
     """Records of customers do: their ids are names."""
     for _ in range(3):
         version = await store.create(tenant, user())

@@ -438,7 +438,9 @@ async def test_a_key_that_two_share_by_new_rules_is_reported_and_left(store: Sto
     await refused(service.patch(one, "nickName", "SAME"), "nickName")
 
 
-async def test_a_key_that_another_has_by_the_old_rules_alone_is_had_in_the_end(store: Store, tenant: str) -> None:
+async def test_a_key_that_only_the_old_rules_gave_to_another_resource_is_free_after_the_reindex(
+    store: Store, tenant: str
+) -> None:
     """The older one wants the key that the younger one gives up."""
     before = Service(store, tenant, PLAIN)
     one = await before.post({"userName": "ada", "nickName": "bob"})

@@ -190,7 +190,7 @@ async def meeting(
     ],
     ids=["replace-add", "replace-replace", "replace-remove", "clear-add", "filter-add", "add-replace"],
 )
-async def test_a_change_that_depends_on_the_members_is_computed_from_those_that_are_there_when_it_is_written(
+async def test_a_change_that_depends_on_the_members_is_computed_from_the_members_at_the_time_of_its_write(
     world: World, body: dict[str, Any], others: list[dict[str, Any]], left: list[str]
 ) -> None:
     service, ids = world
@@ -211,7 +211,7 @@ async def test_a_change_that_depends_on_the_members_is_computed_from_those_that_
     ],
     ids=["add", "remove", "both"],
 )
-async def test_a_change_of_which_a_part_was_so_already_comes_before_another_or_after_it(
+async def test_a_change_of_which_a_part_was_done_already_comes_before_another_or_after_it(
     world: World, body: dict[str, Any], other: dict[str, Any], there: set[str]
 ) -> None:
     """Its second batch holds what was left to do; the other change undoes what wasn't."""
@@ -244,7 +244,7 @@ async def test_a_replacement_for_a_version_that_has_gone_is_refused_before_anyth
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
-async def test_any_version_will_do_for_a_star_also_one_that_came_later(world: World, method: str) -> None:
+async def test_if_match_star_accepts_any_version_also_a_later_one(world: World, method: str) -> None:
     service, ids = world
     slow = Slow(asyncio.Event())
     service.emulator.faults.append(Fault("batch", slow))

@@ -124,7 +124,7 @@ def _no_new_elements(sent: Sent, serve: Serve) -> Got:
         ),
     ],
 )
-def test_a_check_that_would_fail_of_the_same_cause_is_not_tested(fault: Fault, failed: str, waiting: set[str]) -> None:
+def test_a_check_that_would_fail_of_the_same_cause_is_not_made(fault: Fault, failed: str, waiting: set[str]) -> None:
     report = _examined(fault, failed, *waiting)
     found = {one.check.id: one for one in report.results}
     assert [id for id, one in found.items() if one.verdict == "fail"] == [failed]

@@ -111,7 +111,7 @@ def test_another_scheme_or_none_is_400(app: Any, loop: Loop, origin: str) -> Non
     assert ask(app, loop, origin).status == 400
 
 
-def test_a_base_url_of_the_settings_makes_the_header_not_matter(loop: Loop) -> None:
+def test_with_a_base_url_in_the_settings_the_header_does_not_matter(loop: Loop) -> None:
     made = build(Settings(base_url="https://fixed.example/scim/v2"), tokens={TOKEN: "default"})
     for host in BAD.values():
         answer = ask(made, loop, f"http://{host}")
@@ -119,7 +119,7 @@ def test_a_base_url_of_the_settings_makes_the_header_not_matter(loop: Loop) -> N
     loop.run(made.close())
 
 
-def test_who_is_not_let_in_is_told_so_first(app: Any, loop: Loop) -> None:
+def test_authentication_comes_before_the_check_of_the_host(app: Any, loop: Loop) -> None:
     request = Request("GET", f"{BASE}/Users", {}, {}, b"", 'http://a"><script>')
     assert loop.run(app.handler.handle(request)).status == 401
     assert loop.run(app.handler.handle(Request("GET", "/healthz", {}, {}, b"", 'http://a"><script>'))).status == 200

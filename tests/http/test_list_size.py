@@ -249,7 +249,7 @@ SIZES: Final = [0, 700, 3, 0, 1500, 90, 1, 400, 0, 600]
 @pytest.mark.parametrize(
     "query", ["", "&sortBy=displayName&sortOrder=descending", "&sortBy=id&sortOrder=descending", "&count=3"]
 )
-def test_pages_by_cursor_are_shorter_and_miss_nobody(small_lists: Client, query: str) -> None:
+def test_pages_by_cursor_are_shorter_and_show_every_group(small_lists: Client, query: str) -> None:
     created = groups(small_lists, *SIZES)
     answers = by_cursor(small_lists, "/Groups", query)
     assert len(answers) > 2

@@ -54,7 +54,7 @@ def opened(loop: Loop) -> Iterator[Callable[[Path], Client]]:
         loop.run(service.close())
 
 
-def test_what_other_rules_folded_is_found_sorted_and_unique(
+def test_resources_folded_by_other_rules_are_found_sorted_and_unique(
     tmp_path: Path, opened: Callable[[Path], Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "scim.app")
@@ -95,7 +95,7 @@ def test_a_file_that_is_up_to_date_is_left_alone(
     assert "reindexed" not in caplog.text
 
 
-def test_names_that_are_one_by_the_new_rules_are_told_and_both_stay_in_use(
+def test_resources_whose_names_the_new_rules_fold_alike_are_logged_and_stay_usable(
     tmp_path: Path, opened: Callable[[Path], Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "scim.db"
@@ -121,7 +121,7 @@ def test_names_that_are_one_by_the_new_rules_are_told_and_both_stay_in_use(
     assert "not completely indexed" not in caplog.text
 
 
-def test_a_value_that_was_one_by_the_old_rules_alone_is_each_one_s_own_in_the_end(
+def test_a_key_that_only_the_old_rules_gave_to_another_resource_is_free_after_the_reindex(
     tmp_path: Path, opened: Callable[[Path], Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The older resource's new key is the younger one's old one."""

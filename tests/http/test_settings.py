@@ -107,7 +107,7 @@ def test_an_empty_variable_counts_as_missing() -> None:
         ("SCIM_XYZZY", None),
     ],
 )
-def test_a_misspelt_setting_is_told_with_the_closest_name_and_without_its_value(name: str, meant: str | None) -> None:
+def test_the_warning_about_a_misspelt_setting_has_the_closest_name_and_no_value(name: str, meant: str | None) -> None:
     [warning] = warnings({name: "secret"})
     assert warning.startswith(f"{name} is not a setting")
     assert warning.endswith(f"did you mean {meant}?" if meant else "has no effect.")
@@ -127,12 +127,12 @@ def test_a_misspelt_setting_is_told_with_the_closest_name_and_without_its_value(
         "PATH",
     ],
 )
-def test_settings_and_what_belongs_to_other_programs_are_no_misspellings(name: str) -> None:
+def test_settings_and_variables_of_other_programs_are_no_misspellings(name: str) -> None:
     assert warnings({name: "sqlite"}) == []
     assert warnings({"SCIM_SHEMAS": ""}) == []
 
 
-def test_a_data_file_beside_cosmos_db_is_told() -> None:
+def test_a_data_file_beside_cosmos_db_is_a_warning() -> None:
     assert warnings({"SCIM_STORE": "cosmos", "SCIM_DATA": "secret.db"}) == [
         "SCIM_DATA has no effect, because SCIM_STORE=cosmos chooses Cosmos DB."
     ]

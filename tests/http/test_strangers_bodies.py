@@ -59,7 +59,7 @@ def send(app: App, loop: Loop, body: Body, method: str, path: str, token: str | 
         ("POST", f"{BASE}/Schemas", TOKEN, 405),
     ],
 )
-def test_what_is_refused_is_not_read(
+def test_the_body_of_a_refused_request_is_not_read(
     app: App, loop: Loop, method: str, path: str, token: str | None, status: int
 ) -> None:
     body = Body(b"{}")
@@ -67,7 +67,7 @@ def test_what_is_refused_is_not_read(
     assert body.asked == []
 
 
-def test_what_is_let_in_is_read_once_and_no_further_than_its_limit(app: App, loop: Loop) -> None:
+def test_the_body_of_an_authenticated_request_is_read_once_and_no_further_than_its_limit(app: App, loop: Loop) -> None:
     limits = Limits()
     for method, path, most in (
         ("POST", f"{BASE}/Users", limits.body_bytes),
@@ -144,7 +144,7 @@ def test_large_bodies_of_strangers_take_no_memory(server: Server) -> None:
     client.close()
 
 
-def test_what_is_no_http_fills_no_log() -> None:
+def test_requests_that_are_not_http_are_logged_once_a_minute() -> None:
     server = Server()
     for _ in range(20):
         with connected(server) as connection:

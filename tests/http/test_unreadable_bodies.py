@@ -54,7 +54,7 @@ def test_a_content_coding_is_415_that_names_it(
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", "identity, identity", "", ","])
-def test_identity_is_none(through: Client, coding: str) -> None:
+def test_the_coding_identity_is_accepted(through: Client, coding: str) -> None:
     answer = through.post("/Users", BODY, headers={"Content-Encoding": coding})
     assert answer.status == 201, answer.body
     through.delete(f"/Users/{answer.json['id']}")
@@ -90,7 +90,7 @@ ENCODED: Final[dict[str, bytes]] = {
 
 @pytest.mark.parametrize("content", ENCODED.values(), ids=ENCODED)
 @pytest.mark.parametrize("charset", ["", "; charset=utf-8", "; charset=iso-8859-1"])
-def test_a_body_that_is_not_utf_8_is_told_so(client: Client, content: bytes, charset: str) -> None:
+def test_the_error_about_a_body_that_is_not_utf_8_says_so(client: Client, content: bytes, charset: str) -> None:
     headers = {"Content-Type": f"application/scim+json{charset}"}
     answer = client.post("/Users", content, headers=headers)
     is_error(answer, 400, "invalidSyntax")
@@ -108,7 +108,7 @@ def test_a_charset_does_not_matter_where_the_body_is_utf_8(through: Client, char
     through.delete(f"/Users/{answer.json['id']}")
 
 
-def test_a_byte_order_mark_before_utf_8_is_read_over(client: Client) -> None:
+def test_a_byte_order_mark_before_utf_8_is_ignored(client: Client) -> None:
     assert client.post("/Users", b"\xef\xbb\xbf" + BODY).json["userName"] == "zoé"
     assert client.post("/Users", b"\xef\xbb\xbf\xef\xbb\xbf" + BODY).json["detail"].startswith("The body isn't JSON")
 
@@ -125,7 +125,7 @@ def test_half_of_a_surrogate_pair_is_no_json(client: Client, text: str) -> None:
     [b"[" * 2_000, b'{"x":' * 2_000, b'{"userName":"u","x":' + b"[" * 1_500 + b"]" * 1_500 + b"}"],
     ids=["lists", "objects", "closed"],
 )
-def test_json_that_is_nested_too_deeply_is_told_so(through: Client, content: Any) -> None:
+def test_the_error_about_json_that_is_nested_too_deeply_says_so(through: Client, content: Any) -> None:
     answer = through.post("/Users", content)
     is_error(answer, 400, "invalidSyntax")
     assert "1,024 levels" in answer.json["detail"]

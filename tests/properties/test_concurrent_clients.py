@@ -180,9 +180,7 @@ SCHEDULE: Final = st.lists(st.integers(0, CLIENTS - 1), min_size=5, max_size=30)
 
 @settings(max_examples=50, phases=[Phase.generate])
 @given(REQUESTS, SCHEDULE)
-def test_requests_at_the_same_time_come_to_what_one_order_of_them_would(
-    world: World, requests: list[Request], schedule: list[int]
-) -> None:
+def test_concurrent_requests_equal_a_serial_order(world: World, requests: list[Request], schedule: list[int]) -> None:
     done = world.runner.run(world.round(requests, schedule))
     for answer in done.answers:
         event(str(answer.status))
@@ -195,7 +193,7 @@ EFFECTS: Final = (CutAfter(), CutBefore(), timed_out(), timed_out(after=True))
 @pytest.mark.parametrize("world", ["cosmos"], indirect=True)
 @settings(max_examples=50, phases=[Phase.generate])
 @given(REQUESTS, SCHEDULE, st.lists(st.tuples(st.sampled_from(EFFECTS), st.integers(1, 6)), min_size=1, max_size=3))
-def test_they_do_so_where_the_outcomes_of_batches_are_unknown(
+def test_concurrent_requests_equal_a_serial_order_where_outcomes_of_batches_are_unknown(
     world: World, requests: list[Request], schedule: list[int], broken: list[tuple[Any, int]]
 ) -> None:
     done = world.runner.run(

@@ -201,7 +201,7 @@ def world() -> Iterator[tuple[asyncio.Runner, list[App], Iterator[int]]]:
 
 @settings(max_examples=100, phases=[Phase.generate])
 @given(_PATCHES)
-def test_the_operations_of_a_patch_come_to_what_they_would_one_after_the_other(
+def test_the_operations_of_a_patch_equal_patches_of_one_operation_each(
     world: tuple[asyncio.Runner, list[App], Iterator[int]], operations: list[Operation]
 ) -> None:
     runner, apps, numbers = world

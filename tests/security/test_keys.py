@@ -262,7 +262,9 @@ async def test_unknown_kids_cause_one_fetch_a_minute(service: Instance, issuer: 
         service.timer.now += 1
 
 
-async def test_a_new_key_beside_made_up_kids_is_never_called_wrong(service: Instance, issuer: Issuer) -> None:
+async def test_a_token_with_a_new_key_is_never_refused_because_of_made_up_kids(
+    service: Instance, issuer: Issuer
+) -> None:
     """401 would put a provisioning job into quarantine; 503 makes it come back."""
     assert await service.status(fresh(issuer)) == 200
     for number in range(10, 13):

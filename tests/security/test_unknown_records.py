@@ -97,7 +97,7 @@ def id_of(token: str) -> str:
 
 
 @pytest.mark.parametrize(("kind", "name"), ROWS, ids=[f"{kind}: {name}" for kind, name in ROWS])
-async def test_what_an_unknown_record_names_is_refused_and_the_rest_goes_on(
+async def test_tokens_of_an_unknown_record_are_refused_and_others_accepted(
     issuer: Issuer, data: Path, caplog: pytest.LogCaptureFixture, kind: str, name: str
 ) -> None:
     secret, other = [await asyncio.to_thread(secret_token, name, data) for name in ("contoso", "fabrikam")]

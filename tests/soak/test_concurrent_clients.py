@@ -40,7 +40,7 @@ _SAMPLES: Final = {"sqlite-memory": 50, "sqlite-file": 50, "cosmos": 20}
 
 @pytest.mark.parametrize("store", _SAMPLES)
 @scales(sample=0, long=1_000)
-def test_clients_at_the_same_time_come_to_what_one_order_of_their_requests_would(
+def test_concurrent_clients_equal_a_serial_order_of_their_requests(
     scale: int, store: str, loop: Loop, tmp_path: Path, log: Log, request: pytest.FixtureRequest
 ) -> None:
     random = Random(seed_of(request))

@@ -80,11 +80,11 @@ def meter() -> Iterator[Meter]:
 
 
 @pytest.mark.parametrize("recipe", expensive.kept(), ids=lambda recipe: recipe.place)
-def test_what_earlier_searches_found_takes_no_more_steps_than_one_request_may(meter: Meter, recipe: Recipe) -> None:
+def test_requests_that_earlier_searches_found_take_no_more_steps_than_allowed(meter: Meter, recipe: Recipe) -> None:
     assert meter.steps(recipe) <= MOST_STEPS
 
 
-def test_a_short_search_finds_nothing_that_takes_more(meter: Meter) -> None:
+def test_a_short_search_finds_no_request_that_takes_more_steps(meter: Meter) -> None:
     best = {recipe.place: (0, recipe) for recipe in FIRST}
     found = expensive.climb(best, meter.steps, Random(SEED), rounds=15)
     assert max(steps for steps, _ in found.values()) <= MOST_STEPS
@@ -92,7 +92,7 @@ def test_a_short_search_finds_nothing_that_takes_more(meter: Meter) -> None:
 
 
 @pytest.mark.soak
-def test_a_long_search_finds_no_request_that_takes_too_long_or_too_much(meter: Meter, log: Log) -> None:
+def test_a_long_search_finds_no_request_that_takes_too_much_time_or_memory(meter: Meter, log: Log) -> None:
     """Guided by steps, which don't depend on the machine; what it ends with is measured in seconds and bytes, and kept."""
     best = {recipe.place: (meter.steps(recipe), recipe) for recipe in [*FIRST, *expensive.kept()]}
     best = expensive.climb(best, meter.steps, Random(SEED), rounds=ROUNDS)

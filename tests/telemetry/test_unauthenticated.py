@@ -78,7 +78,9 @@ async def test_no_request_is_lost_or_counted_twice(issuer: Issuer, data: Path, l
     assert counted(lines.taken()) == dict.fromkeys(_REASONS, 60)
 
 
-async def test_pending_counts_are_written_by_whatever_comes_next(issuer: Issuer, data: Path, lines: Lines) -> None:
+async def test_pending_counts_are_written_by_the_next_request_sweep_or_close(
+    issuer: Issuer, data: Path, lines: Lines
+) -> None:
     """The Functions host drops lines that are written outside of an invocation, so that nothing waits in the background."""
     token = await asyncio.to_thread(secret_token, "contoso", data)
     async with instance(data, issuer) as service:
@@ -134,7 +136,7 @@ class Away(SqliteStore):
     ],
     ids=["unavailable", "fault"],
 )
-async def test_a_store_that_is_away_is_told_once_a_minute_while_nobody_can_be_let_in(
+async def test_an_unreachable_store_is_logged_once_a_minute_while_no_request_is_authenticated(
     caplog: pytest.LogCaptureFixture, lines: Lines, error: Exception, status: int, begins: str
 ) -> None:
     timer = Timer()

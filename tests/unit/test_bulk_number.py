@@ -73,7 +73,7 @@ def test_a_name_may_be_escaped() -> None:
     assert refused(rb'{"\u004fperations" : [{},{},{},{}]}')
 
 
-def test_what_is_unlike_any_bulk_request_is_left_to_the_parser() -> None:
+def test_a_text_that_is_not_a_bulk_request_is_left_to_the_parser() -> None:
     """Deeper than any operation, or with more members than a message has."""
     assert not refused(b'{"x":' + b"[" * 500_000 + b"]" * 500_000 + b',"Operations":[{},{},{},{}]}')
     assert not refused(b"{" + b'"a":{},' * 200_000 + b'"Operations":[{},{},{},{}]}')

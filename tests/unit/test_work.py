@@ -144,7 +144,7 @@ TOO_MUCH: Final[dict[str, tuple[Limits, list[Operation]]]] = {
 
 
 @pytest.mark.parametrize(("limits", "operations"), TOO_MUCH.values(), ids=TOO_MUCH)
-def test_what_is_too_much_is_refused(limits: Limits, operations: list[Operation]) -> None:
+def test_a_patch_beyond_a_limit_is_refused(limits: Limits, operations: list[Operation]) -> None:
     with pytest.raises(PayloadTooLarge, match="1000"):
         worked(MANY, *operations, limits=limits)
     worked(MANY, *operations)
