@@ -24,7 +24,7 @@ from scim.storage.interface import Member, Membership, Name, Store
 
 UNBOUNDED: Final = maxsize
 """The room for the values of a single resource, which is answered whole."""
-LEAST: Final = 64
+LEAST: Final = 128
 """Bytes that a membership counts for at least: short values take as much time to read as long ones."""
 _PAGE: Final = 1_000
 _SECONDS: Final = 60.0

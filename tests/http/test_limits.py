@@ -266,7 +266,7 @@ def test_the_document_has_the_defaults() -> None:
         f"| {said.resource_bytes // 2**10} KiB | `SCIM_MAX_RESOURCE_BYTES`",
         f"| {said.page:,}; {said.default_page} if `count` isn't given | `SCIM_MAX_PAGE`, `SCIM_DEFAULT_PAGE`",
         f"| {said.list_bytes // 2**20} MiB | `SCIM_MAX_LIST_BYTES`",
-        f"| counts for {LEAST} bytes at least |",
+        f"| counts as {LEAST} bytes or more |",
         f"| {said.cursor_seconds:,} s | `SCIM_CURSOR_SECONDS`",
         f"| {Settings().requests_per_second} a second,",
     ):

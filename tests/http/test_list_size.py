@@ -212,7 +212,7 @@ def test_a_page_of_one_resource_is_answered_whole(small_lists: Client) -> None:
 
 
 def test_the_limit_holds_for_all_types_of_a_search_together(small_lists: Client) -> None:
-    groups(small_lists, 300, 300)
+    groups(small_lists, 150, 150)
     created = large_users(small_lists, 2)
     assert names(small_lists.post("/Groups/.search", {})) == ["g000", "g001"]
     assert names(small_lists.post("/Users/.search", {})) == created
@@ -303,7 +303,7 @@ def test_a_page_of_large_users_is_not_read_to_its_end(limited: Callable[..., Lim
 
 
 def test_members_are_read_only_as_far_as_the_answer_can_hold_them(limited: Callable[..., Limited]) -> None:
-    """A member counts for at least 64 bytes, so that 1,024 fill the smallest answer."""
+    """A member counts for at least 128 bytes, so that 512 fill the smallest answer."""
     service = limited()
     groups(service.client, 5, 20_000, 5)
     for query in (
@@ -315,7 +315,7 @@ def test_members_are_read_only_as_far_as_the_answer_can_hold_them(limited: Calla
     ):
         service.store.members_read = 0
         service.client.get(f"/Groups{query}")
-        assert service.store.members_read <= 3 * ROOM // 64, query
+        assert service.store.members_read <= 3 * ROOM // 128, query
     for query in ("?excludedAttributes=members", "?attributes=displayName", "?count=0"):
         service.store.members_read = 0
         assert service.client.get(f"/Groups{query}").status == 200
