@@ -48,7 +48,9 @@ class Searches:
                 raise
             # Not 503: the client would repeat it for ever.
             _log.warning("a filter was refused: %s", refused)
-            raise InvalidFilter("The filter is too complex for the database; use fewer comparisons.") from None
+            raise InvalidFilter(
+                "The filter is too complex for the database, or looks through too many values; use fewer comparisons, or 'eq'."
+            ) from None
 
     def _bound(self, kinds: Sequence[ResourceType], request: SearchRequest) -> dict[str, Bound | None]:
         if request.filter is None:

@@ -50,7 +50,7 @@ class StoreUnavailable(StoreError):
 
 
 class QueryRefused(StoreUnavailable):
-    """The database refuses a query because of its text: it is too complex. A repeat would be refused as well."""
+    """The database refuses a query: its text is too complex, or it looks through too many values. A repeat would be refused too."""
 
 
 class Throttled(StoreError):

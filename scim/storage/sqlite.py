@@ -6,7 +6,9 @@ A write is one transaction, so a reader sees all of it or nothing, also after th
 import sqlite3
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -33,6 +35,9 @@ from scim.storage.sqlite_index import MemoryIndex, TableIndex
 from scim.storage.sqlite_search import ItemSearch
 from scim.storage.sqlite_tenant import TenantRows
 
+_STEPS_AT_ONCE: Final = 1_000
+"""Instructions of SQLite's virtual machine between two looks at how many there were."""
+
 
 class SqliteStore:
     """All tenants in one database. `path` names a file; without it everything is in memory and gone at the end."""
@@ -41,7 +46,7 @@ class SqliteStore:
         self._path = path
         self._db = opened(path)
         self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
-        self._search = ItemSearch(self._rows, self._each, self._index)
+        self._search = ItemSearch(self._rows, self._each, self._index, self._bounded)
         self._tenants = TenantRows(self._rows, self._transaction, self._index)
 
     async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
@@ -243,6 +248,16 @@ class SqliteStore:
         return self._db.total_changes > before
 
     # --- reading ---
+
+    @contextmanager
+    def _bounded(self, steps: int) -> Iterator[None]:
+        """Within it, statements raise `QueryRefused` once they have taken more instructions together."""
+        turns = count(1)
+        self._db.set_progress_handler(lambda: next(turns) * _STEPS_AT_ONCE > steps, _STEPS_AT_ONCE)
+        try:
+            yield
+        finally:
+            self._db.set_progress_handler(None, 0)
 
     def _row(self, sql: str, parameters: Sequence[Json]) -> tuple[Json, ...] | None:
         rows = self._rows(sql, parameters)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from scim.storage.interface import StoreUnavailable
+from scim.storage.interface import QueryRefused, StoreUnavailable
 
 FORMAT: Final = 2
 _BUSY_SECONDS: Final = 5.0
@@ -123,6 +123,8 @@ def unavailable(error: sqlite3.Error, path: Path | None) -> StoreUnavailable:
     """Return an error of SQLite as the store's own, in one line that names the file and says what is wrong with it."""
     # Extended codes have the primary one in their lowest byte (https://sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return QueryRefused("SQLite has stopped a search that looks through too many values")
     if path is None:
         return StoreUnavailable(str(error))
     if code == sqlite3.SQLITE_CANTOPEN:

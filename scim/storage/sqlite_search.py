@@ -1,7 +1,7 @@
 """Searches in SQLite: a page of what a filter holds for, by its number or from behind a key on. Knows no transaction."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import Final, Protocol
 
 import orjson
@@ -9,7 +9,7 @@ import orjson
 from scim.protocol.json import Json
 from scim.protocol.query import TRUE, Bound
 from scim.storage.interface import Found, Search, Stored, Take
-from scim.storage.sqlite_filter import condition, ways
+from scim.storage.sqlite_filter import Condition, condition, ways
 from scim.storage.sqlite_index import Way
 
 
@@ -17,6 +17,10 @@ class _Index(Protocol):
     def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None: ...
 
 
+_STEPS_FEW: Final = 6_000_000
+_STEPS_MANY: Final = 16_000_000
+"""Instructions of SQLite's virtual machine that a search with a filter may take: with few comparisons, and with many, where
+each instruction does less. Either is less than a second, in which no other request is answered."""
 _GIVEN: Final = "json_each(?) AS hit CROSS JOIN item ON item.row = hit.value"
 """The rows whose numbers are given as a JSON array."""
 
@@ -29,15 +33,27 @@ class ItemSearch:
         rows: Callable[[str, Sequence[Json]], list[tuple[Json, ...]]],
         each: Callable[[str, Sequence[Json]], Generator[tuple[Json, ...]]],
         index: _Index,
+        bounded: Callable[[int], AbstractContextManager[None]],
     ) -> None:
+        """With `bounded`, statements raise `QueryRefused` once they have taken so many instructions together."""
         self._rows = rows
         self._each = each
         self._index = index
+        self._bounded = bounded
 
     def found(self, tenant: str, kind: str, search: Search, take: Take | None) -> Found:
-        """Read a page. Without a sort, SQLite seeks its beginning: what a page costs doesn't depend on how far in it is."""
-        source, values = self._source(tenant, kind, search.filter)
+        """Read a page. Without a sort, SQLite seeks its beginning: what a page costs doesn't depend on how far in it is.
+
+        Raises `QueryRefused` if the filter looks through too many values.
+        """
         where = condition(search.filter or TRUE)
+        if search.filter is None:
+            return self._page(tenant, kind, search, where, take)
+        with self._bounded(_STEPS_MANY if where.many else _STEPS_FEW):
+            return self._page(tenant, kind, search, where, take)
+
+    def _page(self, tenant: str, kind: str, search: Search, where: Condition, take: Take | None) -> Found:
+        source, values = self._source(tenant, kind, search.filter)
         values += [tenant, kind, *where.parameters]
         from_where = f"FROM {source} WHERE item.tenant = ? AND item.type = ? AND {where.sql}"
         known = None

@@ -22,7 +22,18 @@ from hypothesis import given, settings, strategies as st
 
 from scim.protocol.schema import Attribute, ResourceType
 from scim.storage import sqlite_file
-from scim.storage.interface import Changed, Draft, Gone, Member, MemberChanges, Search, Stored, StoreUnavailable, Taken
+from scim.storage.interface import (
+    Changed,
+    Draft,
+    Gone,
+    Member,
+    MemberChanges,
+    QueryRefused,
+    Search,
+    Stored,
+    StoreUnavailable,
+    Taken,
+)
 from scim.storage.sqlite import SqliteStore
 from scim.storage.sqlite_index import MemoryIndex, _digest, entries
 from tests.contract.drafts import KINDS, bound, draft, group, resource_id, touch, user
@@ -155,8 +166,10 @@ def work(store: SqliteStore, text: str) -> int:
         steps += 1
         return 0
 
+    ran = statements(store, partial(searched, store, text))
     store._db.set_progress_handler(count, 1)
-    searched(store, text)
+    for sql in ran:
+        store._db.execute(sql).fetchall()
     store._db.set_progress_handler(None, 1)
     return steps
 
@@ -186,6 +199,22 @@ def test_a_selective_equality_costs_the_same_however_many_users_there_are(text: 
         many = work(store, text)
         assert searched(store, text)
     assert many < 1.2 * few
+
+
+@pytest.mark.parametrize(("comparisons", "users"), [(100, 4), (4, 26)])
+def test_a_search_that_looks_through_too_many_values_is_stopped(comparisons: int, users: int) -> None:
+    # Other requests wait while SQLite searches, so its instructions are counted.
+    emails = [{"value": f"a{n}"} for n in range(9_000)]
+    text = " or ".join(f'emails.value co "absent{n}"' for n in range(comparisons))
+    with opened() as store:
+        asyncio.run(store.create("t", user("first", 1, emails=emails)))
+        assert searched(store, text) == []
+        for number in range(2, users + 1):
+            asyncio.run(store.create("t", user(f"user-{number}", number, emails=emails)))
+        with pytest.raises(QueryRefused):
+            searched(store, text)
+        assert searched(store, 'userName eq "first"') == [resource_id(1)]
+        assert len(searched(store, "id pr", limit=2)) == 2
 
 
 def in_the_index(store: SqliteStore) -> set[tuple[Any, int]]:
