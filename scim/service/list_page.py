@@ -4,7 +4,7 @@ How it works: a page of 1,000 resources may be 250 MB, so it is never in memory 
 after another. Each becomes JSON at once, as the answer carries it, and when the next one has no room left, reading ends.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -16,6 +16,9 @@ from scim.service.cursors import Place
 from scim.service.membership import Values
 from scim.service.view import View
 from scim.storage.interface import Stored, Take
+
+READ_PER_ROOM: Final = 2
+"""How many times the room may be read for a page that shows a part of each resource: what isn't shown takes time too."""
 
 
 class Entry(NamedTuple):
@@ -43,7 +46,10 @@ class Entry(NamedTuple):
 
 
 class ListPage:
-    """At most `count` resources, which together have at most `room` bytes as JSON; the first one has any size."""
+    """At most `count` resources, which together have at most `room` bytes as JSON; the first one has any size.
+
+    With what isn't shown of them they have at most `READ_PER_ROOM` times as many.
+    """
 
     def __init__(self, request: SearchRequest, view: View, *, count: int, room: int) -> None:
         self.entries: list[Entry] = []
@@ -54,6 +60,7 @@ class ListPage:
         self.room = room
         self.places = count
         """How many more resources may come, apart from their size."""
+        self._read = 0
         self._request = request
         self._view = view
 
@@ -67,15 +74,17 @@ class ListPage:
         wanted = projection(self._request.attributes, self._request.excluded, kind)
         relation = kind.relation if kind.relation and wanted.carries(kind.relation) else ""
         apply, represent, entries = wanted.apply, self._view.resource, self.entries
+        shows_all, most = not (self._request.attributes or self._request.excluded), READ_PER_ROOM * self.room
 
         def take(stored: Stored, key: str) -> bool:
             if self.places > 0:
                 # Copied, because orjson keeps up to eight times the memory behind what it has written.
                 json = bytes(memoryview(orjson.dumps(apply(represent(stored, kind)))))
                 size = self.size + len(json) + 1  # and a comma
-                if size <= self.room or not entries:
+                read = self._read + (len(json) if shows_all else len(orjson.dumps(stored.resource)))
+                if (size <= self.room and read <= most) or not entries:
                     entries.append(Entry(wanted, relation, stored.id, key, json))
-                    self.size = size
+                    self.size, self._read = size, read
                     self.places -= 1
                     return True
             self.has_more = True

@@ -176,6 +176,19 @@ def test_users_that_are_too_large_for_a_page_are_asked_for_in_smaller_ones(small
     assert small_lists.get("/Users?count=0").json["totalResults"] == 5
 
 
+def test_a_page_that_shows_little_of_large_resources_is_bounded_by_what_is_read_for_it(small_lists: Client) -> None:
+    created = large_users(small_lists, 12)
+    answer = small_lists.get("/Users?attributes=userName")
+    is_error(answer, 400, "tooMany")
+    assert "'count'" in answer.json["detail"]
+    is_error(small_lists.get("/Users?excludedAttributes=title"), 400, "tooMany")
+    assert names(small_lists.get("/Users?attributes=userName&count=6")) == created[:6]
+    assert names(small_lists.get("/Users?attributes=userName&count=6&startIndex=7")) == created[6:]
+    pages = by_cursor(small_lists, "/Users", "&attributes=userName")
+    assert shown(pages) == created
+    assert len(pages) == 2
+
+
 def test_the_groups_of_users_count_too(small_lists: Client) -> None:
     for name in "abc":
         small_lists.user(name)
@@ -299,7 +312,11 @@ def test_a_page_of_large_users_is_not_read_to_its_end(limited: Callable[..., Lim
         service.store.resource_bytes = 0
         service.client.get(query)
         assert service.store.resource_bytes < ROOM + 2 * 21_000, query
-    assert names(service.client.get("/Users?count=1000&attributes=userName")) == created
+    for query in ("/Users?count=1000&attributes=userName", "/Users?cursor&count=1000&excludedAttributes=title"):
+        service.store.resource_bytes = 0
+        service.client.get(query)
+        assert service.store.resource_bytes < 2 * ROOM + 2 * 21_000, query
+    assert names(service.client.get("/Users?count=6&attributes=userName")) == created[:6]
 
 
 def test_members_are_read_only_as_far_as_the_answer_can_hold_them(limited: Callable[..., Limited]) -> None:
