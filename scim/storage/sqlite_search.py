@@ -17,7 +17,7 @@ class _Index(Protocol):
     def hits(self, tenant: str, kind: str, ways: Sequence[Way]) -> tuple[str, list[Json]] | None: ...
 
 
-_STEPS_FEW: Final = 6_000_000
+_STEPS_FEW: Final = 4_500_000
 _STEPS_MANY: Final = 16_000_000
 """Instructions of SQLite's virtual machine that a search with a filter may take: with few comparisons, and with many, where
 each instruction does less. Either is less than a second, in which no other request is answered."""
