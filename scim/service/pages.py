@@ -4,8 +4,9 @@ A page by cursor begins behind the last resource of the page before, wherever th
 last page costs what the second does (with the first one all are counted), and what is created or deleted meanwhile moves
 nobody else across a page's end.
 
-The size of an answer is bounded, and so is what is read for one that shows a part of each resource. By index a page is always full while there is more, because clients such as Okta add `count`
-to `startIndex` whatever they received; so a page that would be too large is refused. By cursor it is shorter.
+The size of an answer is bounded, and so is what is read for one that shows a part of each resource. By index a page is
+always full while there is more, because clients such as Okta add `count` to `startIndex` whatever they received; so a page
+that would be too large is refused. By cursor it is shorter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -200,8 +201,8 @@ class Pages:
             f", or leave {' and '.join(carried)} out with excludedAttributes={','.join(carried)}" if carried else ""
         )
         return TooMany(
-            f"This page would have more than the {self._limits.list_bytes} bytes that a list may have, or leave more than as "
-            "many out of its resources. "
+            f"This page would have more than the {self._limits.list_bytes} bytes that a list may have, or more than twice "
+            "as many would be read for it. "
             f"Ask for fewer resources with a smaller 'count'{without}."
         )
 
