@@ -397,10 +397,10 @@ class PatchDifference:
 
 def _alike(a: Applied) -> bool:
     """Whether a given element is, in part or but for its letters, one that is there or one given before."""
-    if not (a.several and a.op == "add" and a.filter is None and a.sub is None):
+    if not (a.several and a.op in {"add", "replace"} and a.filter is None and a.sub is None):
         return False
     given = a.value if isinstance(a.value, list) else [a.value]
-    seen = [fold.element(element, a.attribute) for element in a.elements]
+    seen = [fold.element(element, a.attribute) for element in a.elements] if a.op == "add" else []
     for element in given:
         new = fold.element(element, a.attribute)
         if any(new == old or (_key(new) == _key(old) and "value" in new) for old in seen):
@@ -478,6 +478,16 @@ PATCHES: Final = (
         "an equal element changes nothing, wherever it stands; theirs looks only at those that were there",
         {},
         Operation("add", "roles", [{"value": "a"}, {"value": "a"}]),
+        "roles",
+        [{"value": "a"}],
+        [{"value": "a"}, {"value": "a"}],
+        _alike,
+    ),
+    PatchDifference(
+        "the same element twice in one replace",
+        "RFC 7643 §2.4: a service should not keep the same type and value twice; theirs does",
+        {"roles": [{"value": "b"}]},
+        Operation("replace", "roles", [{"value": "a"}, {"value": "a"}]),
         "roles",
         [{"value": "a"}],
         [{"value": "a"}, {"value": "a"}],
