@@ -105,6 +105,8 @@ def _complex_reader(attribute: Attribute) -> Read:
     def read(raw: Json) -> Json | None:
         if tolerances.unassigned(raw):
             return None
+        if attribute.value is not None:
+            raw = tolerances.complex_from_text(raw)
         if isinstance(raw, dict) and raw.keys() <= readers.keys():  # spelled as the schema does, as is usual
             named = {name: readers[name](sub_raw) for name, sub_raw in raw.items()}
         else:
