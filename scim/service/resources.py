@@ -233,7 +233,7 @@ class Resources:
         for path, value in fold.unique_values(draft.key, draft.claims, kind).items():
             if (size := len(value.encode())) > fold.KEY_BYTES:
                 raise InvalidValue(
-                    f"'{path}' is unique, so it may have at most {fold.KEY_BYTES} bytes in UTF-8 (256 characters of any "
+                    f"'{path}' is unique, so it may have at most {fold.KEY_BYTES} bytes in UTF-8 (256 characters of nearly any "
                     f"script); this one has {size}."
                 )
         return draft
