@@ -167,7 +167,7 @@ def test_the_text_is_nowhere_in_the_store_and_nothing_of_it_in_an_answer(make: M
         client.get("/Users"),
         client.post("/.search", {"attributes": ["password", USER]}),
         client.post("/Users", {"userName": "u", "password": TEXT}),
-        client.post("/Users", {"userName": "w", "password": {"value": TEXT}}),
+        client.post("/Users", {"userName": "w", "password": {"value": [TEXT]}}),
         client.patch(path, {"op": "replace", "path": f'password[value eq "{TEXT}"]', "value": TEXT}),
         client.patch(path, {"op": "add", "path": "password.value", "value": TEXT}),
         client.get(f'/Users?filter=password eq "{TEXT}"'),

@@ -134,11 +134,23 @@ def test_the_scheme_may_have_any_case_and_blanks_around_the_token(door: Client, 
     assert door.get("/Users", headers=headers, token=None).status == 200
 
 
+HEADERS: Final = [
+    "X-Tenant",
+    "X-Tenant-Id",
+    "Tenant",
+    "X-MS-CLIENT-PRINCIPAL-ID",
+    "X-Original-URL",
+    "X-Forwarded-Host",
+    "Host",
+]
+NAMES: Final = ["fabrikam", FABRIKAM, "$system", "default"]
+
+
 @pytest.mark.parametrize(
-    "header",
-    ["X-Tenant", "X-Tenant-Id", "Tenant", "X-MS-CLIENT-PRINCIPAL-ID", "X-Original-URL", "X-Forwarded-Host", "Host"],
+    ("header", "value"),
+    # `$system` is no host name, so that it is 400 as a `Host`.
+    [(header, name) for header in HEADERS for name in NAMES if (header, name) != ("Host", "$system")],
 )
-@pytest.mark.parametrize("value", ["fabrikam", FABRIKAM, "$system", "default"])
 def test_the_token_alone_says_whose_users_they_are(door: Client, issuer: Issuer, header: str, value: str) -> None:
     assert door.post("/Users", {"userName": "ann"}, token=issuer.token()).status == 201
     assert door.post("/Users", {"userName": "gus"}, token=issuer.token(FABRIKAM)).status == 201
