@@ -31,9 +31,14 @@ def at_a_terminal(*arguments: str, **variables: str) -> Iterator[tuple[subproces
             stderr=subprocess.PIPE,
             text=True,
             env=environment(**variables),
+            # Ctrl-C works in the process, even if whoever runs the tests ignores it, as a shell does for jobs in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread is running
         ) as process:
             os.close(theirs)
-            yield process, ours
+            try:
+                yield process, ours
+            finally:
+                process.kill()
     finally:
         os.close(ours)
 
