@@ -235,12 +235,12 @@ def _up_to_date(store: Store, registry: Registry, given: Collaborators) -> Store
     async def reindex() -> None:
         try:
             for tenant in await store.tenants():
-                seen = [seen async for seen in Reindex(store, registry, given.sleep).run(tenant)]
-                for one in seen:
+                results = [result async for result in Reindex(store, registry, given.sleep).run(tenant)]
+                for one in results:
                     if not one:
                         _log.warning("%s %s is not completely indexed: %s", one.kind, one.id, one.reason)
-                if seen:
-                    _log.info("reindexed %d resources that were written by other rules", len(seen))
+                if results:
+                    _log.info("reindexed %d resources that were written by other rules", len(results))
         except StoreUnavailable:
             await store.close()
             raise

@@ -62,11 +62,11 @@ async def _one(store: Store, registry: Registry, name: str) -> JsonObject:
     rewritten, outdated = 0, list[JsonObject]()
     total = await work.count(name)
     with click.progressbar(length=total, label=f"Reindexing {name}", file=sys.stderr) as bar:
-        async for seen in work.run(name):
-            if seen:
+        async for result in work.run(name):
+            if result:
                 rewritten += 1
             else:
-                outdated.append({"resourceType": seen.kind, "id": seen.id, "reason": seen.reason})
+                outdated.append({"resourceType": result.kind, "id": result.id, "reason": result.reason})
             bar.update(1)
         bar.update(total - bar.pos)  # those that were up to date
     return {"customer": name, "resources": total, "rewritten": rewritten, "outdated": outdated}
