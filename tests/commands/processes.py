@@ -54,7 +54,7 @@ def answered(answer: str | None, *arguments: str, **variables: str) -> tuple[int
             asked += one
         if answer is None:
             process.send_signal(signal.SIGINT)
-        else:
-            os.write(terminal, answer.encode())
+        # Behind Ctrl-C the line ends too: a signal that arrives just before the process waits for input doesn't end the wait.
+        os.write(terminal, (answer or "\n").encode())
         output, errors = process.communicate(timeout=60)
         return process.returncode, output, asked + errors
