@@ -4,11 +4,9 @@ A write is one transaction, so a reader sees all of it or nothing, also after th
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from itertools import count
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import orjson
 
@@ -35,9 +33,6 @@ from scim.storage.sqlite_index import MemoryIndex, TableIndex
 from scim.storage.sqlite_search import ItemSearch
 from scim.storage.sqlite_tenant import TenantRows
 
-_STEPS_AT_ONCE: Final = 1_000
-"""Instructions of SQLite's virtual machine between two looks at how many there were."""
-
 
 class SqliteStore:
     """All tenants in one database. `path` names a file; without it everything is in memory and gone at the end."""
@@ -46,7 +41,7 @@ class SqliteStore:
         self._path = path
         self._db = opened(path)
         self._index = TableIndex(self._db, self._rows) if path is not None else MemoryIndex()
-        self._search = ItemSearch(self._rows, self._each, self._index, self._bounded)
+        self._search = ItemSearch(self._db, self._index)
         self._tenants = TenantRows(self._rows, self._transaction, self._index)
 
     async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
@@ -121,7 +116,10 @@ class SqliteStore:
         return str(revision + 1)
 
     async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
-        return self._search.found(tenant, kind, search, take)
+        try:
+            return self._search.found(tenant, kind, search, take)
+        except sqlite3.Error as error:
+            raise unavailable(error, self._path) from None
 
     async def members(
         self,
@@ -249,16 +247,6 @@ class SqliteStore:
 
     # --- reading ---
 
-    @contextmanager
-    def _bounded(self, steps: int) -> Iterator[None]:
-        """Within it, statements raise `QueryRefused` once they have taken more instructions together."""
-        turns = count(1)
-        self._db.set_progress_handler(lambda: next(turns) * _STEPS_AT_ONCE > steps, _STEPS_AT_ONCE)
-        try:
-            yield
-        finally:
-            self._db.set_progress_handler(None, 0)
-
     def _row(self, sql: str, parameters: Sequence[Json]) -> tuple[Json, ...] | None:
         rows = self._rows(sql, parameters)
         return rows[0] if rows else None
@@ -266,14 +254,6 @@ class SqliteStore:
     def _rows(self, sql: str, parameters: Sequence[Json]) -> list[tuple[Json, ...]]:
         try:
             return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise unavailable(error, self._path) from None
-
-    def _each(self, sql: str, parameters: Sequence[Json]) -> Generator[tuple[Json, ...]]:
-        """Yield the rows one by one. Close the generator if reading ends early: an open statement keeps its view of the file."""
-        try:
-            with closing(self._db.execute(sql, parameters)) as rows:
-                yield from rows
         except sqlite3.Error as error:
             raise unavailable(error, self._path) from None
 

@@ -1,7 +1,8 @@
 """Searches in SQLite: a page of what a filter holds for, by its number or from behind a key on. Knows no transaction."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing
+import sqlite3
+from collections.abc import Sequence
+from sys import maxsize
 from typing import Final, Protocol
 
 import orjson
@@ -21,36 +22,38 @@ _STEPS_FEW: Final = 4_500_000
 _STEPS_MANY: Final = 16_000_000
 """Instructions of SQLite's virtual machine that a search with a filter may take: with few comparisons, and with many, where
 each instruction does less. Either is less than a second, in which no other request is answered."""
+_STEPS_AT_ONCE: Final = 1_000
+"""Instructions between two looks at how many there were."""
 _GIVEN: Final = "json_each(?) AS hit CROSS JOIN item ON item.row = hit.value"
 """The rows whose numbers are given as a JSON array."""
 
 
 class ItemSearch:
-    """Searches the table `item`; `rows` runs a statement, `each` the same for its rows one by one."""
+    """Searches the table `item`. Sets the connection's progress handler."""
 
-    def __init__(
-        self,
-        rows: Callable[[str, Sequence[Json]], list[tuple[Json, ...]]],
-        each: Callable[[str, Sequence[Json]], Generator[tuple[Json, ...]]],
-        index: _Index,
-        bounded: Callable[[int], AbstractContextManager[None]],
-    ) -> None:
-        """With `bounded`, statements raise `QueryRefused` once they have taken so many instructions together."""
-        self._rows = rows
-        self._each = each
+    def __init__(self, db: sqlite3.Connection, index: _Index) -> None:
+        self._db = db
         self._index = index
-        self._bounded = bounded
+        self._steps_left = maxsize
+        """Instructions that the statements of the running search may still take."""
+        db.set_progress_handler(self._is_too_much, _STEPS_AT_ONCE)
 
     def found(self, tenant: str, kind: str, search: Search, take: Take | None) -> Found:
         """Read a page. Without a sort, SQLite seeks its beginning: what a page costs doesn't depend on how far in it is.
 
-        Raises `QueryRefused` if the filter looks through too many values.
+        Raises `sqlite3.OperationalError` (`SQLITE_INTERRUPT`) if the filter looks through too many values.
         """
         where = condition(search.filter or TRUE)
-        if search.filter is None:
+        if search.filter is not None:
+            self._steps_left = _STEPS_MANY if where.many else _STEPS_FEW
+        try:
             return self._page(tenant, kind, search, where, take)
-        with self._bounded(_STEPS_MANY if where.many else _STEPS_FEW):
-            return self._page(tenant, kind, search, where, take)
+        finally:
+            self._steps_left = maxsize
+
+    def _is_too_much(self) -> bool:
+        self._steps_left -= _STEPS_AT_ONCE
+        return self._steps_left < 0
 
     def _page(self, tenant: str, kind: str, search: Search, where: Condition, take: Take | None) -> Found:
         source, values = self._source(tenant, kind, search.filter)
@@ -59,7 +62,7 @@ class ItemSearch:
         known = None
         if where.many and search.counted:
             # For the page and for the total, and before the rows are sorted.
-            hits = [row for (row,) in self._rows(f"SELECT item.row {from_where}", values)]
+            hits = [row for (row,) in self._db.execute(f"SELECT item.row {from_where}", values)]
             known, values = len(hits), [orjson.dumps(hits).decode(), tenant, kind]
             from_where = f"FROM {_GIVEN} WHERE item.tenant = ? AND item.type = ?"
         direction, beyond = ("DESC", "<") if search.descending else ("ASC", ">")
@@ -78,16 +81,19 @@ class ItemSearch:
             f"SELECT item.id, item.revision, item.rules, item.data, {order} {from_where} {behind}"
             f"ORDER BY {order} {direction} LIMIT ? OFFSET ?"
         )
-        with closing(self._each(statement, [*values, *after, search.limit, search.offset])) as rows:
+        rows = self._db.execute(statement, [*values, *after, search.limit, search.offset])
+        try:
             for id, revision, rules, data, key in rows:
                 read += 1
                 if not take(Stored(kind, id, str(revision), orjson.loads(data), rules), key or ""):
                     complete = False
                     break
+        finally:
+            rows.close()  # an open statement keeps its view of the file
         total = search.offset + read if search.counted else 0
         if search.counted and (after or not complete or read == search.limit or (not read and search.offset)):
             # The page is full, or it isn't known what is before it: only now is it worth counting.
-            total = self._rows(f"SELECT count(*) {from_where}", values)[0][0] if known is None else known
+            total = self._db.execute(f"SELECT count(*) {from_where}", values).fetchone()[0] if known is None else known
         return Found(items, total, tuple(keys))
 
     def _source(self, tenant: str, kind: str, bound: Bound | None) -> tuple[str, list[Json]]:
