@@ -1,9 +1,7 @@
 """Member items read from a group's side and from a user's, and filters that ask for them."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from sys import maxsize
@@ -104,7 +102,13 @@ class Memberships:
     async def of_group(self, tenant: str, group: str) -> list[Member]:
         """Return all members of a group as they are stored: without a `type` that no client has sent."""
         kind = next(k for k in self._registry.resource_types.values() if k.relation == "members")
-        return [item.member async for page in self._pages(tenant, kind, [group], with_types=False) for item in page]
+        members: list[Member] = []
+        after: _Key | None = None
+        while True:
+            page, after = await self._page(tenant, kind, [group], after, _PAGE)
+            members += [item.member for item in page]
+            if after is None:
+                return members
 
     async def types(self, tenant: str, values: Sequence[str]) -> dict[str, str | None]:
         """Return the resource type of each of these members by its id; `None` if there is no such resource."""
@@ -127,13 +131,18 @@ class Memberships:
         if room < 0:
             related.read_before = min(ids)
             return related
-        async for page in self._pages(caller.tenant, kind, ids, lambda: related.left // LEAST + 1, with_types=True):
-            async for id, shown, number in self._shown(caller, kind, page):
-                values = wanted.values(kind.relation, shown)
-                related.add(id, orjson.dumps(values)[1:-1] if values else b"", number)
-                if related.read_before is not None:
-                    return related
-        return related
+        after: _Key | None = None
+        while True:
+            limit = min(_PAGE, related.left // LEAST + 1)
+            page, after = await self._page(caller.tenant, kind, ids, after, limit, self._kinds)
+            if page:
+                async for id, shown, number in self._shown(caller, kind, page):
+                    values = wanted.values(kind.relation, shown)
+                    related.add(id, orjson.dumps(values)[1:-1] if values else b"", number)
+                    if related.read_before is not None:
+                        return related
+            if after is None:
+                return related
 
     async def _shown(
         self, caller: Caller, kind: ResourceType, page: Sequence[Membership]
@@ -156,19 +165,21 @@ class Memberships:
 
         Each different value is looked up once, one after the other, and within the time of a request.
         """
-        until = self._timer() + _SECONDS
-        asked = Counter[_LookUp]()
+        asked: dict[_LookUp, int] = {}
 
         def noted(look_up: _LookUp) -> Bound:
-            asked[look_up] += 1
+            asked[look_up] = asked.get(look_up, 0) + 1
             return FALSE
 
         _replaced(bound, None, noted)
+        if not asked:
+            return bound
         if len(asked) > self._limits.linked_values:
             raise TooMany(
                 f"The filter asks for {len(asked)} different values by '{kind.relation} eq'; at most "
                 f"{self._limits.linked_values} are allowed. Ask for fewer at a time."
             )
+        until = self._timer() + _SECONDS
         found: dict[_LookUp, Bound] = {}
         total = 0
         for look_up, times in asked.items():
@@ -183,7 +194,7 @@ class Memberships:
                     f"The '{kind.relation} eq' of the filter lead to more than {self._limits.linked_together} resources; "
                     "ask for fewer values at a time."
                 )
-        return _replaced(bound, None, found.__getitem__) if found else bound
+        return _replaced(bound, None, found.__getitem__)
 
     async def _looked_up(self, tenant: str, look_up: "_LookUp", kind: ResourceType) -> Among:
         only, value = look_up
@@ -203,34 +214,30 @@ class Memberships:
             raise TooMany(f"'{kind.relation} eq' leads to more than {most} resources; ask for one by 'id eq' as well.")
         return tuple(item.group if kind.relation == "members" else item.member.value for item in found)
 
-    async def _pages(
+    async def _page(
         self,
         tenant: str,
         kind: ResourceType,
         ids: Sequence[str],
-        most: Callable[[], int] = lambda: _PAGE,
-        *,
-        with_types: bool,
-    ) -> AsyncIterator[Sequence[Membership]]:
-        """Read the member items of these groups, or of these users, a page at a time; `most` is asked before each.
+        after: "_Key | None",
+        limit: int,
+        kinds: Sequence[str] = (),
+    ) -> tuple[Sequence[Membership], "_Key | None"]:
+        """Read member items of these groups, or of these users, and return where the next page begins; `None` if there is none.
 
-        `with_types`: the types of the members of groups are looked up, as far as no client has sent them.
+        `kinds`: what members of groups may be, to look up the types that no client has sent.
         """
-        from_groups = kind.relation == "members"
-        kinds = self._kinds if with_types else ()
-        read = partial(self._store.members, kinds=kinds) if from_groups else self._store.memberships
-        after: tuple[str, str] | None = None
-        while True:
-            limit = min(_PAGE, most())
-            page = await read(tenant, ids, after=after, limit=limit)
-            if page:
-                yield page
-            if len(page) < limit:
-                return
-            group, value = page[-1].group, page[-1].member.value
-            after = (group, value) if from_groups else (value, group)
+        if after is not None:
             # The embedded store answers without waiting, so other requests would have to wait for all pages.
             await self._sleep(0)
+        if kind.relation == "members":
+            page = await self._store.members(tenant, ids, after=after, limit=limit, kinds=kinds)
+        else:
+            page = await self._store.memberships(tenant, ids, after=after, limit=limit)
+        if len(page) < limit:
+            return page, None
+        group, value = page[-1].group, page[-1].member.value
+        return page, (group, value) if kind.relation == "members" else (value, group)
 
     async def _group_names(self, tenant: str, page: Sequence[Membership]) -> Mapping[str, Name]:
         """Return the names of the groups of these member items."""
@@ -238,6 +245,8 @@ class Memberships:
         return await self._store.names(tenant, kinds, sorted({item.group for item in page}))
 
 
+type _Key = tuple[str, str]
+"""What member items are ordered by: their group and member, or the other way round."""
 type _LookUp = tuple[str | None, str]
 """The value of a `Linked`, behind the only id that the filter leaves possible beside it."""
 

@@ -171,6 +171,10 @@ class Pages:
             if whole and related.read_before is not None:
                 return resources
             of_values += related.size
+            if related.read_before is None and related.size <= room:
+                resources += [entry.with_values(related.values.get(entry.id)) for entry in entries]
+                used += related.size + sum(len(entry.json) + 1 for entry in entries)
+                continue
             for entry in entries:
                 of_this = related
                 if not related.has(entry.id):
@@ -181,6 +185,7 @@ class Pages:
                     of_this = await self._related(caller, [entry], room)
                     if not of_this.has(entry.id):
                         return resources
+                    of_values += of_this.size
                 values = of_this.values.get(entry.id)
                 size = len(entry.json) + 1 + (0 if values is None else values.size)
                 if resources and used + size > page.room:
