@@ -167,6 +167,8 @@ _TOKEN: Final = re.compile(r'\s*(?:([()\[\]])|("(?:[^"\\]|\\.)*")|([^\s()\[\]"]+
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _OPERATORS: Final = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
 _WORDS: Final = {"true": True, "false": False, "null": None}
+_JSON: Final = json.JSONDecoder()
+_NOT_STORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 _MAX_DIGITS: Final = 300
 # Typed by hand or made by a word processor where the grammar has a double quote: single quotes, back quote, accent, primes,
 # typographic quotes, and the full-width forms.
@@ -319,12 +321,12 @@ class _Parser:
 
     def _string(self, token: str, at: int) -> str:
         try:
-            return cast(str, json.loads(token))
+            return cast(str, _JSON.raw_decode(token)[0])
         except ValueError:  # a wrong escape, a control character
             raise InvalidFilter(f"The string at character {self._tokens[at][0] + 1} is not a JSON string.") from None
 
     def _storable(self, value: str) -> str:
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if _NOT_STORABLE.search(value):
             raise InvalidFilter("U+0000 and lone surrogates can't be part of a value.")
         return value
 

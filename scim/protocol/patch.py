@@ -110,48 +110,45 @@ class _Resolver:
         self._work = work
         self._targets: dict[str, _Target] = {}
 
-    def resolve(self, operation: Operation) -> Iterator[Change]:
+    def resolve(self, operation: Operation) -> list[Change]:
         """Resolve one operation. Raises `UnknownAttribute` if its path names an unknown attribute or extension."""
         if operation.path is None:
             if operation.op == "remove":
                 raise NoTarget("An operation 'remove' needs a 'path'.")
-            yield from self._without_path(operation)
-            return
+            return self._without_path(operation)
         urn = self._kind.urns.get(operation.path.strip().lower())
         if urn is not None:
-            yield from self._whole_schema(operation, urn)
-            return
-        yield from self._with_path(operation, operation.path)
+            return self._of_keys(operation.op, {urn: None if operation.op == "remove" else operation.value})
+        return self._with_path(operation, operation.path)
 
-    def _without_path(self, operation: Operation) -> Iterator[Change]:
+    def _without_path(self, operation: Operation) -> list[Change]:
         if not isinstance(operation.value, dict):
             raise InvalidValue("Without 'path' the 'value' of an operation must be a JSON object.")
-        for place, sub, raw in entries(operation.value, self._kind):
-            if _writable(place.attribute, sub):
-                yield Change(operation.op, place, raw, sub=sub)
+        found = self._of_keys(operation.op, operation.value)
         for name, raw in operation.value.items():
             # As with other keys of a body: unknown and read-only attributes are dropped.
             if "[" not in name:
                 continue
             self._work.parse(name)
-            found = locate(syntax.parse_path(name, self._limits).path, self._kind)
-            if found is not None and _writable(found[0].attribute, found[1]):
-                yield from self._with_path(Operation(operation.op, name, raw), tolerances.path_as_key(name))
+            located = locate(syntax.parse_path(name, self._limits).path, self._kind)
+            if located is not None and _writable(located[0].attribute, located[1]):
+                found += self._with_path(Operation(operation.op, name, raw), tolerances.path_as_key(name))
+        return found
 
-    def _whole_schema(self, operation: Operation, urn: str) -> Iterator[Change]:
-        value = None if operation.op == "remove" else operation.value
-        for place, sub, raw in entries({urn: value}, self._kind):
-            if _writable(place.attribute, sub):
-                yield Change(operation.op, place, raw, sub=sub)
+    def _of_keys(self, op: Op, values: JsonObject) -> list[Change]:
+        return [
+            Change(op, place, raw, sub=sub)
+            for place, sub, raw in entries(values, self._kind)
+            if _writable(place.attribute, sub)
+        ]
 
-    def _with_path(self, operation: Operation, text: str) -> Iterator[Change]:
+    def _with_path(self, operation: Operation, text: str) -> list[Change]:
         target = self._targets.get(text)
         if target is None:
             self._work.parse(text)
             target = self._targets[text] = self._target(text)
         place, sub, pick = target
-        if _writable(place.attribute, sub):
-            yield Change(operation.op, place, operation.value, pick, sub)
+        return [Change(operation.op, place, operation.value, pick, sub)] if _writable(place.attribute, sub) else []
 
     def _target(self, text: str) -> _Target:
         path = syntax.parse_path(text, self._limits)

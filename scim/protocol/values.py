@@ -101,14 +101,13 @@ def _unwrapped(raw: Json, attribute: Attribute) -> Json:
 
 def _complex_reader(attribute: Attribute) -> Read:
     readers = {sub.name: reader(sub) for sub in attribute.by_name.values() if sub.is_taken}
+    names = readers.keys()
 
     def read(raw: Json) -> Json | None:
-        if tolerances.unassigned(raw):
-            return None
-        if attribute.value is not None:
-            raw = tolerances.complex_from_text(raw)
-        if isinstance(raw, dict) and raw.keys() <= readers.keys():  # spelled as the schema does, as is usual
+        if isinstance(raw, dict) and raw.keys() <= names:  # spelled as the schema does, as is usual
             named = {name: readers[name](sub_raw) for name, sub_raw in raw.items()}
+        elif tolerances.unassigned(raw):
+            return None
         else:
             named = parts(raw, attribute)
         return _assigned(named, attribute) or None
