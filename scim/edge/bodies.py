@@ -24,7 +24,9 @@ def parsed(request: Request, most: int, check: Callable[[bytes], None] | None = 
     """
     if len(request.body) > most:
         raise PayloadTooLarge(f"The body may have at most {most} bytes.")
-    _check_coding(request.headers.get("content-encoding", ""))
+    codings = request.headers.get("content-encoding")
+    if codings:
+        _check_coding(codings)
     media_type = (request.headers.get("content-type") or MEDIA_TYPE).partition(";")[0].strip().lower()
     if media_type not in _JSON_TYPES:
         raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")

@@ -1,6 +1,7 @@
 """Checks the origin that a request was sent to, before it becomes part of the URLs in an answer. Knows no setting."""
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
@@ -22,6 +23,8 @@ _LONGEST_NAME: Final = 253
 _LARGEST_PORT: Final = 65_535
 
 
+# Nearly all requests come to one host. What is refused isn't remembered.
+@lru_cache(maxsize=64)
 def check(origin: str) -> None:
     """Raise `BadRequest` if the origin isn't `http` or `https` with the name or address of a host and perhaps a port."""
     found = _ORIGIN.fullmatch(origin)

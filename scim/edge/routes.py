@@ -80,9 +80,8 @@ class Routes:
         self._endpoints = {kind.endpoint.strip("/").lower(): kind for kind in registry.resource_types.values()}
         self._user = registry.resource_types["User"]
         self._base = _segments(BASE_PATH.lower())
-        self._usual = {
-            f"{BASE_PATH}{k.endpoint}": self._single(k.endpoint.strip("/")) for k in registry.resource_types.values()
-        }
+        names = [*(kind.endpoint.strip("/") for kind in registry.resource_types.values()), *_SINGLE]
+        self._usual = {f"{BASE_PATH}/{name}": self._single(name) for name in names}
 
     def find(self, path: str) -> Route | None:
         """The route of a percent-encoded path, or `None`."""
@@ -92,7 +91,7 @@ class Routes:
         # The usual spelling of a resource's path, without the long way.
         base, _, id = path.rpartition("/")
         parent = self._usual.get(base)
-        if parent is not None and parent.kind is not None and _PLAIN.fullmatch(id):
+        if parent is not None and parent.actions is _RESOURCES and parent.kind is not None and _PLAIN.fullmatch(id):
             return Route(_RESOURCE, parent.kind, id, f"{parent.template}/{{id}}")
         return self._find(path)
 

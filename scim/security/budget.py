@@ -22,19 +22,22 @@ class Budget:
 
     def take(self, key: str) -> None:
         """Check that there is room for a request, and count it. Raises `TooManyRequests`."""
-        self.check(key)
-        self.charge(key)
+        bucket = self._bucket(key)
+        self._check(bucket)
+        bucket[0] -= 1
 
     def check(self, key: str) -> None:
         """Raise `TooManyRequests`, which says when to come back, if there is no room for a request."""
-        bucket = self._bucket(key)
-        if bucket[0] < 1:
-            raise TooManyRequests(max(1, math.ceil((1 - bucket[0]) / self._rate)))
+        self._check(self._bucket(key))
 
     def charge(self, key: str) -> None:
         """Count a request without checking for room: for requests that turn out only later to count."""
         bucket = self._bucket(key)
         bucket[0] = max(0.0, bucket[0] - 1)
+
+    def _check(self, bucket: list[float]) -> None:
+        if bucket[0] < 1:
+            raise TooManyRequests(max(1, math.ceil((1 - bucket[0]) / self._rate)))
 
     def _bucket(self, key: str) -> list[float]:
         now = self._timer()
