@@ -34,8 +34,13 @@ def users(server: Served, number: int = USERS) -> list[str]:
 
 
 def group(server: Served, members: int) -> str:
-    """Create a group with so many members; its id."""
-    listed = [{"value": people.member(n)} for n in range(members)]
+    """Create a group with so many members, ids that the store doesn't know; its id."""
+    return group_of(server, [people.member(n) for n in range(members)])
+
+
+def group_of(server: Served, ids: Sequence[str]) -> str:
+    """Create a group with these members; its id."""
+    listed = [{"value": id} for id in ids]
     return created(server, "/Groups", [{**people.group(0), "members": listed}])[0]
 
 
