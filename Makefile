@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# Tests start many processes. Without bytecode files each of them would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 READY  := .venv/ready
@@ -26,7 +28,7 @@ setup: $(READY) ## Make .venv with Python 3.13 and everything in it; quick when 
 
 $(READY): requirements-dev.txt pyproject.toml .python-version | $(UV)
 	@.ci/make-venv $(UV)
-	@$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements-dev.txt
+	@$(UV) pip sync --quiet --compile-bytecode --python $(PYTHON) --require-hashes requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	@touch $@
 

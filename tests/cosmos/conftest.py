@@ -12,6 +12,7 @@ from scim.storage.cosmos import CosmosStore
 from scim.storage.cosmos_calls import Calls
 from scim.storage.cosmos_client import CosmosConnection
 from tests.cosmos_emulator import Emulator
+from tests.telemetry.conftest import lines  # noqa: F401 - pytest finds its fixture here
 
 TENANT: Final = "acme"
 

@@ -9,6 +9,8 @@ import pytest_asyncio
 
 from benchmarks import people
 from tests.cosmos.costs import ROWS, USER, Calls, Given, Row, Service, instance, running_emulator, service
+from tests.telemetry.charges import spent
+from tests.telemetry.lines import Lines
 
 WRITES = [
     row
@@ -30,13 +32,20 @@ async def running() -> AsyncIterator[Service]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-async def test_a_request_stays_below_its_ceiling(running: Service, row: Row) -> None:
+async def test_a_request_stays_below_its_ceiling_and_its_line_has_its_calls_and_charges(
+    running: Service, lines: Lines, row: Row
+) -> None:
     running.fill(row.id, row.given)
-    answer, calls, _ = await running.cost(row)
+    answer, calls, charge = await running.cost(row)
     assert answer.status == row.status, answer.body[:500]
     assert calls <= row.ceiling.by_kind(), (
         f"{row.operation} may cost {row.formula}: {row.ceiling}; it made {dict(calls)}"
     )
+    *before, line = lines.taken()
+    assert len(before) == row.pages_before
+    assert line.spent == spent(running.emulator)
+    assert line.spent[0] == calls.total()
+    assert line.spent[1] > 0 or not charge
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.path == "/Bulk"], ids=lambda row: row.id)

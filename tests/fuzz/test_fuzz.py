@@ -25,7 +25,7 @@ from tests.fuzz.targets import SEALED, TARGETS, answered
 from tests.soak import fuzz
 from tests.soak.conftest import Log
 
-SAMPLE: Final = 1_500
+SAMPLE: Final = 750
 SECONDS: Final = 600
 LONGEST: Final = 4_096
 

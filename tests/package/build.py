@@ -81,7 +81,8 @@ def _files(folder: Path) -> list[str]:
     for where, folders, names in os.walk(folder):
         if ".git" in folders:
             folders.remove(".git")
-        found += [Path(where, name).relative_to(folder).as_posix() for name in names if name != "local.settings.json"]
+        below = Path(where).relative_to(folder).as_posix()
+        found += [name if below == "." else f"{below}/{name}" for name in names if name != "local.settings.json"]
     return found
 
 

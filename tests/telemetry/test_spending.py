@@ -9,13 +9,10 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import Client
-from tests.cosmos.costs import ROWS, Row, Service as Filled, service
 from tests.cosmos.world import Ids, Service, members, new_tenant, patch_of, populated, serving
 from tests.cosmos_emulator import (
-    Call,
     CutAfter,
     CutBefore,
-    Emulator,
     Fault,
     ShortPage,
     Slow,
@@ -26,41 +23,10 @@ from tests.cosmos_emulator import (
 )
 from tests.cosmos_emulator.faults import Effect
 from tests.http.checks import NOBODY
+from tests.telemetry.charges import of, spent
 from tests.telemetry.lines import Lines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-METADATA: Final = ("account.", "database.", "container.", "pkranges.")
-
-
-def of(calls: list[Call]) -> tuple[int, Any]:
-    """How many requests these are, and what their answers say that they were charged for, in hundredths."""
-    asked = [call for call in calls if not call.kind.startswith(METADATA)]
-    return len(asked), pytest.approx(sum(round(call.charge, 2) for call in asked if call.status), abs=0.005)
-
-
-def spent(emulator: Emulator) -> tuple[int, Any]:
-    """The same of all since the emulator's requests were cleared."""
-    return of(emulator.requests)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def filled() -> AsyncIterator[Filled]:
-    async with service([row.id for row in ROWS]) as running:
-        yield running
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-async def test_the_line_has_the_calls_and_charges_of_its_request(filled: Filled, lines: Lines, row: Row) -> None:
-    """Each operation of `docs/costs.md`: filters that hit, several pages, members, a refused token."""
-    filled.fill(row.id, row.given)
-    answer, calls, charge = await filled.cost(row)
-    assert answer.status == row.status
-    *before, line = lines.taken()
-    assert len(before) == row.pages_before
-    assert line.spent == spent(filled.emulator)
-    assert line.spent[0] == calls.total()
-    assert line.spent[1] > 0 or not charge
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

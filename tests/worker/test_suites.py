@@ -59,14 +59,10 @@ def cosmos_client(account: CosmosAccount, on_cosmos: HostClient) -> HostClient:
     return on_cosmos
 
 
+# On Cosmos DB `tests/package` sends them, to a worker on what Azure would run.
 @each_case
 def test_recorded_exchange_through_the_host(case: Case, memory_client: Client) -> None:
     replay(case, memory_client)
-
-
-@each_case
-def test_recorded_exchange_through_the_host_on_cosmos(case: Case, cosmos_client: Client) -> None:
-    replay(case, cosmos_client)
 
 
 @pytest.mark.parametrize("feature", PROOFS)
@@ -136,6 +132,8 @@ def test_scim2_tester_finds_no_error_through_the_host_on_cosmos(cosmos_client: H
     check(cosmos_client.origin)
 
 
+# `tests/conformance` does the same without a worker, and `tests/contract` has each type of values on Cosmos DB.
+@pytest.mark.soak
 def test_scim2_tester_finds_no_error_in_own_schemas_through_the_host_on_cosmos(
     loop: Loop, account: CosmosAccount
 ) -> None:
