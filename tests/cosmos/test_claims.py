@@ -113,7 +113,7 @@ async def test_what_a_schema_lost_costs_a_change_no_query(store: CosmosStore, em
     for badge in ("2", "3"):
         emulator.requests.clear()
         await service.patch(id, BADGE_OF_CAMPUS, badge)
-        assert [call.kind for call in emulator.requests] == ["item.read", "batch"]
+        assert [call.kind for call in emulator.item_requests] == ["item.read", "batch"]
     assert holders(emulator, path=BADGE_OF_CAMPUS, values="123") == [None, None, int(id[-12:], 16)]
     await service.put(id, body("ada"))
     assert claimed(emulator) == {}

@@ -49,7 +49,7 @@ async def test_an_id_in_a_path_is_not_found_without_asking_the_database(world: W
         elif method != "GET":  # without an id it is the list
             assert answer.status == 405
     if id:
-        assert service.emulator.requests == []
+        assert service.emulator.item_requests == []
     service.check_urls()
     assert service.stored() == before
 

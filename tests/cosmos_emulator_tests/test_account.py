@@ -72,7 +72,7 @@ async def test_under_session_consistency_reads_carry_the_token_of_the_write() ->
         items = client.get_database_client(DATABASE).get_container_client("resources")
         made = await items.create_item(item("1"))
         await items.read_item("1", "acme")
-    assert emulator.requests[-1].headers["x-ms-session-token"] == made.get_response_headers()["x-ms-session-token"]
+    assert emulator.item_requests[-1].headers["x-ms-session-token"] == made.get_response_headers()["x-ms-session-token"]
 
 
 WRONG = base64.b64encode(b"another key").decode()

@@ -74,7 +74,7 @@ async def test_a_failed_operation_rolls_everything_back(store: Store, operation:
     assert statuses(caught.value) == [424, 424, 424, status, 424]
     assert caught.value.status_code == status
     assert caught.value.error_index == 3
-    assert store.emulator.requests[-1].status == 207
+    assert store.emulator.item_requests[-1].status == 207
     assert store.emulator.items("acme") == before
     # ids, unique keys and indexes are as before too
     assert await store.query("SELECT VALUE c.id FROM c WHERE c.type = @t ORDER BY c.key", t="User") == ["1", "2"]

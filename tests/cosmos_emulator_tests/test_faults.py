@@ -50,7 +50,7 @@ async def test_an_answer_stands_in_for_the_effect(
     assert caught.value.status_code == status
     assert caught.value.sub_status == substatus
     assert store.emulator.items("acme") == []
-    last = store.emulator.requests[-1]
+    last = store.emulator.item_requests[-1]
     assert (last.kind, last.status, last.applied) == ("item.create", status, False)
     await store.items.create_item(item("1"))
 
@@ -76,7 +76,7 @@ async def test_an_answer_may_hide_an_effect(store: Store, effect: Answer) -> Non
     with pytest.raises(CosmosHttpResponseError):
         await store.items.create_item(item("1"))
     assert len(store.emulator.items("acme")) == int(effect.after)
-    assert store.emulator.requests[-1].applied is effect.after
+    assert store.emulator.item_requests[-1].applied is effect.after
 
 
 @pytest.mark.parametrize("kind", ["item.create", "batch", "item.patch"])
@@ -94,7 +94,7 @@ async def test_a_cut_connection_before_and_after_the_effect(store: Store, kind: 
         await attempts[kind]()
     assert (store.emulator.items("acme") != before) is after
     assert store.emulator.counts()[kind] == (2 if kind == "item.create" else 1)
-    last = store.emulator.requests[-1]
+    last = store.emulator.item_requests[-1]
     assert (last.status, last.applied) == (0, after)
     await store.items.read_item("0", "acme")
 
@@ -172,7 +172,7 @@ async def test_the_record_counts_and_sums(quick: Store) -> None:
     assert quick.emulator.charge() == pytest.approx(
         sum(call.charge for call in quick.emulator.requests if call.resource_type == "docs")
     )
-    last = quick.emulator.requests[-1]
+    last = quick.emulator.item_requests[-1]
     assert (last.kind, last.operation, last.resource_type, last.rows) == ("query", "query", "docs", 1)
     assert last.partition_key == "acme"
     assert last.body["query"] == "SELECT * FROM c"

@@ -162,7 +162,7 @@ async def test_a_container_made_anew_is_400_with_1024(raw: Raw) -> None:
 async def test_other_routes_are_400(raw: Raw, method: str, path: str) -> None:
     response = await raw.send(method, path, **ACME)
     assert response.status in {400, 401}
-    assert raw.emulator.requests[-1].kind in {"unknown", "item.read"}
+    assert raw.emulator.item_requests[-1].kind in {"unknown", "item.read"}
 
 
 @pytest.mark.parametrize("id", ["a/b", "a\\b", "a?b", "a#b", "", "x" * 1024, "é" * 512, None, 5])

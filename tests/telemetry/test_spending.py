@@ -100,17 +100,17 @@ async def test_requests_at_the_same_time_are_counted_apart(world: tuple[Service,
     many = members(*(f"n{number}" for number in range(150)))
     dear = asyncio.create_task(running.patch(f"/Groups/{ids.small}", {"op": "add", "path": "members", "value": many}))
     await slow.reached.wait()
-    begun = len(running.emulator.requests)
+    begun = len(running.emulator.item_requests)
     told = {}
     for headers in ({"x-request-id": "one"}, {"x-request-id": "two"}):
         answer = await running.send("GET", f"/Users/{ids.bob}", headers=headers)
         assert answer.status == 200
         line = lines.one()
         told[line["request_id"]] = line.spent
-    between = running.emulator.requests[begun:]
+    between = running.emulator.item_requests[begun:]
     slow.event.set()
     assert (await dear).status == 204
-    others = [call for call in running.emulator.requests if call not in between]
+    others = [call for call in running.emulator.item_requests if call not in between]
     half = len(between) // 2
     assert told == {"one": of(between[:half]), "two": of(between[half:])}
     assert lines.one().spent == of(others)
