@@ -1,4 +1,6 @@
-"""The triggers of the function app: Azure's request in, the handler's answer out. Nothing else knows Azure's library."""
+"""The triggers of the function app: pass requests of Azure Functions to the handler. No other module imports
+`azure.functions`.
+"""
 
 import os
 from collections.abc import AsyncGenerator, Mapping
@@ -14,24 +16,24 @@ from scim.edge.triggers import TRIGGERS
 if TYPE_CHECKING:
     from scim.app import App
 
-# Entra ID can't send a function key: the door is the handler's own check of the bearer token.
+# Entra ID can't send a function key, so the handler authenticates each request by its bearer token.
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 _ends: Final[list[AsyncGenerator[None]]] = []
 
 
 @cache
 def service_of_this_worker() -> "App":
-    """The service, built by the first request; everything in it is shared by those that follow.
+    """Return the service of this process; the first call builds it.
 
-    It is built without waiting for anything, so that of several first requests on the worker's loop one builds it.
+    Building it never awaits, so of several concurrent first requests only one builds it.
     """
-    from scim.app import from_environment  # noqa: PLC0415 - not for indexing, which needs the routes alone
+    from scim.app import from_environment  # noqa: PLC0415 - indexing the app needs the routes only
 
     return from_environment(os.environ)
 
 
 async def service() -> "App":
-    """The same; it closes its clients when the worker ends."""
+    """Return the service, and register that it is closed when the worker ends."""
     built = service_of_this_worker()
     if not _ends:
         _ends.append(at_the_end())
@@ -40,9 +42,10 @@ async def service() -> "App":
 
 
 async def at_the_end() -> AsyncGenerator[None]:
-    """Close the service. The worker has no hook for that, but `asyncio.run`, which it is in, ends generators that have begun.
+    """Close the service when the event loop ends.
 
-    It does so once every request has ended. A worker that is killed leaves it to the other side, as always.
+    The worker has no shutdown hook. But `asyncio.run`, in which it runs, closes running asynchronous generators after
+    the last request. A worker that is killed doesn't close anything.
     """
     try:
         yield
@@ -51,7 +54,7 @@ async def at_the_end() -> AsyncGenerator[None]:
 
 
 async def answer(req: func.HttpRequest, route: str) -> func.HttpResponse:
-    """Every trigger: hand the request over, give the answer back."""
+    """Pass a request to the handler and return its response."""
     scheme, _, rest = req.url.partition("://")
     host = rest.partition("/")[0]
     response = await (await service()).handler.handle(
@@ -73,26 +76,26 @@ async def answer(req: func.HttpRequest, route: str) -> func.HttpResponse:
 
 
 def path_of(req: func.HttpRequest, route: str) -> str:
-    """The path, percent-encoded. The route parameters are decoded once; what the URL's path has been through isn't told."""
+    """Return the percent-encoded path. The host decodes route parameters once, and normalises the path of the URL."""
     for name, value in req.route_params.items():
         route = route.replace(f"{{*{name}}}", quote(value))
     if "{" not in route:
         return f"/{route}"
-    # Not by `urlsplit`, which raises an error about a host such as `[::1`; the handler refuses it in the form of SCIM.
+    # Not by `urlsplit`, which raises an error for a host such as `[::1`. The handler refuses it with a SCIM error.
     url: str = req.url
     return "/" + url.partition("://")[2].partition("?")[0].partition("/")[2]
 
 
 def parameters_of(req: func.HttpRequest) -> Mapping[str, str]:
-    """The query's parameters, those without a value too: the host leaves them out, but the URL still has them."""
+    """Return the query parameters, including those without a value, which the host leaves out."""
     query = req.url.partition("?")[2]
     blank = {name: "" for name, value in parse_qsl(query, keep_blank_values=True) if not value} if query else {}
-    # The host's come last, because a name may be there in two letter cases.
+    # The host's parameters take precedence, because a name can occur in upper and in lower case.
     return {**blank, **req.params} if blank else req.params
 
 
 def register(name: str, route: str) -> None:
-    """One trigger. It names no methods, which is all of them: to others the host would answer 404 with an empty body."""
+    """Register one trigger. It names no methods and so accepts all: the host answers others with an empty 404."""
 
     async def trigger(req: func.HttpRequest) -> func.HttpResponse:
         return await answer(req, route)
@@ -106,6 +109,6 @@ for trigger_name, trigger_route in TRIGGERS.items():
 
 @app.function_name("sweep")
 @app.timer_trigger(schedule="0 */15 * * * *", arg_name="timer", run_on_startup=False, use_monitor=True)
-async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding asks for it
-    """Every quarter of an hour: delete what deletions have left behind."""
+async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding requires it
+    """Delete leftover memberships, unfinished groups and expired records every 15 minutes."""
     await (await service()).sweep()

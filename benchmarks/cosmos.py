@@ -14,7 +14,7 @@ from typing import Any, Final
 from benchmarks import costs, people
 from benchmarks.report import Section
 from tests.contract.cosmos import in_process
-from tests.contract.drafts import draft
+from tests.contract.write_models import write_model
 from tests.cosmos.costs import GROUP, ROWS, USER, Given, Service, service, user_id
 
 _TITLE: Final = "On Cosmos DB"
@@ -92,7 +92,11 @@ async def _operations(running: Service) -> tuple[Mapping[str, float], str]:
 
 
 def _written(calls: Mapping[str, int]) -> str:
-    named = [f"{calls[kind]} {one if calls[kind] == 1 else many}" for kind, one, many in _KINDS if calls.get(kind)]
+    named = [
+        f"{calls[resource_type]} {one if calls[resource_type] == 1 else many}"
+        for resource_type, one, many in _KINDS
+        if calls.get(resource_type)
+    ]
     return ", ".join(named) or "none"
 
 
@@ -102,13 +106,13 @@ async def _claim() -> Mapping[str, float]:
     found: list[list[float]] = []
     async with in_process() as (store, emulator):
         for number, values in enumerate(((None, None), ("1", "2"))):
-            plain = draft("User", people.user(number), id=user_id(number))
+            plain = write_model("User", people.user(number), id=user_id(number))
             before, after = ({} if value is None else {path: value} for value in values)
             emulator.requests.clear()
-            version = await store.create("t", replace(plain, claims=before))
+            version = await store.create("t", replace(plain, unique_values=before))
             charges = [emulator.charge()]
             emulator.requests.clear()
-            await store.replace("t", replace(plain, claims=after), expected=version, held=before)
+            await store.replace("t", replace(plain, unique_values=after), expected=version, old_unique_values=before)
             charges.append(emulator.charge())
             emulator.requests.clear()
             await store.delete("t", "User", plain.id)

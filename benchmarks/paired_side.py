@@ -160,11 +160,11 @@ def _question(token: str) -> Call:
     return replace(_QUESTION, token=token)
 
 
-def _known_token(kind: str) -> Callable[[str], Batch]:
+def _known_token(resource_type: str) -> Callable[[str], Batch]:
     def ready(checkout: str) -> Batch:
         customer = _Customer(checkout)
         server = customer.server()
-        token = customer.issuer.token() if kind == "Entra" else customer.secret_tokens[0]
+        token = customer.issuer.token() if resource_type == "Entra" else customer.secret_tokens[0]
         return lambda number: server.spend([_question(token)] * number)
 
     return ready

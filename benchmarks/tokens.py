@@ -27,9 +27,9 @@ from scim.edge.http import Request
 from scim.ids import uuid7
 from scim.security import secret_tokens
 from scim.security.clouds import CLOUDS
-from scim.security.customers import Customers
+from scim.security.customers.records import AccessRule, EntraTenant
+from scim.security.customers.repository import Customers
 from scim.security.principal import Authenticate
-from scim.security.records import EntraTenant, EntraWay
 from scim.settings import Settings
 from tests.security.issuer import CONTOSO, Issuer
 
@@ -100,8 +100,8 @@ def run(rounds: int) -> Section:
 
 async def _open(service: Service) -> None:
     await service.customers.create(_CUSTOMER)
-    way = EntraWay(customer=_CUSTOMER, audience=CLOUDS["global"].audience)
-    await service.customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
+    way = AccessRule(customer=_CUSTOMER, audience=CLOUDS["global"].audience)
+    await service.customers.allow(EntraTenant(id=CONTOSO, cloud="global", access_rules=(way,)))
 
 
 # --- the sides ---
@@ -139,10 +139,10 @@ def _entra_tokens(service: Service) -> Iterator[str]:
 def _secret_tokens(service: Service, *, noted: bool) -> Iterator[str]:
     """Tokens that the store knows; those that are `noted` were in use within the last hour."""
     new_id = uuid7(utc_now)
-    key = service.loop.run_until_complete(service.customers.need_mac_key())
+    key = service.loop.run_until_complete(service.customers.require_mac_key())
     while True:
         now = utc_now()
-        text, record = secret_tokens.make(new_id(), _CUSTOMER, key=key, access="write", note="", now=now, days=365)
+        text, record = secret_tokens.create(new_id(), _CUSTOMER, key=key, access="write", note="", now=now, days=365)
         kept = replace(record, last_used=now) if noted else record
         service.loop.run_until_complete(service.customers.add_token(kept))
         yield text

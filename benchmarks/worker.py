@@ -24,9 +24,9 @@ from scim.app import utc_now
 from scim.ids import uuid7
 from scim.security import secret_tokens
 from scim.security.clouds import CLOUDS
-from scim.security.customers import Customers
-from scim.security.records import EntraTenant, EntraWay
-from scim.storage.sqlite import SqliteStore
+from scim.security.customers.records import AccessRule, EntraTenant
+from scim.security.customers.repository import Customers
+from scim.storage.sqlite.store import SqliteStore
 from tests.security.issuer import CONTOSO, Issuer
 from tests.worker.harness import Worker
 
@@ -189,11 +189,11 @@ async def _apps(folder: Path, keys: str, token: str) -> dict[str, App]:
     (bare / "function_app.py").write_text(_CONSTANT, encoding="utf-8")
     store = SqliteStore(data)
     customers = Customers(store, utc_now)
-    way = EntraWay(customer=_CUSTOMER, audience=CLOUDS["global"].audience)
+    way = AccessRule(customer=_CUSTOMER, audience=CLOUDS["global"].audience)
     await customers.create(_CUSTOMER)
-    await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
-    key = await customers.need_mac_key()
-    secret, record = secret_tokens.make(
+    await customers.allow(EntraTenant(id=CONTOSO, cloud="global", access_rules=(way,)))
+    key = await customers.require_mac_key()
+    secret, record = secret_tokens.create(
         uuid7(utc_now)(), _CUSTOMER, key=key, access="write", note="", now=utc_now(), days=1
     )
     await customers.add_token(record)

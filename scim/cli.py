@@ -1,4 +1,4 @@
-"""The `scim` command: its groups and commands, put together."""
+"""The `scim` command: assembles its groups and commands."""
 
 import click
 

@@ -1,4 +1,6 @@
-"""Resource ids: UUIDs of version 7 (RFC 9562 §5.7), whose text order is the order in which they were made. And ids of requests."""
+"""Makes resource ids and request ids. Resource ids are UUIDs of version 7 (RFC 9562 §5.7), which sort by time of
+creation.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,14 +12,16 @@ _COUNTER_BITS: Final = 74
 
 
 def uuid7(clock: Callable[[], datetime]) -> Callable[[], str]:
-    """A source of ids. Within a millisecond, and when the clock goes back, the random part counts up instead."""
+    """Return a function that makes ids. Within a millisecond, and if the clock goes back, it counts up the random part
+    instead.
+    """
     last_ms = last_random = 0
 
     def new() -> str:
         nonlocal last_ms, last_random
         ms = int(clock().timestamp() * 1000)
         if ms > last_ms:
-            # The top bit is left free so that there is room to count.
+            # The top bit stays zero, so that there is room to count.
             last_ms, last_random = ms, randbits(_COUNTER_BITS - 1)
         else:
             last_random += 1 + randbits(32)
@@ -31,7 +35,7 @@ def uuid7(clock: Callable[[], datetime]) -> Callable[[], str]:
 
 
 def request_ids(clock: Callable[[], datetime]) -> Callable[[], str]:
-    """A source of ids in the form of UUIDs that nobody else uses: one is made for the process, and its last group counted."""
+    """Return a function that makes request ids in the form of UUIDs: a random prefix for the process, and a counter."""
     prefix = uuid7(clock)().rpartition("-")[0]
     numbers = count(randbits(40))
     return lambda: f"{prefix}-{next(numbers):012x}"

@@ -1,4 +1,4 @@
-"""Every setting, from the environment, checked once. Nothing else reads the environment."""
+"""Reads and checks all settings from the environment. No other module reads the environment."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,20 +8,20 @@ from typing import Any, Final, Literal
 
 from scim.protocol.limits import DEFAULT, Limits, UnknownPaths
 
-# Any of these says that the process runs in Azure Functions.
+# A process that has one of these variables runs in Azure Functions.
 _AZURE: Final = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT")
-# Other container hosts set CONTAINER_NAME too, so it counts only beside one of the Functions host's own variables; and not
-# under Core Tools, which says that it is for development.
+# Other container hosts set CONTAINER_NAME too, so it counts only together with a variable of the Functions host, and not
+# under Core Tools, which sets AZURE_FUNCTIONS_ENVIRONMENT to Development.
 _CONTAINER: Final = "CONTAINER_NAME"
 _HOST: Final = ("FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME")
 
-# Settings whose variables the Functions worker reads as well.
+# Settings whose variables the Functions worker also reads.
 _OTHERS: Final = {
     "azure_monitor": "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
     "opentelemetry": "PYTHON_ENABLE_OPENTELEMETRY",
 }
 
-# Variables of the same form that aren't settings of the service.
+# Variables that start with SCIM_ but aren't settings of the service.
 _NO_SETTINGS: Final = frozenset({"SCIM_DOCTOR_TOKEN"})
 
 _BASE_URL: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
@@ -29,7 +29,7 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _ON: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
 _OFF: Final = frozenset({"0", "off", "f", "false", "n", "no"})
 
-# The smallest instance on Azure has 512 MB, which is enough for one request with such a body (docs/adr/0028).
+# The smallest instance on Azure has 512 MB, which is enough for one request with such a body (ADR 28).
 _LARGEST_BODY: Final = 10 * 1024 * 1024
 
 type StoreName = Literal["sqlite", "cosmos"]
@@ -41,10 +41,10 @@ _UNKNOWN_PATHS: Final[Mapping[str, UnknownPaths]] = {"skip": "skip", "refuse": "
 
 
 class SettingsError(Exception):
-    """A setting is wrong; the text is one line that says which and why, without its value."""
+    """A setting is wrong. The text is one line with the variable and the reason, without the value."""
 
 
-# How values are read. A `ValueError` says what one must be.
+# Readers of values. A `ValueError` says what a value must be.
 
 
 def _text(pattern: str, wrong: str) -> Callable[[str], str]:
@@ -58,10 +58,10 @@ def _text(pattern: str, wrong: str) -> Callable[[str], str]:
     return read
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(minimum: int, maximum: int) -> Callable[[str], int]:
     def read(value: str) -> int:
-        if not _WHOLE.fullmatch(value) or not least <= int(value) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not _WHOLE.fullmatch(value) or not minimum <= int(value) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(value)
 
     return read
@@ -99,38 +99,44 @@ def _store(value: str) -> StoreName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of a process, which `from_environment` checks; `variable` says what each is called in the environment."""
+    """The settings of a process, as `from_environment` reads them. `variable` returns the name of a setting's variable."""
 
     store: StoreName = "sqlite"
     data: Path | None = None
-    """The file of the embedded store; none: in memory."""
+    """The file of the SQLite store; `None` keeps it in memory."""
     dev_token: str | None = field(default=None, repr=False)
-    """A bearer token that lets in the tenant `default`; refused on Azure."""
+    """A bearer token for the customer `default`. Refused on Azure."""
     dev_keys: str | None = None
-    """Where a stand-in for Entra ID's key endpoints listens: below it, `/<host>/<path>` of each; refused on Azure."""
+    """The address of a stand-in for Entra ID's key endpoints, which it serves under `/<host>/<path>`. Refused on Azure."""
     requests_per_second: int = 100
-    """How many requests of one tenant each instance answers; ten times as many at once after a pause."""
+    """The number of requests per second that each instance accepts from one customer; up to ten seconds' worth at once
+    after a pause.
+    """
     cosmos_endpoint: str | None = None
-    """The address of the Cosmos DB account; from `COSMOS_ENDPOINT`, as the other three from variables of that form."""
+    """The address of the Cosmos DB account (`COSMOS_ENDPOINT`). The next three settings have variables of the same form."""
     cosmos_key: str | None = field(default=None, repr=False)
-    """The key of an emulator; without it the process's own identity is used."""
+    """The key of an emulator. Without it, the service uses its own identity."""
     cosmos_database: str = "scim"
     cosmos_container: str = "resources"
     base_url: str | None = None
-    """The address in answers, such as `https://scim.example.com/scim/v2`; none: the one that the client used."""
+    """The beginning of URLs in responses, such as `https://scim.example.com/scim/v2`. Without it, they follow the
+    request.
+    """
     schemas: Path | None = None
-    """A folder of JSON files that describe the deployment's own schemas and resource types."""
+    """A folder of JSON files with custom schemas and resource types."""
     me_attribute: str = "externalId"
-    """The attribute of a user that holds the `oid` or `sub` of that user's tokens: who `/Me` is."""
+    """The attribute of users that is compared with the claims `oid` and `sub` of a token to find the user of `/Me`."""
     passwords: PasswordsKept = "drop"
-    """What becomes of a `password` that a client sends: `drop` forgets it, `hash` keeps an Argon2id hash of it."""
+    """What to do with a `password` from a client: `drop` it, or store its Argon2id `hash`."""
     unknown_paths: UnknownPaths = DEFAULT.unknown_paths
-    """What becomes of a PATCH operation on an unknown attribute: `skip` it beside others, or `refuse` the request."""
+    """What to do with a PATCH operation on an unknown attribute: `skip` it if others are valid, or `refuse` the request."""
     max_body_bytes: int = DEFAULT.body_bytes
-    """The Functions host holds about 19 bytes of memory for each byte of a request's body, before the service reads it: an
-    instance needs 250 MB and 19 times the larger of this limit and the next, for each request that it takes at once."""
+    """The largest request body. The Functions host needs about 19 bytes of memory for each byte of a body before the
+    service reads it: an instance needs 250 MB, and for each concurrent request 19 times the larger of this limit and
+    the next.
+    """
     max_bulk_bytes: int = DEFAULT.bulk_bytes
-    """The same for the body of a bulk request. At 10 MiB each request needs 200 MB, at the default 41 MB."""
+    """The largest body of a bulk request. At 10 MiB each request needs 200 MB of memory, at the default 41 MB."""
     max_bulk_operations: int = DEFAULT.bulk_operations
     cursor_seconds: int = DEFAULT.cursor_seconds
     max_resource_bytes: int = DEFAULT.resource_bytes
@@ -143,15 +149,17 @@ class Settings:
     max_page: int = DEFAULT.page
     max_list_bytes: int = DEFAULT.list_bytes
     azure_monitor: bool = False
-    """Traces and metrics go to Application Insights; the worker reads the same variable."""
+    """Whether traces and metrics go to Application Insights. The worker reads the same variable."""
     opentelemetry: bool = False
-    """Traces and metrics go by OTLP to where OpenTelemetry's own variables say; the worker reads the same variable."""
+    """Whether traces and metrics are exported by OTLP, as OpenTelemetry's variables say. The worker reads the same
+    variable.
+    """
     on_azure: bool = False
-    """Whether this is Azure Functions itself. No variable says it; several together do."""
+    """Whether the process runs in Azure Functions. Derived from several variables."""
 
     @property
     def limits(self) -> Limits:
-        """The limits that requests are held to."""
+        """The limits for requests."""
         return Limits(
             body_bytes=self.max_body_bytes,
             bulk_bytes=self.max_bulk_bytes,
@@ -201,51 +209,57 @@ _READ: Final[Mapping[str, Callable[[str], object]]] = {
     "azure_monitor": _switch,
     "opentelemetry": _switch,
 }
-"""Every setting that a variable may give."""
+"""The settings that variables can set, with the function that reads the value."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """The settings of the environment; an empty variable counts as missing. Raises `SettingsError`."""
-    given: dict[str, Any] = {}
+    """Return the settings in the environment. An empty variable counts as missing. Raises `SettingsError`."""
+    values: dict[str, Any] = {}
     for name, read in _READ.items():
         if value := environ.get(variable(name)):
             try:
-                given[name] = read(value)
+                values[name] = read(value)
             except ValueError as error:
                 raise SettingsError(f"{variable(name)}: {error}") from None
-    settings = Settings(**given, on_azure=_is_azure(environ))
+    settings = Settings(**values, on_azure=_is_azure(environ))
     if settings.store == "cosmos" and settings.cosmos_endpoint is None:
-        raise SettingsError("COSMOS_ENDPOINT: the store cosmos needs the address of a Cosmos DB account or emulator")
+        raise SettingsError(
+            "COSMOS_ENDPOINT: must be the address of a Cosmos DB account or emulator, because SCIM_STORE=cosmos"
+        )
     if settings.on_azure:
         _check_azure(settings)
     return settings
 
 
 def warnings(environ: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and have no effect: a sentence for each, with the closest name and no value."""
-    known = {variable(name) for name in _READ}
-    short = {name.removeprefix("SCIM_"): name for name in known}  # the common prefix would make all names look alike
-    found = []
-    for name in sorted(name for name in environ if environ[name] and name not in known | _NO_SETTINGS):
+    """Return a sentence for each variable that looks like a setting but has no effect, with the closest name and no
+    value.
+    """
+    variables = {variable(name) for name in _READ}
+    short = {
+        name.removeprefix("SCIM_"): name for name in variables
+    }  # with the common prefix, all names would be similar
+    texts = []
+    for name in sorted(name for name in environ if environ[name] and name not in variables | _NO_SETTINGS):
         is_ours = name.upper().startswith("SCIM_")
         if not is_ours and not name.upper().startswith("COSMOS"):
             continue
-        import difflib  # noqa: PLC0415 - only paid for where such a variable exists
+        import difflib  # noqa: PLC0415 - imported only if such a variable exists
 
-        # Names that begin with COSMOS may be another program's, so only a close one counts as a misspelling.
+        # Other programs have variables that start with COSMOS, so only a very similar name counts as a misspelling.
         cutoff = 0.6 if is_ours else 0.85
         closest = difflib.get_close_matches(name.upper().removeprefix("SCIM_"), sorted(short), n=1, cutoff=cutoff)
         if closest:
-            found.append(f"{name} is not a setting and has no effect; did you mean {short[closest[0]]}?")
+            texts.append(f"{name} is not a setting and has no effect; did you mean {short[closest[0]]}?")
         elif is_ours:
-            found.append(f"{name} is not a setting of this version and has no effect.")
+            texts.append(f"{name} is not a setting of this version and has no effect.")
     if environ.get(variable("store")) == "cosmos" and environ.get(variable("data")):
-        found.append("SCIM_DATA has no effect, because SCIM_STORE=cosmos chooses Cosmos DB.")
-    return found
+        texts.append("SCIM_DATA has no effect, because SCIM_STORE=cosmos chooses Cosmos DB.")
+    return texts
 
 
 def variable(field: str) -> str:
-    """The environment's name of a setting."""
+    """Return the name of the environment variable of a setting."""
     if field in _OTHERS:
         return _OTHERS[field]
     return field.upper() if field.startswith("cosmos_") else f"SCIM_{field.upper()}"
@@ -260,10 +274,12 @@ def _is_azure(environ: Mapping[str, str]) -> bool:
 
 def _check_azure(settings: Settings) -> None:
     if settings.dev_token is not None:
-        raise SettingsError("SCIM_DEV_TOKEN: a development token is refused on Azure")
+        raise SettingsError("SCIM_DEV_TOKEN: must not be set on Azure, where a development token is refused")
     if settings.dev_keys is not None:
-        raise SettingsError("SCIM_DEV_KEYS: on Azure the keys of tokens come from Entra ID itself")
+        raise SettingsError("SCIM_DEV_KEYS: must not be set on Azure, where signing keys come from Entra ID")
     if settings.store == "sqlite":
-        raise SettingsError("SCIM_STORE: on Azure every instance would have an embedded store of its own")
+        raise SettingsError(
+            "SCIM_STORE: must be cosmos on Azure, where each instance would have a SQLite store of its own"
+        )
     if settings.cosmos_key is not None:
-        raise SettingsError("COSMOS_KEY: on Azure the app's own identity opens Cosmos DB; a key is for an emulator")
+        raise SettingsError("COSMOS_KEY: must not be set on Azure, where the app's managed identity opens Cosmos DB")

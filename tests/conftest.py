@@ -24,7 +24,7 @@ from hypothesis import settings
 import function_app
 from scim.edge.handler import Handler, Unconfigured
 from scim.edge.http import Request
-from scim.storage.container import CONTAINER
+from scim.storage.cosmos.container import CONTAINER
 from tests.cosmos_emulator import Emulator
 from tests.planted import (  # noqa: F401 - pytest finds its hooks here
     WATCH,

@@ -20,7 +20,7 @@ import orjson
 import pytest
 
 from scim.edge.triggers import TRIGGERS
-from scim.protocol.registry import read
+from scim.protocol.schema.registry import read
 
 SHORTEST: Final = 6
 """Shorter values turn up by chance."""
@@ -41,13 +41,14 @@ _WORDS: Final = frozenset(
         # the routes and types of the examples that deployments start from
         *(
             word.casefold()
-            for kind in read(EXAMPLES).resource_types.values()
-            for word in (kind.endpoint[1:], kind.name)
+            for resource_type in read(EXAMPLES).resource_types.values()
+            for word in (resource_type.endpoint[1:], resource_type.name)
         ),
         # PATCH's words, which stand in the code lines of a traceback too
         *("replace", "remove", "members"),
         # a bulk request's own name, and what an operation of it has as its method and path
         *("operations", "delete", "/users", "/groups"),
+        "customer",  # a name in each log line
         "default",  # as in `default-src` of a header
     }
 )

@@ -31,12 +31,12 @@ def leaks_at_the_end():
     yield
     log.debug("bye, bjensen")
 
-def test_passes_in_silence():
+def test_passes_without_a_log():
     plant()
 
 def test_passes_with_a_log_line():
     plant()
-    log.info("request operation=create status=201 request_id=01890000-0000-7000-8000-000000000000")
+    log.info("request action=create status=201 request_id=01890000-0000-7000-8000-000000000000")
 
 def test_passes_after_another_planted_it():
     log.info("bjensen is of no interest here")
@@ -142,7 +142,7 @@ def test_every_part_of_a_request_is_planted_and_found_in_any_form(line: str) -> 
         watch.check()
 
 
-def test_what_is_no_json_is_planted_too() -> None:
+def test_invalid_json_is_planted_too() -> None:
     for body in (b'{"userName":"babs.jensen"', b'{"userName":"babs.jensen"}\xff', b'["babs.jensen"' * 5000):
         watch = Watch()
         watch.sent("/", {}, body)
@@ -209,7 +209,7 @@ def test_a_request_of_any_client_is_planted(client: Client, server: Server) -> N
         each.user("planted.by.a.test")
     port_client.close()
     assert {"planted.by.a.test", TOKEN} <= WATCH._values
-    assert any("operation=create" in line for line in WATCH._lines)
+    assert any("action=create" in line for line in WATCH._lines)
     assert server._stderr.fileno() in WATCH._files
 
 

@@ -1,1 +1,1 @@
-"""The commands of `scim`, one file for each subject."""
+"""The commands of `scim`, one module for each group or command."""

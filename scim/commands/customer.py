@@ -1,4 +1,4 @@
-"""`scim customer`: customers, the Entra rules that accept tokens for them, and their data."""
+"""`scim customer`: manages customers, their Entra rules and their data."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -11,13 +11,13 @@ from scim.commands.exits import NotFound
 from scim.commands.groups import CommandGroup
 from scim.commands.output import Output, customer_json, format_option, note, rule_json, table
 from scim.commands.parameters import customer_name, guid, guids
+from scim.commands.run_on_store import confirm, on_customers
 from scim.commands.target import Target, store_options
-from scim.commands.work import confirm, on_customers
 from scim.protocol.json import JsonObject
 from scim.security.clouds import CLOUDS, SYNC_FABRIC, CloudName
-from scim.security.customers import Customers
+from scim.security.customers.records import AccessRule, Customer, EntraTenant, SecretToken
+from scim.security.customers.repository import Customers
 from scim.security.principal import Access
-from scim.security.records import Customer, EntraTenant, EntraWay, SecretToken
 
 _NAME = click.argument("name", metavar="CUSTOMER", callback=customer_name)
 _YES = click.option("--yes", is_flag=True, help="Don't ask for a confirmation.")
@@ -29,14 +29,15 @@ _ENTRA_TENANT = click.option(
 )
 _HEADER = ("CUSTOMER", "CREATED", "ACCESS", "TOKENS", "NEXT EXPIRY", "ENTRA RULES", "PEOPLE")
 
-type Rules = list[tuple[EntraTenant, EntraWay]]
+type Rules = list[tuple[EntraTenant, AccessRule]]
 
 
 @click.group(cls=CommandGroup)
 def customer() -> None:
     """Manage customers, their credentials and their data.
 
-    On Azure the service accepts no requests until there is a customer. A running service follows a change within a minute.
+    On Azure, the service accepts no requests until a customer exists. A running service applies a change within a
+    minute.
     """
 
 
@@ -51,13 +52,14 @@ customer.add_command(erase)
 def create(name: str, output: Output, target: Target) -> None:
     """Create a customer.
 
-    It can't be accessed until it has a credential: a secret token ('token create') or an Entra rule ('customer allow').
+    The customer needs a credential before it can use the service: a secret token ('token create') or an Entra rule
+    ('customer allow').
     """
 
     async def work(customers: Customers) -> None:
         made = await customers.create(name)
         output.result(customer_json(made, [], [], app.utc_now()), [f"Created customer {name}."])
-        note("Give it a credential, for any identity provider or for Entra ID:")
+        note("Next, create a credential, for any identity provider or for Entra ID:")
         note(f"  {target.command('token', 'create', name)}")
         note(f"  {target.command('customer', 'allow', name, '--entra-tenant', 'ENTRA_TENANT_ID')}")
 
@@ -74,21 +76,21 @@ def create(name: str, output: Output, target: Target) -> None:
     show_default=True,
     help="The cloud of the Entra tenant.",
 )
-@click.option("--audience", help="The tokens' 'aud' claim. [default: that of a non-gallery application]")
+@click.option("--audience", help="Audience (claim 'aud') of the tokens. [default: that of a non-gallery application]")
 @click.option(
     "--application",
     "applications",
     multiple=True,
     callback=guids,
-    help="Id of an application whose tokens are accepted; may be given again. [default: Entra's provisioning service]",
+    help="Id of an application whose tokens are accepted. Can be repeated. [default: Entra's provisioning service]",
 )
 @click.option("--role", help="An application role that the token must have.")
 @click.option("--read-only", is_flag=True, help="Allow reading only.")
 @click.option(
     "--people",
     is_flag=True,
-    help="People who have signed in to one of the applications may read their own user at /Me, and nothing else. "
-    "Needs --audience and --application: your own API's, and that of the app that they sign in to.",
+    help="Accept tokens of users who signed in to one of the applications. They may only read their own user at /Me. "
+    "Needs --audience, the audience of your API, and --application, the application that the users sign in to.",
 )
 @format_option
 @store_options
@@ -106,13 +108,15 @@ def allow(
 ) -> None:
     """Accept tokens of an Entra tenant for a customer.
 
-    The same Entra tenant and audience again replace the earlier rule.
+    A rule with the same Entra tenant and audience replaces the earlier one.
     """
     if people and not (audience and applications):
-        # Without them the rule would replace the one of the provisioning service, whose tokens are never a person's.
-        raise click.UsageError("--people needs --audience and --application: a rule beside the one for provisioning.")
+        # Without them, the rule would replace the one for the provisioning service, whose tokens never belong to users.
+        raise click.UsageError(
+            "--people needs --audience and --application, because it is a separate rule from the one for provisioning."
+        )
     access: Access = "read" if read_only else "write"
-    rule = EntraWay(
+    rule = AccessRule(
         customer=name,
         audience=audience or CLOUDS[cloud].audience,
         applications=applications or (SYNC_FABRIC,),
@@ -120,7 +124,7 @@ def allow(
         access=access,
         people=people,
     )
-    tenant = EntraTenant(id=entra_tenant, cloud=cloud, ways=(rule,))
+    tenant = EntraTenant(id=entra_tenant, cloud=cloud, access_rules=(rule,))
 
     async def work(customers: Customers) -> None:
         await customers.allow(tenant)
@@ -128,7 +132,7 @@ def allow(
             f"Tokens of Entra tenant {entra_tenant} with audience {rule.audience} are accepted for customer {name}."
         ]
         if people:
-            text.append("People who have signed in to those applications may read their own user at /Me.")
+            text.append("Users who signed in to these applications may read their own user at /Me.")
         output.result(rule_json(tenant, rule), text)
 
     on_customers(target, work)
@@ -151,7 +155,7 @@ def deny(name: str, entra_tenant: str, audience: str | None, yes: bool, output: 
             if tenant.id == entra_tenant and audience in {None, rule.audience}
         ]
         if not rules:
-            await customers.need(name)
+            await customers.require(name)
             shown = target.command("customer", "show", name)
             raise NotFound(f"Customer {name} has no such Entra rule. Run: {shown}")
         audiences = ", ".join(rule.audience for _, rule in rules)
@@ -164,7 +168,7 @@ def deny(name: str, entra_tenant: str, audience: str | None, yes: bool, output: 
         output.result(
             [rule_json(tenant, rule) for tenant, rule in rules],
             [
-                f"Tokens of Entra tenant {entra_tenant} are no longer accepted for customer {name}; effective within a minute."
+                f"Tokens of Entra tenant {entra_tenant} are no longer accepted for customer {name}. This takes effect within a minute."
             ],
         )
 
@@ -175,22 +179,22 @@ def deny(name: str, entra_tenant: str, audience: str | None, yes: bool, output: 
 @format_option
 @store_options
 def list_all(output: Output, target: Target) -> None:
-    """List the customers with their access, tokens and Entra rules.
+    """List the customers with their access, secret tokens and Entra rules.
 
-    TOKENS counts those that haven't expired, and NEXT EXPIRY is the earliest of theirs. PEOPLE tells whether people may read
-    themselves at /Me.
+    TOKENS is the number of secret tokens that haven't expired, and NEXT EXPIRY is when the first of them expires.
+    PEOPLE says whether users may read their own user at /Me.
     """
 
     async def work(customers: Customers) -> None:
         rules, tokens = await _rules(customers), [token async for token in customers.tokens()]
         now = app.utc_now()
-        found = [
+        rows = [
             customer_json(one, _of(one.name, rules), [token for token in tokens if token.customer == one.name], now)
             async for one in customers.all()
         ]
-        output.result(found, table(_HEADER, [_row(one) for one in found]) if found else [])
-        if not found:
-            note(f"No customer yet. To create one, run: {target.command('customer', 'create', 'NAME')}")
+        output.result(rows, table(_HEADER, [_row(one) for one in rows]) if rows else [])
+        if not rows:
+            note(f"There are no customers. To create one, run: {target.command('customer', 'create', 'NAME')}")
 
     on_customers(target, work)
 
@@ -203,7 +207,7 @@ def show(name: str, output: Output, target: Target) -> None:
     """Show a customer: its name in the log, its Entra rules and its secret tokens."""
 
     async def work(customers: Customers) -> None:
-        await customers.need(name)
+        await customers.require(name)
         shown = await _customer(customers, name)
         output.result(shown, _shown(shown))
 
@@ -218,30 +222,32 @@ def show(name: str, output: Output, target: Target) -> None:
 def remove(name: str, yes: bool, output: Output, target: Target) -> None:
     """Remove a customer and its credentials.
 
-    Its users and groups stay; 'customer erase' deletes them, before or after.
+    Its users and groups are kept. 'customer erase' deletes them, before or after this command.
     """
 
     async def work(customers: Customers) -> None:
         shown = await _customer(customers, name)
         rules, tokens = len(shown["entraRules"]), len(shown["tokens"])
         if not rules and not tokens:
-            await customers.need(name)
+            await customers.require(name)
         confirm(
             target,
-            f"This removes customer {name} (secret tokens: {tokens}, Entra rules: {rules}). Its users and groups stay.",
+            f"This removes customer {name} (secret tokens: {tokens}, Entra rules: {rules}). Its users and groups are kept.",
             yes=yes,
         )
         await customers.remove(name)
-        output.result(shown, [f"Removed customer {name}; its credentials are refused within a minute."])
+        output.result(shown, [f"Removed customer {name}. Its credentials are refused within a minute."])
         note(
-            f"Its users and groups, if any, are still there. To delete them, run: {target.command('customer', 'erase', name)}"
+            f"If it has users and groups, they are kept. To delete them, run: {target.command('customer', 'erase', name)}"
         )
 
     on_customers(target, work)
 
 
 async def _customer(customers: Customers, name: str) -> JsonObject:
-    """Return a customer as JSON; after an interrupted removal there may be credentials and no record, so no `created`."""
+    """Return a customer as JSON. After an interrupted removal there can be credentials without a record, and so no
+    `created`.
+    """
     record = await customers.customer(name)
     tokens: Sequence[SecretToken] = [token async for token in customers.tokens(name)]
     now = app.utc_now()
@@ -250,11 +256,11 @@ async def _customer(customers: Customers, name: str) -> JsonObject:
 
 
 async def _rules(customers: Customers, name: str | None = None) -> Rules:
-    """Return the Entra rules of a customer, or of all, each with its Entra tenant."""
+    """Return the Entra rules of a customer, or of all customers, each with its Entra tenant."""
     return [
         (tenant, rule)
         for tenant in await customers.entra_tenants(name)
-        for rule in tenant.ways
+        for rule in tenant.access_rules
         if name in {None, rule.customer}
     ]
 
@@ -281,7 +287,7 @@ def _shown(one: JsonObject) -> list[str]:
     lines = [
         f"Customer:      {one['name']}",
         f"Created:       {one['created'][:10]}",
-        f"In the log:    tenant={one['logName']}",
+        f"In the log:    customer={one['logName']}",
         f"Secret tokens: {len(one['tokens'])}",
     ]
     for token in one["tokens"]:

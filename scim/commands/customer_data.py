@@ -11,8 +11,8 @@ import click
 
 from scim.commands.output import Output, format_option
 from scim.commands.parameters import customer_name
+from scim.commands.run_on_store import confirm, items_of, on_store
 from scim.commands.target import Target, store_options
-from scim.commands.work import confirm, items_of, on_store
 from scim.protocol.json import JsonObject
 from scim.storage.interface import Membership, Store, Stored
 
@@ -23,20 +23,20 @@ from scim.storage.interface import Membership, Store, Stored
     "--output",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; it appears when it is complete. [default: standard output]",
+    help="File to write. It gets this name when it is complete. [default: standard output]",
 )
 @format_option
 @store_options
 def export(name: str, file: Path | None, output: Output, target: Target) -> None:
-    """Write all resources and members of a customer as JSON lines.
+    """Write all resources and memberships of a customer as JSON lines.
 
-    A line is {"resource": {...}} or {"member": {"group": ..., "value": ...}}; it has the type and display name of a member if
-    a client sent them. Changes that are made during the export may be missing from it.
+    Each line is {"resource": {...}} or {"member": {"group": ..., "value": ...}}. A member has a type and a display name
+    if a client sent them. The export may lack changes that are made while it runs.
 
-    With --output a summary is printed, in the form that --format names.
+    With --output, the command prints a summary in the form that --format chooses.
     """
     if output.as_json and file is None:
-        raise click.UsageError("--format json needs --output FILE, because standard output has the resources.")
+        raise click.UsageError("--format json needs --output FILE, because the resources go to standard output.")
 
     async def work(opened: Store) -> None:
         total = await items_of(opened, name)
@@ -59,15 +59,16 @@ def export(name: str, file: Path | None, output: Output, target: Target) -> None
 def erase(name: str, yes: bool, output: Output, target: Target) -> None:
     """Delete all users, groups and other resources of a customer. This can't be undone.
 
-    The customer and its credentials stay; 'customer remove' ends those. Stop the customer's provisioning first: a user that it
-    creates during the erasure may stay. The command may be interrupted; the same command continues.
+    The customer and its credentials are kept; 'customer remove' removes them. Stop the customer's provisioning job
+    first, because users that it creates during the erasure may remain. If the command is interrupted, run it again to
+    continue.
     """
 
     async def work(opened: Store) -> None:
-        found = await items_of(opened, name)
-        confirm(target, f"This deletes all data of customer {name} (items: {found}). It can't be undone.", yes=yes)
+        items = await items_of(opened, name)
+        confirm(target, f"This deletes all data of customer {name} (items: {items}). It can't be undone.", yes=yes)
         erased = 0
-        with click.progressbar(length=found, label=f"Erasing {name}", file=sys.stderr) as bar:
+        with click.progressbar(length=items, label=f"Erasing {name}", file=sys.stderr) as bar:
             async for number in opened.erase(name):
                 erased += number
                 bar.update(number)
@@ -78,7 +79,7 @@ def erase(name: str, yes: bool, output: Output, target: Target) -> None:
 
 @contextmanager
 def _complete_or_not_at_all(output: Path | None) -> Iterator[IO[str]]:
-    """Open standard output, or a file that gets its name at the end. It is people's data: only its owner may read it."""
+    """Open standard output, or a temporary file that gets its name at the end. Only its owner may read the file."""
     if output is None:
         yield sys.stdout
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`scim doctor`: reads the options, runs the checks that they allow, and shows the report."""
+"""`scim doctor`: reads the options, runs the selected checks and shows the report."""
 
 import os
 import secrets
@@ -34,11 +34,13 @@ _NOT_RUN: Final = 2
 @click.argument("url")
 @click.option(
     "--token",
-    help="Bearer token, as in the job's Secret Token field. Without it the command reads SCIM_DOCTOR_TOKEN, which keeps the "
-    "token out of the list of processes, or asks for it.",
+    help="Bearer token, as in the Secret Token field of the provisioning job. Without this option, the command reads "
+    "SCIM_DOCTOR_TOKEN, which isn't visible in the list of processes, or asks for the token.",
 )
 @click.option(
-    "--write", is_flag=True, help="Also create users and groups, change and delete them. No other objects are changed."
+    "--write",
+    is_flag=True,
+    help="Also create users and groups, change and delete them. Other objects are never changed.",
 )
 @click.option("--load", is_flag=True, help="Also send 25 requests per second for --load-seconds.")
 @click.option("--load-seconds", type=click.IntRange(1, 300), default=10, show_default=True, help="Duration of --load.")
@@ -65,10 +67,11 @@ def doctor(
     form: str,
     output: Path | None,
 ) -> None:
-    """Examine a SCIM endpoint with the requests of Entra's provisioning client. URL is the job's Tenant URL.
+    """Examine a SCIM endpoint with the requests of Entra's provisioning client. URL is the Tenant URL of the
+    provisioning job.
 
-    Reads only, unless --write is given. The exit code is 0 if no check failed, 1 if one did, 2 if the examination
-    couldn't be made or wasn't completed. NO_COLOR switches colours off.
+    Without --write, the command only reads. Exit codes: 0 if no check failed, 1 if one failed, 2 if the run was not
+    possible or not completed. NO_COLOR switches colours off.
     """
     token = _token(token)
     try:
@@ -83,10 +86,10 @@ def doctor(
         client.interrupted = True
         raise KeyboardInterrupt
 
-    # Whoever ends a job with SIGTERM wants its objects gone as well.
+    # After SIGTERM, the created objects must be deleted too.
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        report = examine(client, token, write=write, load=load_seconds if load else 0, told=_tell)
+        report = examine(client, token, write=write, load=load_seconds if load else 0, on_result=_tell)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -104,10 +107,12 @@ def _token(given: str | None) -> str:
         try:
             token = str(click.prompt("Token", hide_input=True, err=True))
         except click.Abort:
-            raise click.UsageError("There is no token: --token, SCIM_DOCTOR_TOKEN or an answer.") from None
+            raise click.UsageError(
+                "A token is missing: use --token or SCIM_DOCTOR_TOKEN, or enter it when asked."
+            ) from None
     token = token.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise click.UsageError("A token is one word of ASCII characters.")
+        raise click.UsageError("A token must be one word of ASCII characters.")
     return token
 
 
@@ -122,13 +127,13 @@ def _check_output(output: Path | None) -> None:
 
 
 def _tell(result: Result) -> None:
-    """Show progress on a terminal."""
+    """Show the progress on a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{result.verdict:<8} {result.check.id}", err=True, nl=False)
 
 
 def _colours_wanted() -> bool:
-    """Return whether standard output is a terminal that shows colours, and NO_COLOR (https://no-color.org) isn't set."""
+    """Return whether standard output is a terminal with colours, and NO_COLOR (https://no-color.org) isn't set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -147,4 +152,4 @@ def _show(report: Report, form: str, output: Path | None) -> None:
     output.write_text(text, encoding="utf-8")
     click.echo(f"{summary(report)}: {output}")
     for left in report.left_behind:
-        click.echo(f"Left behind, please delete: {left}", err=True)
+        click.echo(f"Not deleted, please delete: {left}", err=True)

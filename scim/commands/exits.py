@@ -1,6 +1,6 @@
-"""The exit codes of the `scim` command and the errors that end it with them (docs/commands.md).
+"""The exit codes of the `scim` command, and the errors that end it with them (docs/commands.md).
 
-0 is success. `scim doctor` has its own meaning of 1 and 2 (docs/doctor.md).
+0 is success. `scim doctor` uses 1 and 2 differently (docs/doctor.md).
 """
 
 from typing import Final
@@ -8,11 +8,11 @@ from typing import Final
 import click
 
 INTERRUPTED: Final = 130
-"""Ctrl-C; a shell reports 128 and the number of the signal."""
+"""Ctrl-C. Shells report 128 plus the number of the signal."""
 
 
 class Failed(click.ClickException):
-    """The command was understood and failed; a part of its work may be done."""
+    """The command failed. A part of its work may be done."""
 
     exit_code = 1
 
@@ -24,7 +24,7 @@ class NotConfirmed(click.ClickException):
 
 
 class NotFound(click.ClickException):
-    """There is no such customer, token or Entra rule. Nothing was changed."""
+    """The customer, token or Entra rule doesn't exist. Nothing was changed."""
 
     exit_code = 3
 

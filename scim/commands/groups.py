@@ -1,4 +1,4 @@
-"""How the command and its groups behave without a subcommand, at Ctrl-C and in usage lines."""
+"""The behaviour of the command and its groups: without a subcommand, at Ctrl-C, and in usage lines."""
 
 import sys
 from typing import Any
@@ -13,7 +13,7 @@ class CommandGroup(click.Group):
     """A group that prints its help if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; none at all is a request for help, as with `gh` and `az`."""
+        """Parse the arguments. Without arguments, print the help, as `gh` and `az` do."""
         return super().parse_args(ctx, args or ["--help"])
 
 
@@ -23,11 +23,11 @@ class MainGroup(CommandGroup):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Name the program in usage lines as the user typed it."""
+        """Return a context with the program's name as the user typed it, for usage lines."""
         return super().make_context(program() if parent is None else info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. Ctrl-C, at a prompt too, ends it with the exit code that shells expect."""
+        """Run a command. Ctrl-C, also at a prompt, ends it with the usual exit code."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):

@@ -1,4 +1,4 @@
-"""Renders the results of commands: text for people, or JSON for scripts (docs/commands.md has its fields).
+"""Renders the results of commands: text for people, or JSON for scripts (docs/commands.md has the fields).
 
 Results go to standard output, messages to standard error.
 """
@@ -13,18 +13,18 @@ from typing import Any
 import click
 
 from scim.protocol.json import Json
-from scim.security.records import Customer, EntraTenant, EntraWay, SecretToken
+from scim.security.customers.records import AccessRule, Customer, EntraTenant, SecretToken
 from scim.telemetry.record import hashed
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The format that `--format` chose."""
+    """The output format that `--format` chose."""
 
     as_json: bool = False
 
     def result(self, value: Json, text: Iterable[str]) -> None:
-        """Print a result: the JSON value, or the lines of text."""
+        """Print a result: the JSON value or the lines of text."""
         if self.as_json:
             click.echo(json.dumps(value, indent=2, ensure_ascii=False))
             return
@@ -33,7 +33,7 @@ class Output:
 
 
 def format_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--format`. The command gets one argument in its place: `output`."""
+    """Add the option `--format` to a command, which gets the argument `output` for it."""
 
     @wraps(command)
     def with_output(*arguments: Any, form: str, **named: Any) -> None:
@@ -51,7 +51,7 @@ def format_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def note(text: str) -> None:
-    """Print a message for a person."""
+    """Print a message to standard error."""
     click.echo(text, err=True)
 
 
@@ -62,7 +62,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def customer_json(
-    customer: Customer, rules: Sequence[tuple[EntraTenant, EntraWay]], tokens: Sequence[SecretToken], now: datetime
+    customer: Customer, rules: Sequence[tuple[EntraTenant, AccessRule]], tokens: Sequence[SecretToken], now: datetime
 ) -> dict[str, Json]:
     """Return a customer with its credentials as JSON."""
     live = [token for token in tokens if now < token.expires]
@@ -78,8 +78,8 @@ def customer_json(
     }
 
 
-def rule_json(tenant: EntraTenant, rule: EntraWay) -> dict[str, Json]:
-    """Return an Entra rule as JSON: which tokens of an Entra tenant are accepted for a customer."""
+def rule_json(tenant: EntraTenant, rule: AccessRule) -> dict[str, Json]:
+    """Return an Entra rule as JSON."""
     return {
         "customer": rule.customer,
         "entraTenant": tenant.id,

@@ -1,4 +1,4 @@
-"""`scim reindex`: rewrites resources that were written under other indexing rules or schemas."""
+"""`scim reindex`: rewrites resources that have another index version than the current one."""
 
 import sys
 
@@ -8,11 +8,11 @@ from scim import app
 from scim.commands.exits import Failed
 from scim.commands.output import Output, format_option
 from scim.commands.parameters import optional_customer_name
+from scim.commands.run_on_store import items_of, on_store
 from scim.commands.target import Target, store_options
-from scim.commands.work import items_of, on_store
 from scim.protocol.json import JsonObject
-from scim.protocol.registry import Registry
-from scim.security.customers import Customers
+from scim.protocol.schema.registry import Registry
+from scim.security.customers.repository import Customers
 from scim.service.reindex import Reindex
 from scim.settings import SettingsError
 from scim.storage.interface import Store
@@ -21,18 +21,21 @@ from scim.storage.interface import Store
 @click.command()
 @click.option("--customer", metavar="NAME", callback=optional_customer_name, help="Customer to reindex.")
 @click.option(
-    "--all", "everybody", is_flag=True, help="Reindex all customers, and 'default', that of the development token."
+    "--all",
+    "everybody",
+    is_flag=True,
+    help="Reindex all customers, including 'default', the customer of the development token.",
 )
 @format_option
 @store_options
 def reindex(customer: str | None, everybody: bool, output: Output, target: Target) -> None:
     """Rewrite resources whose indexed values are outdated.
 
-    Run it after an upgrade whose changelog says so, and after a change of schemas. The service may run meanwhile. The command may
-    be interrupted; the same command continues. Clients see no change but the version (ETag).
+    Run it after an upgrade if the changelog says so, and after changing the custom schemas. The service can run at the
+    same time. If the command is interrupted, run it again to continue. Clients see no change except the version (ETag).
     """
     if everybody == (customer is not None):
-        raise click.UsageError("Choose --customer NAME or --all.")
+        raise click.UsageError("Use --customer NAME or --all.")
 
     try:
         registry = app.registry_of(target.settings)
@@ -41,8 +44,10 @@ def reindex(customer: str | None, everybody: bool, output: Output, target: Targe
 
     async def work(opened: Store) -> None:
         if customer is None:
-            others = [one.name async for one in Customers(opened, app.utc_now).all() if one.name != app.TENANT]
-            names = [app.TENANT, *others]
+            others = [
+                one.name async for one in Customers(opened, app.utc_now).all() if one.name != app.DEFAULT_CUSTOMER
+            ]
+            names = [app.DEFAULT_CUSTOMER, *others]
         else:
             await items_of(opened, customer)
             names = [customer]
@@ -50,14 +55,14 @@ def reindex(customer: str | None, everybody: bool, output: Output, target: Targe
         output.result(done, [line for one in done for line in _text(one)])
         if left := sum(len(one["outdated"]) for one in done):
             raise Failed(
-                f"Resources still outdated, for the reasons above: {left}. Change them, and run the same command again."
+                f"Resources that are still outdated, for the reasons above: {left}. Change them, and run the same command again."
             )
 
     on_store(target, work)
 
 
 async def _one(store: Store, registry: Registry, name: str) -> JsonObject:
-    """Reindex one customer; return the numbers, and the resources that couldn't be rewritten."""
+    """Reindex one customer. Return the numbers, and the resources that are still outdated."""
     work = Reindex(store, registry, app.Collaborators().sleep)
     rewritten, outdated = 0, list[JsonObject]()
     total = await work.count(name)
@@ -66,9 +71,9 @@ async def _one(store: Store, registry: Registry, name: str) -> JsonObject:
             if result:
                 rewritten += 1
             else:
-                outdated.append({"resourceType": result.kind, "id": result.id, "reason": result.reason})
+                outdated.append({"resourceType": result.type_name, "id": result.id, "reason": result.reason})
             bar.update(1)
-        bar.update(total - bar.pos)  # those that were up to date
+        bar.update(total - bar.pos)  # up to date before
     return {"customer": name, "resources": total, "rewritten": rewritten, "outdated": outdated}
 
 

@@ -1,4 +1,4 @@
-"""`scim serve`: the service on this machine."""
+"""`scim serve`: runs the service on this machine."""
 
 import asyncio
 import errno
@@ -11,8 +11,8 @@ import click
 
 from scim import __version__, app
 from scim.commands.exits import Failed
+from scim.commands.run_on_store import opening, reach
 from scim.commands.target import Target, configured, store_options
-from scim.commands.work import opening, reach
 from scim.edge.routes import BASE_PATH
 from scim.edge.server import serve as serve_until_stopped
 
@@ -24,17 +24,19 @@ from scim.edge.server import serve as serve_until_stopped
     type=click.IntRange(0, 65535),
     default=7071,
     show_default=True,
-    help="Port to listen on; 0 picks a free one.",
+    help="Port to listen on. 0 picks a free one.",
 )
 @store_options
 def serve(host: str, port: int, target: Target) -> None:
-    """Run the service on this machine, until Ctrl-C.
+    """Run the service on this machine until Ctrl-C.
 
-    Prints the base URL and the bearer token to use. SCIM_DEV_TOKEN fixes the token; otherwise each start makes a new one. The
-    token accesses the customer 'default'. Without --data and SCIM_DATA everything is kept in memory.
+    Prints the base URL and the bearer token. The token is SCIM_DEV_TOKEN, or a new one at each start. It belongs to the
+    customer 'default'. Without --data and SCIM_DATA, all data is kept in memory.
     """
     if not _is_loopback(host):
-        raise click.UsageError("A server with a development token listens on loopback only, such as 127.0.0.1.")
+        raise click.UsageError(
+            "With a development token, the server can only listen on a loopback address, such as 127.0.0.1."
+        )
     environ = {"SCIM_DEV_TOKEN": secrets.token_urlsafe(32), **target.environ}
     settings = configured(environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -1,13 +1,13 @@
-"""Tells a person at the command line what to do about a store that can't be opened or reached. Knows no SDK."""
+"""Explains to the user of the command line why a store can't be opened or reached, and what to do. Knows no SDK."""
 
 from dataclasses import replace
 
 from scim.commands.target import Target
-from scim.storage.interface import StoreUnavailable
+from scim.storage.errors import StoreUnavailable
 
 
 def explain(error: StoreUnavailable, target: Target) -> str:
-    """Return one line: what failed, where, and what to do."""
+    """Return one line: the problem, the store and the remedy."""
     given = target.settings
     if given.store == "sqlite":
         return f"Can't open the data file {error}."

@@ -1,4 +1,4 @@
-"""Chooses the store of a command from `--data`, `--store` and the environment, and names it as the user would type it."""
+"""Chooses the store of a command from `--data`, `--store` and the environment, and names it as the user typed it."""
 
 import os
 import shlex
@@ -18,17 +18,17 @@ from scim.settings import Settings, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The store of one command line."""
+    """The store that a command line chooses."""
 
     environ: Mapping[str, str]
     """The environment with the options in it, without empty variables."""
     settings: Settings
     options: tuple[str, ...] = ()
-    """The options that name the store, as the user typed them."""
+    """The options that choose the store, as the user typed them."""
 
     @classmethod
     def of(cls, data: Path | None, store: str | None) -> Self:
-        """Read options and environment. Raises a usage error if they contradict each other; prints warnings."""
+        """Read the options and the environment, and print warnings. Raises a usage error if they contradict each other."""
         environ = {name: value for name, value in os.environ.items() if value}
         options: list[str] = []
         if data is not None:
@@ -37,7 +37,7 @@ class Target:
             options += ["--data", str(data)]
         if store is not None:
             if store == "cosmos":
-                environ.pop("SCIM_DATA", None)  # the option chose Cosmos DB on purpose: no warning
+                environ.pop("SCIM_DATA", None)  # no warning, because the option chose Cosmos DB on purpose
             environ["SCIM_STORE"] = store
             options += ["--store", store]
         for warning in settings.warnings(environ):
@@ -46,7 +46,7 @@ class Target:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether everything is gone when the process ends."""
+        """Whether the data is lost when the process ends."""
         return self.settings.store == "sqlite" and self.settings.data is None
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Target:
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--data` and `--store`. The command gets one argument in their place: `target`."""
+    """Add the options `--data` and `--store` to a command, which gets the argument `target` for them."""
 
     @wraps(command)
     def on_target(*arguments: Any, data: Path | None, store: str | None, **named: Any) -> None:
@@ -71,26 +71,26 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     with_data = click.option(
         "--data",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="SQLite file to work on; chooses SQLite. [default: SCIM_DATA]",
+        help="SQLite file to use. Chooses SQLite. [default: SCIM_DATA]",
     )
     with_store = click.option(
-        "--store", type=click.Choice(["sqlite", "cosmos"]), help="Store to work on. [default: SCIM_STORE, or sqlite]"
+        "--store", type=click.Choice(["sqlite", "cosmos"]), help="Store to use. [default: SCIM_STORE, or sqlite]"
     )
     return with_data(with_store(on_target))
 
 
 def program() -> str:
-    """Return the program as the user typed it, or `scim` where that can't be known."""
+    """Return the program as the user typed it; `scim` if that isn't known."""
     typed = Path(sys.argv[0])
     if typed.stem != "scim":
         return "scim"
-    found = shutil.which("scim")
-    # A program that was found through PATH is started with its full path.
-    return "scim" if found is not None and Path(found) == typed else str(typed)
+    path = shutil.which("scim")
+    # A program that was found through PATH has its full path here.
+    return "scim" if path is not None and Path(path) == typed else str(typed)
 
 
 def configured(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; a wrong one ends the command with a line that names it."""
+    """Return the settings. A wrong one ends the command with a line that names it."""
     try:
         return settings.from_environment(environ)
     except SettingsError as error:
@@ -98,11 +98,9 @@ def configured(environ: Mapping[str, str]) -> Settings:
 
 
 def _check_sqlite(option: str | None, variable: str | None) -> None:
-    """Raise a usage error if Cosmos DB is chosen beside `--data`, so that no command works on the wrong store."""
+    """Raise a usage error if both `--data` and Cosmos DB are chosen, so that no command uses the wrong store."""
     if option == "cosmos":
-        raise click.UsageError(
-            "--data names a SQLite file and --store cosmos chooses Cosmos DB: give only one of them."
-        )
+        raise click.UsageError("--data names a SQLite file and --store cosmos chooses Cosmos DB. Use only one of them.")
     if option is None and variable == "cosmos":
         raise click.UsageError(
             "--data names a SQLite file, but SCIM_STORE=cosmos chooses Cosmos DB. "

@@ -1,4 +1,4 @@
-"""`scim token`: secret tokens, for the "Secret Token" field of an identity provider."""
+"""`scim token`: manages secret tokens, which an identity provider sends as bearer tokens."""
 
 from datetime import datetime
 
@@ -9,20 +9,20 @@ from scim.commands.exits import NotFound
 from scim.commands.groups import CommandGroup
 from scim.commands.output import Output, format_option, note as tell, table, token_json
 from scim.commands.parameters import customer_name, guid, one_line, optional_customer_name
+from scim.commands.run_on_store import confirm, on_customers
 from scim.commands.target import Target, store_options
-from scim.commands.work import confirm, on_customers
 from scim.ids import uuid7
 from scim.security import secret_tokens
-from scim.security.customers import Customers
-from scim.security.records import SecretToken
+from scim.security.customers.records import SecretToken
+from scim.security.customers.repository import Customers
 
 
 @click.group(cls=CommandGroup)
 def token() -> None:
     """Create, list and revoke secret tokens.
 
-    To rotate a token without an outage: create another one, put it into the identity provider, wait until 'list' shows that it is
-    in use, then revoke the old one.
+    To replace a token without an outage: create a new one, enter it in the identity provider, wait until 'list' shows
+    that it is used, and revoke the old one.
     """
 
 
@@ -33,24 +33,24 @@ def token() -> None:
     type=click.IntRange(1, 1095),
     default=365,
     show_default=True,
-    help="Days until it expires; the service's log warns in the last 30.",
+    help="Days until the token expires. In the last 30 days, the log has a warning.",
 )
-@click.option("--note", default="", callback=one_line, help="Purpose of the token; 'list' shows it.")
+@click.option("--note", default="", callback=one_line, help="Purpose of the token, shown by 'list'.")
 @click.option("--read-only", is_flag=True, help="Allow reading only.")
 @format_option
 @store_options
 def create(name: str, days: int, note: str, read_only: bool, output: Output, target: Target) -> None:
     """Create a secret token for a customer and print it.
 
-    The token is shown this once, because only a digest of it is stored. The two values printed are those that an identity
-    provider asks for; the Tenant URL is SCIM_BASE_URL.
+    The token is printed only now, because only a digest of it is stored. Enter the two printed values in the identity
+    provider. The Tenant URL is SCIM_BASE_URL.
     """
 
     async def work(customers: Customers) -> None:
-        text, record = secret_tokens.make(
+        text, record = secret_tokens.create(
             uuid7(app.utc_now)(),
             name,
-            key=await customers.need_mac_key(),
+            key=await customers.require_mac_key(),
             access="read" if read_only else "write",
             note=note,
             now=app.utc_now(),
@@ -63,7 +63,7 @@ def create(name: str, days: int, note: str, read_only: bool, output: Output, tar
             [f"Tenant URL:   {url or _where_the_url_is(target)}", f"Secret Token: {text}"],
         )
         tell(
-            f"Created token {record.id} for customer {name}; it expires on {record.expires:%Y-%m-%d} and isn't shown again."
+            f"Created token {record.id} for customer {name}. It expires on {record.expires:%Y-%m-%d} and isn't shown again."
         )
 
     on_customers(target, work)
@@ -83,13 +83,13 @@ def list_all(name: str | None, output: Output, target: Target) -> None:
         now = app.utc_now()
         found = [one async for one in customers.tokens(name)]
         if name is not None and not found:
-            await customers.need(name)
+            await customers.require(name)
         header = ("ID", "ACCESS", "CREATED", "EXPIRES", "LAST USED", "CUSTOMER", "NOTE")
         output.result(
             [token_json(one, now) for one in found], table(header, [_row(one, now) for one in found]) if found else []
         )
         if not found:
-            tell(f"No token yet. To create one, run: {target.command('token', 'create', name or 'CUSTOMER')}")
+            tell(f"There are no tokens. To create one, run: {target.command('token', 'create', name or 'CUSTOMER')}")
 
     on_customers(target, work)
 
@@ -102,7 +102,7 @@ def list_all(name: str | None, output: Output, target: Target) -> None:
 def revoke(id: str, yes: bool, output: Output, target: Target) -> None:
     """Revoke a secret token by its id.
 
-    Every instance of the service refuses it within a minute.
+    All instances of the service refuse it within a minute.
     """
 
     async def work(customers: Customers) -> None:
@@ -114,7 +114,7 @@ def revoke(id: str, yes: bool, output: Output, target: Target) -> None:
         await customers.revoke(id)
         output.result(
             token_json(found, app.utc_now()),
-            [f"Revoked token {id} of customer {found.customer}; effective within a minute."],
+            [f"Revoked token {id} of customer {found.customer}. This takes effect within a minute."],
         )
 
     on_customers(target, work)
@@ -122,7 +122,7 @@ def revoke(id: str, yes: bool, output: Output, target: Target) -> None:
 
 def _where_the_url_is(target: Target) -> str:
     if target.settings.store == "cosmos":
-        return "not known here; on Azure run: azd env get-value TENANT_URL"
+        return "not known here. On Azure, run: azd env get-value TENANT_URL"
     return f"the base URL that this command prints: {target.command('serve')}"
 
 

@@ -1,1 +1,1 @@
-"""`scim doctor`: Entra's provisioning client, acted out against any SCIM endpoint. Knows nothing of the service beside it."""
+"""`scim doctor`: simulates Entra's provisioning client against any SCIM endpoint. Does not import the service."""

@@ -1,61 +1,63 @@
-"""What a check is, how it ends, and what a whole run found. Knows no request."""
+"""Checks, their results, and the report of a run. Knows no requests."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import Effect, Effects
 from scim.doctor.exchange import Exchange
 from scim.doctor.redaction import Evidence
 from scim.doctor.verdicts import Outcome, Verdict
-from scim.doctor.visit import Visit
 
 _FIRST: Final = 5
-"""Checks that a report names as those to fix first."""
+"""The number of checks that a report lists under "fix first"."""
 _ALIKE: Final = 3
-"""Checks of the same impact among them, so that a lesser harm isn't hidden by many of a greater one."""
+"""At most so many of them have the same impact, so that a lesser impact isn't hidden."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of the catalogue. `run` raises `Fault` or `Skip`; a text it returns is what was measured."""
+    """A check. `run` raises `Fault` or `Skip`; a string that it returns is the measured value."""
 
     id: str
     title: str
     effects: Effects
     fix: str
-    run: Callable[[Visit], str | None]
+    run: Callable[[CheckContext], str | None]
     needs: tuple[str, ...] = ("token-accepted",)
-    """Checks before this one. If one of them failed, this one would fail of the same cause, so it isn't made."""
+    """Checks that must pass before this one. If one of them failed, this one would fail for the same reason, so it is
+    skipped.
+    """
     only: str = ""
-    """`write` or `load`: the option that allows this check."""
+    """The option that allows this check: `write` or `load`; empty for none."""
     warning: bool = False
-    """A failure is a warning."""
+    """Whether a failure is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a check ended, and by what exchanges."""
+    """The result of a check, and its exchanges."""
 
     check: Check
     verdict: Verdict
     found: str
     evidence: tuple[Evidence, ...] = ()
     outcome: Outcome | None = None
-    """What the server did with the deciding request, if the check found something."""
+    """What the server did with the deciding request, if the check failed."""
     needs: str = ""
-    """The check whose failure kept this one from being made."""
+    """The failed check because of which this one was skipped."""
 
     @property
     def effect(self) -> Effect | None:
-        """What follows for a job, if the check found something."""
+        """The effect on a provisioning job, if the check failed."""
         return None if self.outcome is None else self.check.effects[self.outcome]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run."""
+    """The report of a run."""
 
     url: str
     run: str
@@ -64,38 +66,38 @@ class Report:
     results: tuple[Result, ...]
     left_behind: tuple[str, ...]
     stopped: str = ""
-    """Why it ended early."""
+    """Why the run ended early; empty if it didn't."""
 
     def count(self, verdict: Verdict) -> int:
-        """How many checks ended so."""
+        """Return the number of checks with this verdict."""
         return sum(result.verdict is verdict for result in self.results)
 
     @property
     def waiting(self) -> Mapping[str, int]:
-        """How many checks weren't made because of a failed one, by its id."""
+        """Return the number of skipped checks by the id of the failed check that they need."""
         blocked = [result.needs for result in self.results if result.needs]
         return {id: blocked.count(id) for id in blocked}
 
     @property
     def fix_first(self) -> tuple[Result, ...]:
-        """The few failed checks that block a job most, the worst first."""
+        """Return the few failed checks with the greatest impact, the greatest first."""
         waiting = self.waiting
         failed = [
             (one.effect.impact, -waiting.get(one.check.id, 0), one)
             for one in self.results
             if one.verdict is Verdict.FAIL and one.effect is not None
         ]
-        # Of the same impact: first the one that most other checks wait for, then in the order of the catalogue.
+        # With the same impact: first the check that most others need, then in the order of the catalogue.
         failed.sort(key=lambda row: row[:2])
-        seen: Counter[int] = Counter()
+        counts: Counter[int] = Counter()
         chosen = []
         for impact, _, result in failed:
-            seen[impact] += 1
-            if seen[impact] <= _ALIKE:
+            counts[impact] += 1
+            if counts[impact] <= _ALIKE:
                 chosen.append(result)
         return tuple(chosen[:_FIRST])
 
 
 def decisive(exchanges: list[Exchange]) -> list[Exchange]:
-    """The last exchanges of a check: the one that decided, and what led to it."""
+    """Return the last exchanges of a check: the one that decided, and those before it."""
     return exchanges[-4:]

@@ -1,6 +1,5 @@
-"""Requests as Entra's provisioning client sends them: paced, bounded in time and size, repeated when told to wait.
-
-Knows HTTP and the token; knows no check. Clock and sleep are passed in.
+"""Sends requests as Entra's provisioning client does: at a limited rate, with limits of time and size, with retries
+after 429.
 """
 
 import json
@@ -16,20 +15,22 @@ from scim.doctor.exchange import Exchange
 
 MEDIA_TYPE: Final = "application/scim+json"
 TIMEOUT: Final = 30.0
-"""Seconds for one request, its body included."""
+"""Seconds for one request with its body."""
 LARGEST: Final = 8 * 2**20
 """Bytes of a response that are read."""
 _REPEATS: Final = 3
 _LONGEST_WAIT: Final = 120.0
 _WAIT_UNTOLD: Final = 5.0
 _IDLE: Final = 2.0
-"""Seconds for which an idle connection is kept: servers close theirs after five, and a request that meets this is lost."""
+"""Seconds for which an idle connection is kept. Servers close theirs after five, and a request at that moment would be
+lost.
+"""
 _TOLD_TO_WAIT: Final = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """The world outside: seconds that only go up, waiting, seconds since 1970, hexadecimal digits by chance."""
+    """The clock and other outside functions: monotonic seconds, sleep, seconds since 1970, random hexadecimal digits."""
 
     clock: Callable[[], float]
     sleep: Callable[[float], None]
@@ -38,12 +39,12 @@ class Collaborators:
 
 
 class BadAddress(ValueError):
-    """The Tenant URL can't be used; the text says why and doesn't repeat it."""
+    """The Tenant URL can't be used. The text says why, without the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A Tenant URL taken apart. What stands behind `?` goes with every request, as Entra's flag does."""
+    """The parts of a Tenant URL. Its query is sent with every request, as Entra sends its flags."""
 
     origin: str
     path: str
@@ -51,7 +52,7 @@ class Endpoint:
 
     @classmethod
     def of(cls, url: str) -> "Endpoint":
-        """Read a URL. Raises `BadAddress`."""
+        """Parse a URL. Raises `BadAddress`."""
         try:
             parts = urlsplit(url.strip())
             port = "" if parts.port is None else f":{parts.port}"
@@ -66,17 +67,17 @@ class Endpoint:
 
     @property
     def https(self) -> bool:
-        """Whether it is encrypted."""
+        """Whether it is https."""
         return self.origin.startswith("https:")
 
     @property
     def host(self) -> str:
-        """Name or address alone."""
+        """The host name or address."""
         return urlsplit(self.origin).hostname or ""
 
     @property
     def secrets(self) -> list[str]:
-        """Values in the query, such as a function key."""
+        """Return the values in the query, such as a function key."""
         return [value for _, value in parse_qsl(self.query) if len(value) >= 8]
 
     def __str__(self) -> str:
@@ -84,7 +85,7 @@ class Endpoint:
 
 
 class Client:
-    """Sends requests and keeps what came of each in `exchanges`."""
+    """Sends requests, and keeps their exchanges in `exchanges`."""
 
     def __init__(
         self,
@@ -100,9 +101,9 @@ class Client:
         self.outside = outside
         self.exchanges: list[Exchange] = []
         self.interrupted = False
-        """Set by a signal: the next request isn't sent. What a signal raises may be swallowed where it arrives."""
+        """Set by a signal: no further request is sent. An exception of a signal handler could be swallowed."""
         self.unanswered = 0
-        """Requests in a row, up to now, that got no response."""
+        """The number of last requests in a row without a response."""
         self._token = token
         self._interval = 1 / rate
         self._trust = trust
@@ -111,7 +112,7 @@ class Client:
         self._http = self._connection(trust())
 
     def get(self, path: str, **parameters: str | int) -> Exchange:
-        """GET a path below the Tenant URL, with query parameters that are percent-encoded."""
+        """Send a GET to a path under the Tenant URL. Query parameters are percent-encoded."""
         return self.send("GET", path, query=_query(parameters))
 
     def send(
@@ -126,7 +127,9 @@ class Client:
         paced: bool = True,
         repeat: bool = True,
     ) -> Exchange:
-        """A request; `token` None sends none, empty the real one. A connection that fails is an `error`, not raised."""
+        """Send a request. `token` None sends no token, empty the real one. A failed connection is an exchange with an
+        `error`.
+        """
         if self.interrupted:
             raise KeyboardInterrupt
         if paced:
@@ -145,7 +148,7 @@ class Client:
         return exchange
 
     def at_most_tls_1_2(self) -> Exchange:
-        """The first request of a client that knows nothing newer than TLS 1.2."""
+        """Send the first request with a client that supports TLS up to 1.2."""
         old = self._trust()
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         kept, self._http = self._http, self._connection(old)
@@ -156,11 +159,11 @@ class Client:
             self._http = kept
 
     def forget_last(self) -> None:
-        """Take back the last exchange: it is none of what a check asked."""
+        """Remove the last exchange, because it doesn't belong to the check."""
         self.exchanges.pop()
 
     def reconnect(self) -> None:
-        """Begin with new connections: what was interrupted may have left the old ones in the middle of a response."""
+        """Start new connections, because an interruption may have left the old ones in the middle of a response."""
         self._http.close()
         self._http = self._connection(self._trust())
 
@@ -222,7 +225,7 @@ class Client:
 
 
 def in_path(id: str) -> str:
-    """An id as a segment of a path."""
+    """Return an id as a segment of a path."""
     return quote(id, safe="")
 
 
@@ -236,7 +239,7 @@ def _retry_after(exchange: Exchange) -> float:
 
 
 def _tls_of(response: httpx.Response) -> tuple[str | None, str | None]:
-    """The version of TLS, and the end of the certificate."""
+    """Return the version of TLS and the end of the certificate's validity."""
     stream = response.extensions.get("network_stream")
     spoken = None if stream is None else stream.get_extra_info("ssl_object")
     if spoken is None:

@@ -1,9 +1,4 @@
-"""The effect of a failed check on a provisioning job of Entra's, by what the server did with the request. Data only.
-
-A refused request does other harm than one that was accepted and not carried out, so every check has a text for each
-outcome. Sources: https://learn.microsoft.com/entra/identity/app-provisioning/, the error codes of the provisioning
-logs and the reasons for quarantine.
-"""
+"""The effects of failed checks on an Entra provisioning job, by what the server did with the request. Data only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,30 +9,30 @@ from scim.doctor.verdicts import Outcome
 
 
 class Impact(IntEnum):
-    """How much a failed check blocks a job; a lower one is to be fixed first."""
+    """How much a failed check affects a job. Lower values are to be fixed first."""
 
     EXPOSED = 0
-    """Anybody can read and change people."""
+    """Anyone can read and change users and groups."""
     JOB = 1
     """The job stops, or can't be started."""
     OBJECTS = 2
     """Users or groups aren't created, or aren't found."""
     ACCESS = 3
-    """Somebody keeps access that was taken away, or lacks access that was given."""
+    """A user keeps access that was removed, or lacks access that was given."""
     CHANGES = 4
     """A change fails and is repeated."""
     VALUES = 5
-    """The application keeps a wrong value, and the job doesn't notice."""
+    """The application stores a wrong value, and the job doesn't notice."""
     SPEED = 6
     VALIDATION = 7
-    """A job goes on; validators and the app gallery don't accept the application."""
+    """The job works, but validators and the app gallery don't accept the application."""
     OTHER_CLIENTS = 8
     NONE = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What follows from a failed check, in words and by weight."""
+    """The effect of a failed check: its impact, and a text."""
 
     impact: Impact
     text: str
@@ -67,7 +62,7 @@ def by_outcome(
     not_found: Effect | None = None,
     error: Effect = _ERROR,
 ) -> Effects:
-    """Return effects that differ by outcome; several found counts as accepted, 404 as refused, unless given."""
+    """Return effects that differ by outcome. Unless given, "several found" counts as accepted, and 404 as refused."""
     return {
         Outcome.ACCEPTED: accepted,
         Outcome.SEVERAL: several or accepted,

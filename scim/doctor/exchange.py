@@ -1,4 +1,4 @@
-"""A request and what came of it. Knows HTTP's words and JSON, no check and no report."""
+"""A request and its response. Knows HTTP and JSON, no checks and no reports."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and its response; header names are lower case. `error` says why there is no response (status 0)."""
+    """A request and its response. Header names are lower case. `error` says why there is no response (status 0)."""
 
     method: str
     url: str
@@ -21,13 +21,13 @@ class Exchange:
     seconds: float = 0.0
     error: str | None = None
     tls: str | None = None
-    """The version of TLS that was spoken."""
+    """The version of TLS."""
     valid_until: str | None = None
-    """The end of the server's certificate, as OpenSSL writes it."""
+    """The end of the validity of the server's certificate, as OpenSSL writes it."""
 
     @cached_property
     def json(self) -> Any:
-        """The body read; None if it isn't JSON."""
+        """Return the parsed body; None if it isn't JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
@@ -35,16 +35,16 @@ class Exchange:
 
     @property
     def resource(self) -> dict[str, Any]:
-        """The body if it is a JSON object, otherwise an empty one."""
+        """Return the body if it is a JSON object, else an empty one."""
         return self.json if isinstance(self.json, dict) else {}
 
     @property
     def resources(self) -> list[dict[str, Any]]:
-        """The resources of a list; what isn't an object is left out."""
+        """Return the resources of a list that are objects."""
         found = self.resource.get("Resources")
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     @property
     def media_type(self) -> str:
-        """The content type without its parameters, in lower case."""
+        """The content type without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()

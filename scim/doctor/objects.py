@@ -1,7 +1,4 @@
-"""The users and groups that a run makes: only these are ever changed or deleted, and all of them go in the end.
-
-Knows how to make, find and delete them; knows no check.
-"""
+"""The users and groups that a run creates. Only these are changed or deleted, and all of them are deleted at the end."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,11 +14,11 @@ _GONE: Final = frozenset({200, 202, 204, 404, 410})
 
 
 class NotOurs(AssertionError):
-    """A request that would change an object which this run has not made."""
+    """A request would change an object that this run hasn't created."""
 
 
 class Objects:
-    """What this run has made, by endpoint (`Users`, `Groups`) and id."""
+    """The objects of this run, by endpoint (`Users`, `Groups`) and id."""
 
     def __init__(self, client: Client, run: str) -> None:
         self._client = client
@@ -32,15 +29,15 @@ class Objects:
         self._denied: dict[tuple[str, str], None] = {}
 
     def name(self, label: str) -> str:
-        """A name that says whose it is: `scim-doctor-1a2b3c4d-label`."""
+        """Return a name that identifies the run: `scim-doctor-1a2b3c4d-label`."""
         return f"{PREFIX}-{self.run}-{label}"
 
     def address(self, label: str) -> str:
-        """The same as a userName or mail address."""
+        """Return the same as a userName or mail address."""
         return f"{self.name(label)}@example.com"
 
     def post(self, endpoint: str, body: dict[str, Any], *, paced: bool = True) -> Exchange:
-        """POST; what is made by it becomes this run's own if it carries the run's name."""
+        """Send a POST. The created object belongs to the run if it has the run's name."""
         name = _named(endpoint, body)[1]
         self._unsure[endpoint, name] = None  # before the request: the answer may never come
         exchange = self._client.send("POST", f"/{endpoint}", body, paced=paced)
@@ -76,7 +73,7 @@ class Objects:
         return exchange
 
     def _settle(self, named: tuple[str, str], status: int, said: dict[str, Any]) -> None:
-        """What became of an operation, by the answer as a whole and by what it says of this one."""
+        """Record what became of an operation, by the response as a whole and by its entry."""
         endpoint, name = named
         location = said.get("location")
         if 400 <= status < 500 or str(said.get("status")).startswith("4"):
@@ -87,7 +84,7 @@ class Objects:
             self._believe(endpoint, unquote(location.rstrip("/").rpartition("/")[2]), name, {})
 
     def owns(self, endpoint: str, id: object) -> bool:
-        """Whether this run has made it."""
+        """Return whether this run has created the object."""
         return (endpoint, id) in self._made
 
     def patch(
@@ -113,7 +110,7 @@ class Objects:
         return exchange
 
     def clean_up(self) -> list[str]:
-        """Delete everything that is still there; what couldn't be deleted, in words. Ctrl-C gives up."""
+        """Delete all remaining objects; return a text for each that couldn't be deleted. Ctrl-C stops it."""
         left: dict[tuple[str, str], str] = {}
         try:
             self._client.reconnect()
@@ -133,7 +130,7 @@ class Objects:
         return [*left.values(), *(f"/{endpoint} named {name}: perhaps made" for endpoint, name in self._unsure)]
 
     def _delete_lost(self, left: dict[tuple[str, str], str]) -> None:
-        """What was made by a POST whose answer didn't say so, or by an operation that was refused, by its name."""
+        """Find and delete by name the objects of a POST without a clear response, or of a refused operation."""
         for endpoint, name in [*self._unsure, *self._denied]:
             literal = name.replace("\\", "\\\\").replace('"', '\\"')
             found = self._client.get(f"/{endpoint}", filter=f'{_NAMES[endpoint]} eq "{literal}"')
@@ -149,7 +146,7 @@ class Objects:
                     left[endpoint, id] = f"/{endpoint}/{id} ({name}): {reason}"
 
     def _delete(self, endpoint: str, id: str) -> str:
-        """Why it is still there; empty if it is gone."""
+        """Delete an object; return why it still exists, or an empty string."""
         exchange = self.delete(endpoint, id)
         if exchange.error is not None:
             return f"no answer to DELETE ({exchange.error})"
@@ -158,12 +155,12 @@ class Objects:
         return self._still_there(endpoint, id)
 
     def _still_there(self, endpoint: str, id: str) -> str:
-        """The same of what DELETE has answered for."""
+        """Return the same for an object whose DELETE was answered as done."""
         there = self._client.send("GET", f"/{endpoint}/{in_path(id)}").status == 200
         return "it is still there after DELETE" if there else ""
 
     def _believe(self, endpoint: str, id: str, name: str, said: dict[str, Any], *, paced: bool = True) -> None:
-        """Keep what a POST is said to have made, after a look at it: a wrong id would lead to somebody else's object."""
+        """Record the object that a POST reports, after reading it: a wrong id would belong to another object."""
         known = self._client.send("GET", f"/{endpoint}/{in_path(id)}", paced=paced)
         self._client.forget_last()
         if self._is_ours(known.resource) or (known.status != 200 and self._is_ours(said)):
@@ -175,8 +172,10 @@ class Objects:
         self._there[endpoint, id] = name
 
     def _holds(self, endpoint: str, name: str) -> bool:
-        """Whether a 409 is about an object that is known: else a POST that was repeated may have met its own first try."""
-        return any(kind == endpoint and made.lower() == name.lower() for (kind, _), made in self._made.items())
+        """Return whether a 409 is about a known object. Otherwise a repeated POST may have met its own first attempt."""
+        return any(
+            type_name == endpoint and made.lower() == name.lower() for (type_name, _), made in self._made.items()
+        )
 
     def _is_ours(self, resource: dict[str, Any]) -> bool:
         lowered = {name.lower(): value for name, value in resource.items()}

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs no other file and no script, is small, and follows the colour scheme."""
+"""Renders a report as one small HTML page without scripts or other files, in the user's colour scheme."""
 
 from html import escape
 from typing import Final
@@ -9,7 +9,7 @@ from scim.doctor.report import request_of, response_of, sums, waiting_for
 from scim.doctor.verdicts import Verdict
 
 _BUDGET: Final = 120_000
-"""Bytes of requests and responses in a page; with the texts of all checks it stays below 300 KB."""
+"""Bytes of requests and responses in a page. With the texts of all checks, it stays below 300 KB."""
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1b1f; --paper: #fff; --line: #d5d5dc; --soft: #f4f4f7; --quiet: #5c5c66;
@@ -48,7 +48,7 @@ body:has(#show-warning:checked) details:not(.warning), body:has(#show-skipped:ch
 
 
 def as_html(report: Report) -> str:
-    """The page."""
+    """Return the page."""
     url = escape(report.url)
     boxes = ""
     if report.stopped:
@@ -98,7 +98,7 @@ def _fix_first(report: Report) -> str:
 
 
 def _filter(report: Report) -> str:
-    """Return a radio button for each verdict; the style hides the checks of the others, so no script is needed."""
+    """Return a radio button for each verdict. The style sheet hides other checks, so no script is needed."""
     rows = [("all", "", len(report.results)), *((str(verdict), str(verdict), n) for verdict, n in sums(report))]
     buttons = "".join(
         f'<label><input type="radio" name="show" id="show-{name}"{" checked" if name == "all" else ""}'
@@ -133,20 +133,20 @@ def _line(one: Evidence) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape the text of an element; quotes, of which JSON is full, may stay."""
+    """Escape the text of an element. Quotes, which JSON has many of, aren't escaped."""
     return escape(text, quote=False)
 
 
 def _check(result: Result, evidence: str) -> str:
     check, verdict = result.check, str(result.verdict)
-    title, described, opened = _text(check.title), "", ""
+    title, text, opened = _text(check.title), "", ""
     if result.effect is not None:
         parts = (("Found", result.found), ("Effect", result.effect.text), ("Fix", check.fix))
-        described = f"<dl>{''.join(f'<dt>{name}</dt><dd>{_text(text)}</dd>' for name, text in parts)}</dl>"
+        text = f"<dl>{''.join(f'<dt>{name}</dt><dd>{_text(text)}</dd>' for name, text in parts)}</dl>"
         opened = " open"
     elif result.found:
         title += f' <span class="quiet">[{_text(result.found)}]</span>'
     return (
         f'<details id="{escape(check.id)}" class="{verdict}"{opened}><summary><span class="verdict">{verdict}</span>'
-        f"<code>{escape(check.id)}</code><span>{title}</span></summary>{described}{evidence}</details>"
+        f"<code>{escape(check.id)}</code><span>{title}</span></summary>{text}{evidence}</details>"
     )

@@ -1,7 +1,4 @@
-"""What a report may show of a request and its response: no secret, nobody's data but the doctor's own, no long body.
-
-Knows what secrets look like and which of them this run holds; knows no check.
-"""
+"""Removes secrets, personal data of other resources, and long bodies from requests and responses for a report."""
 
 import base64
 import html
@@ -32,7 +29,7 @@ _DISCOVERY: Final = frozenset({"Schema", "ResourceType"})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An exchange as a report may show it."""
+    """An exchange as a report shows it."""
 
     method: str
     url: str
@@ -46,7 +43,7 @@ class Evidence:
 
 
 class Redaction:
-    """Hides this run's secrets in any text, in every form in which a server may send them back."""
+    """Removes the secrets of this run from any text, in every form in which a server may return them."""
 
     def __init__(self, secrets: Iterable[str], run: str) -> None:
         forms = {form for secret in secrets if secret for form in _forms(secret)}
@@ -55,7 +52,7 @@ class Redaction:
         self._run = run
 
     def text(self, text: str) -> str:
-        """The text without secrets and without characters that steer a terminal."""
+        """Return the text without secrets and without terminal control characters."""
         if self._secrets is not None:
             text = self._secrets.sub(HIDDEN, text)
         text = _NAMED.sub(rf'\1"{HIDDEN}"', text)
@@ -63,7 +60,7 @@ class Redaction:
         return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
     def evidence(self, exchange: Exchange) -> Evidence:
-        """An exchange as a report may show it."""
+        """Return an exchange as a report shows it."""
         return Evidence(
             exchange.method,
             self.text(exchange.url),
@@ -89,7 +86,7 @@ class Redaction:
         return f"{shown[:LONGEST]}... ({len(shown) - LONGEST} more characters)"
 
     def _impersonal(self, exchange: Exchange) -> str:
-        """The body with the values of other people's resources hidden."""
+        """Return the body without the values of resources that the run hasn't created."""
         body = exchange.json
         if not isinstance(body, dict):
             return exchange.text
@@ -102,10 +99,10 @@ class Redaction:
         if not isinstance(resource, dict):
             return resource
         meta = resource.get("meta")
-        kind = meta.get("resourceType") if isinstance(meta, dict) else None
+        type_name = meta.get("resourceType") if isinstance(meta, dict) else None
         # Resources of a type of somebody's own may have attributes of any name.
-        described = {"name", "attributes"} <= resource.keys() or {"endpoint", "schema"} <= resource.keys()
-        if kind in _DISCOVERY or described or "id" not in resource:
+        masked = {"name", "attributes"} <= resource.keys() or {"endpoint", "schema"} <= resource.keys()
+        if type_name in _DISCOVERY or masked or "id" not in resource:
             return resource
         own = any(self._run in str(resource.get(name)) for name in ("userName", "displayName", "externalId"))
         # Asked for `attributes=id` a resource of the doctor's own is an id and no more.

@@ -1,4 +1,4 @@
-"""A report as text and as JSON. Everything in it has been redacted before; `page` renders it as HTML."""
+"""Renders a report as text and as JSON. Its content has been redacted before. `page` renders it as HTML."""
 
 import json
 import textwrap
@@ -13,21 +13,21 @@ from scim.doctor.verdicts import Verdict
 
 _WIDTH: Final = 110
 _READ: Final = frozenset({"content-type", "etag", "location", "www-authenticate", "retry-after"})
-"""Headers of responses that checks read."""
+"""Response headers that checks read."""
 _SENT: Final = frozenset({"if-match"})
-"""Headers of requests that distinguish a check."""
+"""Request headers that distinguish a check."""
 _ORDER: Final = (Verdict.FAIL, Verdict.WARNING, Verdict.SKIPPED, Verdict.PASS)
 type Style = Callable[[str, Verdict], str]
-"""Colours a text by a verdict."""
+"""Returns a text in the colour of a verdict."""
 
 
 def sums(report: Report) -> tuple[tuple[Verdict, int], ...]:
-    """Count the checks by verdict."""
+    """Return the number of checks by verdict."""
     return tuple((verdict, report.count(verdict)) for verdict in (Verdict.PASS, *_ORDER[:3]))
 
 
 def plain(text: str, verdict: Verdict) -> str:  # noqa: ARG001 - the signature of a style
-    """Leave a text as it is."""
+    """Return the text without colour."""
     return text
 
 
@@ -59,13 +59,13 @@ def as_text(report: Report, style: Style = plain) -> str:
 
 
 def waiting_for(report: Report, result: Result) -> str:
-    """Return a sentence that says how many checks weren't made because of this one; empty if none."""
+    """Return a sentence with the number of checks that need this one; empty if there are none."""
     number = report.waiting.get(result.check.id, 0)
     return f"{number} {'check waits' if number == 1 else 'checks wait'} for it." if number else ""
 
 
 def as_json(report: Report) -> str:
-    """The whole report as one JSON object."""
+    """Return the report as a JSON object."""
     return (
         json.dumps(
             {
@@ -101,13 +101,13 @@ def as_json(report: Report) -> str:
 
 
 def request_of(evidence: Evidence, *, brief: bool = False) -> str:
-    """Return the request as it went over the wire, redacted; `brief` without the headers that all requests have."""
+    """Return the request as sent, redacted. With `brief`, without headers that all requests have."""
     headers = {name: value for name, value in evidence.sent.items() if not brief or name.lower() in _SENT}
     return _message(f"{evidence.method} {evidence.url}", headers, evidence.sent_body)
 
 
 def response_of(evidence: Evidence, *, brief: bool = False) -> str:
-    """Return the response, redacted; `brief` with no other headers than those that checks read."""
+    """Return the response, redacted. With `brief`, only with the headers that checks read."""
     if evidence.error is not None:
         return f"no response after {evidence.milliseconds} ms: {evidence.error}"
     headers = {name: value for name, value in evidence.headers.items() if not brief or name in _READ}
@@ -120,7 +120,7 @@ def _message(first: str, headers: Mapping[str, str], body: str) -> str:
 
 
 def _fix_first(report: Report) -> list[str]:
-    """List the checks to fix first, numbered; nothing if none failed."""
+    """Return the numbered checks to fix first; empty if none failed."""
     lines = ["", "Fix these first (each with what must hold, and the fix):"] if report.fix_first else []
     for number, result in enumerate(report.fix_first, 1):
         said = f"{result.check.id}: {result.check.title}. {result.check.fix} {waiting_for(report, result)}".rstrip()

@@ -1,22 +1,22 @@
-"""A run: the checks one after another, what each found, and everything cleaned up, whatever happens in between."""
+"""Runs the checks one after another, and deletes the created objects at the end, whatever happens."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from scim.doctor.catalogue import Check, Report, Result, decisive
+from scim.doctor.check_context import CheckContext
 from scim.doctor.checks import CHECKS
 from scim.doctor.client import Client
 from scim.doctor.objects import NotOurs
 from scim.doctor.redaction import Redaction
 from scim.doctor.verdicts import Fault, Outcome, Skip, Verdict
-from scim.doctor.visit import Visit
 
 _UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _LOST: Final = 3
-"""Requests in a row without a response, after which a server is taken for gone."""
+"""Requests in a row without a response, after which the server counts as unreachable."""
 _LONGEST: Final = 500
-"""Characters of what a check found that a report shows."""
+"""Characters of a check's finding that a report shows."""
 
 
 def examine(
@@ -25,14 +25,16 @@ def examine(
     *,
     write: bool = False,
     load: float = 0,
-    told: Callable[[Result], None] = lambda _: None,
+    on_result: Callable[[Result], None] = lambda _: None,
     checks: Sequence[Check] = CHECKS,
 ) -> Report:
-    """Make the checks that are allowed. `load` is in seconds. `told` hears each result; Ctrl-C ends the run early."""
+    """Run the allowed checks and return the report. `load` is in seconds. `told` is called with each result. Ctrl-C
+    ends the run early.
+    """
     outside = client.outside
     run = outside.digits(4)
     redaction = Redaction([token, *client.endpoint.secrets], run)
-    visit = Visit(client, run, load)
+    context = CheckContext(client, run, load)
     started = datetime.fromtimestamp(outside.now(), UTC).isoformat(timespec="seconds")
     begun = outside.clock()
     results: dict[str, Result] = {}
@@ -43,24 +45,24 @@ def examine(
         for check in checks:
             if not allowed[check.only]:
                 continue
-            result = _result(check, visit, results, redaction)
+            result = _result(check, context, results, redaction)
             results[check.id] = result
-            told(result)
+            on_result(result)
     except KeyboardInterrupt:
         stopped = "interrupted"
         client.interrupted = False
     except Exception as error:  # noqa: BLE001 - whatever it is, what was made must go
         stopped = f"a fault of the doctor itself: {type(error).__name__}: {redaction.text(str(error))}"
     finally:
-        left = [redaction.text(line) for line in visit.objects.clean_up()]
+        left = [redaction.text(line) for line in context.objects.clean_up()]
     seconds = outside.clock() - begun
     url = redaction.text(str(client.endpoint))
     return Report(url, run, started, seconds, tuple(results.values()), tuple(left), stopped)
 
 
-def _result(check: Check, visit: Visit, results: dict[str, Result], redaction: Redaction) -> Result:
-    exchanges = visit.client.exchanges
-    if visit.client.unanswered >= _LOST:
+def _result(check: Check, context: CheckContext, results: dict[str, Result], redaction: Redaction) -> Result:
+    exchanges = context.client.exchanges
+    if context.client.unanswered >= _LOST:
         return Result(check, Verdict.SKIPPED, "the server doesn't answer any more")
     for id in check.needs:
         if _blocked(id, results):
@@ -68,7 +70,7 @@ def _result(check: Check, visit: Visit, results: dict[str, Result], redaction: R
     exchanges.clear()
     verdict, outcome, found = Verdict.PASS, None, ""
     try:
-        found = check.run(visit) or ""
+        found = check.run(context) or ""
     except Skip as skip:
         if skip.needs and _blocked(skip.needs, results):
             return _not_made(check, skip.needs, results)
@@ -89,7 +91,7 @@ def _blocked(id: str, results: dict[str, Result]) -> bool:
 
 
 def _not_made(check: Check, id: str, results: dict[str, Result]) -> Result:
-    """Return the result of a check that would meet the fault of another one again. Names the check that failed first."""
+    """Return the result of a check that is skipped because of another one. Names the check that failed first."""
     needed = results.get(id)
     if needed is not None and needed.verdict is Verdict.SKIPPED:
         return Result(check, Verdict.SKIPPED, needed.found, needs=needed.needs)

@@ -1,10 +1,10 @@
-"""How a check ends: its verdict, what the server did with the deciding request, and the exceptions that say so."""
+"""Verdicts of checks, outcomes of their requests, and the exceptions that end a check."""
 
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How a check ended."""
+    """The verdict of a check."""
 
     PASS = "pass"
     WARNING = "warning"
@@ -13,12 +13,12 @@ class Verdict(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the server did with the request that decided a failed check."""
+    """What the server did with the deciding request of a failed check."""
 
     ACCEPTED = "accepted"
-    """Answered as a success, but the answer or the result is wrong."""
+    """The request succeeded, but the response or the result is wrong."""
     SEVERAL = "several found"
-    """A search that must find one resource found more."""
+    """A search for one resource found several."""
     REFUSED = "refused"
     NOT_FOUND = "not found"
     UNAUTHORIZED = "unauthorized"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
     @classmethod
     def of(cls, status: int) -> "Outcome":
-        """Return the outcome that a status code stands for; 0 is no response."""
+        """Return the outcome of a status code; 0 means no response."""
         named = {
             0: cls.UNANSWERED,
             401: cls.UNAUTHORIZED,
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 class Fault(Exception):
-    """The server doesn't do what it should. `warning`: a job goes on all the same."""
+    """The server doesn't behave as it should. With `warning`, a provisioning job works nevertheless."""
 
     def __init__(self, found: str, *, warning: bool = False, outcome: Outcome = Outcome.ACCEPTED) -> None:
         super().__init__(found)
@@ -53,7 +53,7 @@ class Fault(Exception):
 
 
 class Skip(Exception):
-    """The check can't be made; the text says why. `needs` names the check that examines the cause, if there is one."""
+    """The check isn't possible; the text says why. `needs` names the check that examines the cause, if there is one."""
 
     def __init__(self, reason: str = "", *, needs: str = "") -> None:
         super().__init__(reason)

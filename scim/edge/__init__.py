@@ -1,1 +1,1 @@
-"""Where bytes and headers become SCIM requests and errors become responses."""
+"""The edge: turns bytes and headers into SCIM requests, and results and errors into responses."""

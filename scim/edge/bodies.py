@@ -1,4 +1,4 @@
-"""The body of a request: JSON from its bytes, or an error that says why it can't be read. Knows no schema and no limit."""
+"""Parses the body of a request as JSON. Knows no schema."""
 
 import re
 from collections.abc import Callable
@@ -15,15 +15,15 @@ _JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}", re.ASCII)
 
 
-def parsed(request: Request, most: int, check: Callable[[bytes], None] | None = None) -> Json:
-    """Return the value that a body of at most `most` bytes holds. Raises a `ScimError`.
+def parsed(request: Request, limit: int, check: Callable[[bytes], None] | None = None) -> Json:
+    """Return the JSON value of the body, which may have at most `limit` bytes.
 
-    `check` may refuse the text before anything is made of it.
-
-    A `charset` in the `Content-Type` is ignored: JSON is UTF-8 and its media types have no such parameter (RFC 8259 §8.1, §11).
+    `check` is called with the bytes before they are parsed, and may raise an error. A `charset` in the `Content-Type`
+    is ignored: JSON is UTF-8, and its media types have no such parameter (RFC 8259 §8.1, §11). Raises
+    `PayloadTooLarge`, `UnsupportedMediaType`, `InvalidSyntax`.
     """
-    if len(request.body) > most:
-        raise PayloadTooLarge(f"The body may have at most {most} bytes.")
+    if len(request.body) > limit:
+        raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
     codings = request.headers.get("content-encoding")
     if codings:
         _check_coding(codings)
@@ -31,7 +31,7 @@ def parsed(request: Request, most: int, check: Callable[[bytes], None] | None = 
     if media_type not in _JSON_TYPES:
         raise UnsupportedMediaType(f"The body must be {MEDIA_TYPE} or application/json.")
     if not request.body.strip():
-        raise InvalidSyntax("The body is empty; chunked bodies don't arrive, so send a Content-Length.")
+        raise InvalidSyntax("The body is empty. Chunked bodies are not supported: send a 'Content-Length' header.")
     if check is not None:
         check(request.body)
     try:
@@ -42,22 +42,22 @@ def parsed(request: Request, most: int, check: Callable[[bytes], None] | None = 
 
 
 def _check_coding(codings: str) -> None:
-    """Raise `UnsupportedMediaType`, which names the content coding and says what is possible (RFC 9110 §15.5.16)."""
+    """Raise `UnsupportedMediaType` for a content coding other than `identity` (RFC 9110 §15.5.16)."""
     for coding in map(str.strip, codings.split(",")):
         if coding and coding.lower() != "identity":
-            named = f"'{coding}'" if _TOKEN.fullmatch(coding) else "that it has"
+            named = f"'{coding}'" if _TOKEN.fullmatch(coding) else "of the body"
             raise UnsupportedMediaType(
-                f"The body can't be read in the content coding {named}; send it without a Content-Encoding.",
+                f"The content coding {named} is not supported. Send the body without a 'Content-Encoding' header.",
                 headers={"Accept-Encoding": "identity"},
             )
 
 
 def _explained(body: bytes, error: orjson.JSONDecodeError) -> str:
     if not _is_utf_8(body):
-        return "The body is not UTF-8."
+        return "The body must be encoded in UTF-8."
     if "depth limit" in error.msg:
-        return "The body's JSON is nested too deeply: at most 1,024 levels of objects and lists are allowed."
-    return f"The body isn't JSON: line {error.lineno}, column {error.colno}."
+        return "The JSON of the body is nested too deeply. At most 1,024 levels of objects and lists are allowed."
+    return f"The body isn't valid JSON (line {error.lineno}, column {error.colno})."
 
 
 def _is_utf_8(body: bytes) -> bool:
@@ -65,5 +65,5 @@ def _is_utf_8(body: bytes) -> bool:
         body.decode()
     except UnicodeDecodeError:
         return False
-    # ASCII in UTF-16 or UTF-32 has zeros in it, which no JSON text begins with.
+    # In UTF-16 or UTF-32, ASCII characters contain zero bytes. No JSON text in UTF-8 starts with one.
     return b"\0" not in body[:4]

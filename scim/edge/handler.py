@@ -1,6 +1,6 @@
-"""One request in, one response out: authenticate, route, read the envelope, call the service, write the answer.
+"""Handles one request: authenticates it, routes it, reads the message, calls the use case and writes the response.
 
-The only place that turns errors into responses. Knows no HTTP server and no store.
+The only module that turns errors into responses. Knows no HTTP server, no Azure Functions and no store adapter.
 """
 
 import logging
@@ -16,9 +16,9 @@ from scim.edge import hosts
 from scim.edge.bodies import MEDIA_TYPE, parsed
 from scim.edge.headers import completed, request_id
 from scim.edge.http import Request, Response
+from scim.edge.observation import Observation, known_method
 from scim.edge.permissions import allowed
 from scim.edge.routes import BASE_PATH, Action, Route, Routes
-from scim.edge.seen import Seen, known_method
 from scim.protocol import etag, tolerances
 from scim.protocol.errors import (
     Forbidden,
@@ -34,24 +34,24 @@ from scim.protocol.errors import (
 from scim.protocol.json import Json
 from scim.protocol.limits import Limits
 from scim.protocol.messages import SearchRequest, search_parameters, search_request
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
 from scim.security.principal import Authenticate
 from scim.service.bulk import Bulk
-from scim.service.caller import Asked, Caller, Conditions
 from scim.service.discovery import Discovery
 from scim.service.me import Me
-from scim.service.resources import Answer, Resources
+from scim.service.request_context import Conditions, RequestContext
+from scim.service.resources import Resources, Result
 from scim.service.searches import Searches
-from scim.storage.interface import StoreUnavailable, Throttled, TooLarge
+from scim.storage.errors import StoreUnavailable, Throttled, TooLarge
 from scim.telemetry.record import Observe
-from scim.telemetry.spending import Spending
+from scim.telemetry.usage import Usage
 
 _SECONDS: Final = 60.0
-"""The log gets an error that prevents authentication at most once in this time, because anybody can cause it."""
+"""An error that prevents authentication is logged at most once in this time, because any client can cause it."""
 _log: Final = logging.getLogger("scim.request")
 
-type _Act = Callable[[Request, Route, Caller], Awaitable[Response]]
+type _Act = Callable[[Request, Route, RequestContext], Awaitable[Response]]
 
 
 class Handler:
@@ -72,11 +72,11 @@ class Handler:
         timer: Callable[[], float],
         new_id: Callable[[], str],
         observe: Observe,
-        spending: Callable[[], Spending],
+        begin_usage: Callable[[], Usage],
     ) -> None:
-        """`base_url` fixes the address in answers; `timer` gives seconds, `new_id` ids of requests.
+        """`base_url` fixes the URLs in responses. `timer` gives seconds, `new_id` a request id.
 
-        `observe` is told of each request; `spending` begins to count what its database calls cost.
+        `observe` is called at the start of each request; `begin_usage` starts to count its database calls.
         """
         self._resources = resources
         self._searches = searches
@@ -90,9 +90,9 @@ class Handler:
         self._timer = timer
         self._new_id = new_id
         self._observe = observe
-        self._spending = spending
+        self._begin_usage = begin_usage
         self._routes = Routes(registry)
-        self._told: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
         self._actions: Mapping[Action, _Act] = {
             "list": self._list,
             "create": self._create,
@@ -114,19 +114,19 @@ class Handler:
         }
 
     async def handle(self, request: Request) -> Response:
-        """The answer to a request, whatever happens. A `HEAD` is a `GET` without the body."""
+        """Return the response to a request; every error becomes one. A `HEAD` is a `GET` without the body."""
         started = self._timer()
         route = self._routes.find(request.path)
-        seen = Seen(request, route, request_id(request) or self._new_id())
-        finish = self._observe(seen.begun)
-        spending, used = self._spending(), tolerances.begin()
+        observation = Observation(request, route, request_id(request) or self._new_id())
+        finish = self._observe(observation.started)
+        usage, used = self._begin_usage(), tolerances.begin()
         error: ScimError | None = None
-        status = _CALLED_OFF
+        status = _CANCELLED
         try:
             answered = await _attempted(
-                self._answer(request, route, seen),
-                seen.request_id,
-                lambda raised: seen.principal is not None or self._may_tell(raised),
+                self._answer(request, route, observation),
+                observation.request_id,
+                lambda raised: observation.principal is not None or self._may_log(raised),
             )
             if isinstance(answered, ScimError):
                 error = answered
@@ -134,92 +134,93 @@ class Handler:
             status = response.status
         finally:
             milliseconds = (self._timer() - started) * 1000
-            finish(seen.record(status, error, milliseconds, spending, used))
-        headers = completed(response.headers, request, seen.request_id)
+            finish(observation.record(status, error, milliseconds, usage, used))
+        headers = completed(response.headers, request, observation.request_id)
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
-    async def _answer(self, request: Request, route: Route | None, seen: Seen) -> Response:
+    async def _answer(self, request: Request, route: Route | None, observation: Observation) -> Response:
         if route is not None and route.template == "/healthz":
             _method(request, route)
             return Response(200, {"Content-Type": "application/json"}, b'{"status":"ok"}')
-        principal = seen.principal = await self._authenticate(request.headers.get("authorization"))
-        self._authenticate.admit(principal)
+        principal = observation.principal = await self._authenticate(request.headers.get("authorization"))
+        self._authenticate.count_request(principal)
         if self._base_url is None:
             hosts.check(request.origin)
         if route is None:
-            raise NotFound("There is nothing at this address; the SCIM endpoints are below /scim/v2.")
+            raise NotFound("No endpoint has this path. The SCIM endpoints are under /scim/v2.")
         name = _method(request, route)
-        principal.need(allowed(name))
+        principal.require(allowed(name))
         base_url = self._base_url or request.origin + BASE_PATH
-        caller = Caller(principal.tenant, base_url, principal.subjects)
+        conditions = Conditions(request.headers.get("if-match"), request.headers.get("if-none-match"))
+        context = RequestContext(principal.customer, base_url, principal.subjects, conditions=conditions)
         if request.receive is not None:
-            most = self._limits.bulk_bytes if name == "bulk" else self._limits.body_bytes
-            # A byte more than the limit is enough to refuse the body.
-            request = replace(request, body=await request.receive(most + 1))
+            limit = self._limits.bulk_bytes if name == "bulk" else self._limits.body_bytes
+            # One byte more than the limit is enough to refuse the body.
+            request = replace(request, body=await request.receive(limit + 1))
         if name == "bulk":
-            return await self._many(request, caller, seen)
-        return await self._actions[name](request, route, caller)
+            return await self._run_bulk(request, context, observation)
+        return await self._actions[name](request, route, context)
 
     # --- one method for each action ---
 
-    async def _list(self, request: Request, route: Route, caller: Caller) -> Response:
-        return await self._found(caller, route, search_parameters(request.parameters, self._limits))
+    async def _list(self, request: Request, route: Route, context: RequestContext) -> Response:
+        return await self._page(context, route, search_parameters(request.parameters, self._limits))
 
-    async def _search(self, request: Request, route: Route, caller: Caller) -> Response:
-        return await self._found(caller, route, search_request(self._body(request), self._limits))
+    async def _search(self, request: Request, route: Route, context: RequestContext) -> Response:
+        return await self._page(context, route, search_request(self._body(request), self._limits))
 
-    async def _found(self, caller: Caller, route: Route, request: SearchRequest) -> Response:
-        kinds = [route.kind] if route.kind is not None else list(self._registry.resource_types.values())
-        return _json(200, await self._searches.search(caller, kinds, request))
+    async def _page(self, context: RequestContext, route: Route, request: SearchRequest) -> Response:
+        resource_types = [route.resource_type] if route.resource_type else list(self._registry.resource_types.values())
+        return _json(200, await self._searches.search(context, resource_types, request))
 
-    async def _create(self, request: Request, route: Route, caller: Caller) -> Response:
-        answer = await self._resources.create(caller, _kind(route), self._body(request), self._asked(request))
-        return _resource(201, answer)
+    async def _create(self, request: Request, route: Route, context: RequestContext) -> Response:
+        context = self._with_selection(context, request)
+        result = await self._resources.create(context, _resource_type(route), self._body(request))
+        return _resource(201, result)
 
-    async def _get(self, request: Request, route: Route, caller: Caller) -> Response:
-        answer = await self._resources.get(caller, _kind(route), route.id, self._asked(request), _conditions(request))
-        return _resource(200 if answer.resource is not None else 304, answer)
+    async def _get(self, request: Request, route: Route, context: RequestContext) -> Response:
+        context = self._with_selection(context, request)
+        result = await self._resources.get(context, _resource_type(route), route.id)
+        return _resource(200 if result.resource is not None else 304, result)
 
-    async def _put(self, request: Request, route: Route, caller: Caller) -> Response:
-        answer = await self._resources.put(
-            caller, _kind(route), route.id, self._body(request), self._asked(request), _conditions(request)
-        )
-        return _resource(200, answer)
+    async def _put(self, request: Request, route: Route, context: RequestContext) -> Response:
+        context = self._with_selection(context, request)
+        result = await self._resources.put(context, _resource_type(route), route.id, self._body(request))
+        return _resource(200, result)
 
-    async def _patch(self, request: Request, route: Route, caller: Caller) -> Response:
-        answer = await self._resources.patch(
-            caller, _kind(route), route.id, self._body(request), self._asked(request), _conditions(request)
-        )
-        return _resource(200 if answer.resource is not None else 204, answer)
+    async def _patch(self, request: Request, route: Route, context: RequestContext) -> Response:
+        context = self._with_selection(context, request)
+        result = await self._resources.patch(context, _resource_type(route), route.id, self._body(request))
+        return _resource(200 if result.resource is not None else 204, result)
 
-    async def _delete(self, request: Request, route: Route, caller: Caller) -> Response:
-        await self._resources.delete(caller, _kind(route), route.id, _conditions(request))
+    async def _delete(self, request: Request, route: Route, context: RequestContext) -> Response:  # noqa: ARG002 - one signature
+        await self._resources.delete(context, _resource_type(route), route.id)
         return Response(204)
 
     def _on_me(self, act: _Act) -> _Act:
-        """The same on the user that the token is linked to (RFC 7644 §3.11)."""
+        """Return the same action on the user that `/Me` stands for (RFC 7644 §3.11)."""
 
-        async def on_me(request: Request, route: Route, caller: Caller) -> Response:
-            return await act(request, replace(route, id=await self._me.id(caller)), caller)
+        async def on_me(request: Request, route: Route, context: RequestContext) -> Response:
+            return await act(request, replace(route, id=await self._me.user_id(context)), context)
 
         return on_me
 
-    async def _create_me(self, request: Request, route: Route, caller: Caller) -> Response:  # noqa: ARG002 - one signature
-        raise NotImplementedHere("Nobody registers here; a user is made by POST to /Users.")
+    async def _create_me(self, request: Request, route: Route, context: RequestContext) -> Response:  # noqa: ARG002 - one signature
+        raise NotImplementedHere("POST /Me is not supported. Create users with POST /Users.")
 
-    async def _many(self, request: Request, caller: Caller, seen: Seen) -> Response:
+    async def _run_bulk(self, request: Request, context: RequestContext, observation: Observation) -> Response:
         async def attempt[T](work: Awaitable[T]) -> T | ScimError:
-            return await _attempted(work, seen.request_id)
+            return await _attempted(work, observation.request_id)
 
         body = parsed(request, self._limits.bulk_bytes, self._bulk.check_number)
-        outcome = await self._bulk.run(caller, body, attempt)
-        seen.bulk_operations, seen.bulk_failed = outcome.operations, outcome.failed
+        outcome = await self._bulk.run(context, body, attempt)
+        observation.bulk_operations, observation.bulk_failed = outcome.operations, outcome.failed
         return _json(200, outcome.response)
 
-    async def _discover(self, request: Request, route: Route, caller: Caller) -> Response:
+    async def _discover(self, request: Request, route: Route, context: RequestContext) -> Response:
         if any(name.lower() == "filter" and value for name, value in request.parameters.items()):
             raise Forbidden("Discovery endpoints can't be filtered (RFC 7644 §4).")
-        discovery, base_url = self._discovery, caller.base_url
+        discovery, base_url = self._discovery, context.base_url
         match route.actions["GET"]:
             case "serviceProviderConfig":
                 return _json(200, discovery.service_provider_config(base_url))
@@ -233,79 +234,86 @@ class Handler:
 
     # --- reading ---
 
-    def _asked(self, request: Request) -> Asked:
+    def _with_selection(self, context: RequestContext, request: Request) -> RequestContext:
+        """Return the context with the parameters `attributes` and `excludedAttributes`. Raises `InvalidValue`."""
         if not request.parameters:
-            return Asked()
-        asked = search_parameters(
-            {name: value for name, value in request.parameters.items() if name.lower() in _PROJECTING}, self._limits
+            return context
+        selection = search_parameters(
+            {name: value for name, value in request.parameters.items() if name.lower() in _SELECTING}, self._limits
         )
-        return Asked(asked.attributes, asked.excluded)
+        return replace(context, attributes=selection.attributes, excluded=selection.excluded)
 
     def _body(self, request: Request) -> Json:
         return parsed(request, self._limits.body_bytes)
 
-    def _may_tell(self, raised: Exception) -> bool:
-        now, kind = self._timer(), type(raised).__name__
-        if now - self._told.get(kind, -math.inf) < _SECONDS:
+    def _may_log(self, raised: Exception) -> bool:
+        now, error_name = self._timer(), type(raised).__name__
+        if now - self._logged_at.get(error_name, -math.inf) < _SECONDS:
             return False
-        self._told[kind] = now
+        self._logged_at[error_name] = now
         return True
 
 
 async def _attempted[T](
-    work: Awaitable[T], request_id: str, may_tell: Callable[[Exception], bool] = lambda _: True
+    work: Awaitable[T], request_id: str, may_log: Callable[[Exception], bool] = lambda _: True
 ) -> T | ScimError:
-    """Return the result of some work, or the error that explains what went wrong. Cancellation goes through.
+    """Return the result of the work, or the error for the client. Cancellation isn't caught.
 
-    `may_tell` is asked whether the log may have what the client isn't told.
+    `may_log` decides whether the details that the client doesn't get are logged.
     """
     try:
         return await work
-    except Exception as raised:  # noqa: BLE001 - the last line of defence: a client gets a SCIM error, the log the place
-        return _explained(raised, request_id, may_tell)
+    except Exception as raised:  # noqa: BLE001 - the client gets a SCIM error, the log the place in the code
+        return _explained(raised, request_id, may_log)
 
 
-def _explained(raised: Exception, request_id: str, may_tell: Callable[[Exception], bool]) -> ScimError:
-    """Return the error that a client gets; log what it isn't told, with the place and without values."""
+def _explained(raised: Exception, request_id: str, may_log: Callable[[Exception], bool]) -> ScimError:
+    """Return the error for the client. Log the details that it doesn't get: the place in the code, never values."""
     match raised:
         case ScimError():
             return raised
         case Throttled():
             return TooManyRequests(raised.retry_after)
         case TooLarge():
-            return PayloadTooLarge("The request or the resource is larger than the database takes.")
+            return PayloadTooLarge(
+                "The request or the resource is larger than the database accepts. Send less at a time."
+            )
         case StoreUnavailable():
-            if may_tell(raised):
+            if may_log(raised):
                 _log.error("the store is unavailable: %s (request %s)", raised, request_id)
-            return Unavailable("The service can't reach its database.", retry_after=raised.retry_after, reason="store")
-    if may_tell(raised):
-        places = "".join(traceback.format_tb(raised.__traceback__))
-        _log.error("unexpected %s (request %s)\n%s", type(raised).__name__, request_id, places)
-    return InternalError("The service failed; its log says where.")
+            return Unavailable(
+                "The service can't reach its database. Repeat the request later.",
+                retry_after=raised.retry_after,
+                reason="store",
+            )
+    if may_log(raised):
+        trace = "".join(traceback.format_tb(raised.__traceback__))
+        _log.error("unexpected %s (request %s)\n%s", type(raised).__name__, request_id, trace)
+    return InternalError("The service failed. Its log has the details under the request id.")
 
 
 class Unconfigured:
-    """Stands in for the handler when a setting is wrong: every request is told to come back later."""
+    """Takes the place of the handler when a setting is wrong. Every response is 503 with `Retry-After`."""
 
     def __init__(self, new_id: Callable[[], str], observe: Observe) -> None:
-        """`new_id` gives ids of requests; `observe` is told of each."""
+        """`new_id` gives a request id; `observe` is called at the start of each request."""
         self._new_id = new_id
         self._observe = observe
 
     async def handle(self, request: Request) -> Response:
-        """503 in SCIM form: an empty 500 would tell neither the client nor the operator anything."""
-        seen = Seen(request, None, request_id(request) or self._new_id())
-        finish = self._observe(seen.begun)
-        error = Unavailable("The service isn't configured; its log says which setting is wrong.", retry_after=60)
+        """Return 503 as a SCIM error. The host would send an empty 500, which explains nothing."""
+        observation = Observation(request, None, request_id(request) or self._new_id())
+        finish = self._observe(observation.started)
+        error = Unavailable("The service isn't configured. Its log names the wrong setting.", retry_after=60)
         response = _failed(error)
-        finish(seen.record(response.status, error, 0.0, Spending(), tolerances.Used()))
-        headers = completed(response.headers, request, seen.request_id)
+        finish(observation.record(response.status, error, 0.0, Usage(), tolerances.Used()))
+        headers = completed(response.headers, request, observation.request_id)
         return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
 
 
-_CALLED_OFF: Final = 499
-"""The status in the log of a request that was called off before it was answered."""
-_PROJECTING: Final = frozenset({"attributes", "excludedattributes"})
+_CANCELLED: Final = 499
+"""The status in the log of a request that was cancelled before its response."""
+_SELECTING: Final = frozenset({"attributes", "excludedattributes"})
 
 
 def _method(request: Request, route: Route) -> Action:
@@ -316,21 +324,17 @@ def _method(request: Request, route: Route) -> Action:
     return action
 
 
-def _kind(route: Route) -> ResourceType:
-    if route.kind is None:
+def _resource_type(route: Route) -> ResourceType:
+    if route.resource_type is None:
         raise TypeError("the route has no resource type")
-    return route.kind
+    return route.resource_type
 
 
-def _conditions(request: Request) -> Conditions:
-    return Conditions(request.headers.get("if-match"), request.headers.get("if-none-match"))
-
-
-def _resource(status: int, answer: Answer) -> Response:
-    headers = {"ETag": etag.weak(answer.version), "Location": answer.location}
-    if answer.resource is None:
+def _resource(status: int, result: Result) -> Response:
+    headers = {"ETag": etag.weak(result.version), "Location": result.location}
+    if result.resource is None:
         return Response(status, headers)
-    return _json(status, answer.resource, headers)
+    return _json(status, result.resource, headers)
 
 
 def _json(status: int, value: Json, headers: Mapping[str, str] | None = None) -> Response:

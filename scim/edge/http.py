@@ -1,4 +1,4 @@
-"""A request and a response as the handler sees them, whatever carried them here."""
+"""Requests and responses as the handler sees them, independent of the HTTP server."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` is percent-encoded, from the root; header names are lower case; `origin` is scheme and host.
+    """A request. `path` is percent-encoded and starts at the root, header names are lower case, `origin` is scheme and
+    host.
 
-    A server that has read the body already gives it as `body`. One that hasn't gives `receive`, which reads a body of at most so
-    many bytes, or the beginning of a longer one; it is called for requests that may do what they ask for, so that nobody else's
-    body takes memory.
+    The Functions host passes the whole `body`. The local server passes `receive`, which reads at most so many bytes of
+    the body. The handler calls it after authentication, so that the bodies of other requests take no memory.
     """
 
     method: str
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes back. Without a body there is no `Content-Type`."""
+    """A response. Without a body it has no `Content-Type`."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

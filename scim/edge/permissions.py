@@ -1,17 +1,17 @@
-"""Who may do what: a table of actions. What isn't in it nobody may do."""
+"""The access that each action requires. An action that isn't in the table is forbidden."""
 
 from collections.abc import Collection, Mapping
 from typing import Final
 
 from scim.edge.routes import Action
-from scim.security.principal import Reach
+from scim.security.principal import PrincipalAccess
 
-_EVERYBODY: Final[Collection[Reach]] = frozenset({"self", "read", "write"})
-_READERS: Final[Collection[Reach]] = frozenset({"read", "write"})
-_WRITERS: Final[Collection[Reach]] = frozenset({"write"})
+_EVERYBODY: Final[Collection[PrincipalAccess]] = frozenset({"self", "read", "write"})
+_READERS: Final[Collection[PrincipalAccess]] = frozenset({"read", "write"})
+_WRITERS: Final[Collection[PrincipalAccess]] = frozenset({"write"})
 
-# A person reads and never writes: whoever could change their own resource could change their roles, or undo `active: false`.
-_ALLOWED: Final[Mapping[Action, Collection[Reach]]] = {
+# Users may only read: a user who could change their own resource could change their roles, or undo `active: false`.
+_ALLOWED: Final[Mapping[Action, Collection[PrincipalAccess]]] = {
     "serviceProviderConfig": _EVERYBODY,
     "resourceTypes": _EVERYBODY,
     "resourceType": _EVERYBODY,
@@ -33,6 +33,6 @@ _ALLOWED: Final[Mapping[Action, Collection[Reach]]] = {
 }
 
 
-def allowed(action: Action) -> Collection[Reach]:
-    """Whose tokens may do it; those of nobody, if the table doesn't say."""
+def allowed(action: Action) -> Collection[PrincipalAccess]:
+    """Return the access values that permit the action; none for an action that isn't in the table."""
     return _ALLOWED.get(action, ())

@@ -1,4 +1,4 @@
-"""Which path and method lead to what, as tables."""
+"""Maps paths and methods to actions, as tables. Knows no handler."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import unquote
 
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
 
 BASE_PATH: Final = "/scim/v2"
 
@@ -57,42 +57,50 @@ _BY_ID: Final[Mapping[str, Mapping[str, Action]]] = {
 }
 _NAMES: Final = {name.lower(): name for name in _SINGLE}
 _PLAIN: Final = re.compile(r"[0-9A-Za-z-]+", re.ASCII)
-# RFC 7644 §3.4.2.1: a query of the server root is one over all resource types.
+# RFC 7644 §3.4.2.1: a query of the server root searches all resource types.
 _ROOT: Final[Mapping[str, Action]] = {"GET": "list"}
 _HEALTH: Final[Mapping[str, Action]] = {"GET": "health"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What is at a path: what each method does there, the resource type and the id if the path names them."""
+    """The actions of a path by method, and the resource type and the id if the path has them."""
 
     actions: Mapping[str, Action]
-    kind: ResourceType | None = None
+    resource_type: ResourceType | None = None
     id: str = ""
     template: str = ""
-    """The path without what a client put into it; safe to log."""
+    """The path with placeholders such as `{id}` in place of values from the client; safe to log."""
 
 
 class Routes:
-    """Finds what is at a path. Trailing and doubled slashes don't count, nor does the letter case of our own words."""
+    """Finds the route of a path. Ignores trailing and doubled slashes, and upper and lower case of all segments but ids."""
 
     def __init__(self, registry: Registry) -> None:
-        self._endpoints = {kind.endpoint.strip("/").lower(): kind for kind in registry.resource_types.values()}
+        self._endpoints = {
+            resource_type.endpoint.strip("/").lower(): resource_type
+            for resource_type in registry.resource_types.values()
+        }
         self._user = registry.resource_types["User"]
         self._base = _segments(BASE_PATH.lower())
-        names = [*(kind.endpoint.strip("/") for kind in registry.resource_types.values()), *_SINGLE]
+        names = [*(resource_type.endpoint.strip("/") for resource_type in registry.resource_types.values()), *_SINGLE]
         self._usual = {f"{BASE_PATH}/{name}": self._single(name) for name in names}
 
     def find(self, path: str) -> Route | None:
-        """The route of a percent-encoded path, or `None`."""
+        """Return the route of a percent-encoded path; `None` if there is none."""
         usual = self._usual.get(path)
         if usual is not None:
             return usual
-        # The usual spelling of a resource's path, without the long way.
+        # A shortcut for the usual spelling of the path of a resource.
         base, _, id = path.rpartition("/")
         parent = self._usual.get(base)
-        if parent is not None and parent.actions is _RESOURCES and parent.kind is not None and _PLAIN.fullmatch(id):
-            return Route(_RESOURCE, parent.kind, id, f"{parent.template}/{{id}}")
+        if (
+            parent is not None
+            and parent.actions is _RESOURCES
+            and parent.resource_type is not None
+            and _PLAIN.fullmatch(id)
+        ):
+            return Route(_RESOURCE, parent.resource_type, id, f"{parent.template}/{{id}}")
         return self._find(path)
 
     def _find(self, path: str) -> Route | None:
@@ -113,25 +121,27 @@ class Routes:
         return None
 
     def _single(self, name: str) -> Route | None:
-        kind = self._endpoints.get(name.lower())
-        if kind is not None:
-            return Route(_RESOURCES, kind, template=kind.endpoint)
-        known = _NAMES.get(name.lower(), "")
-        # RFC 7644 §3.11: `/Me` is a user by another name.
+        resource_type = self._endpoints.get(name.lower())
+        if resource_type is not None:
+            return Route(_RESOURCES, resource_type, template=resource_type.endpoint)
+        endpoint = _NAMES.get(name.lower(), "")
+        # RFC 7644 §3.11: `/Me` is an alias of a user.
         return (
-            Route(_SINGLE[known], self._user if known == "Me" else None, "", f"/{known}") if known in _SINGLE else None
+            Route(_SINGLE[endpoint], self._user if endpoint == "Me" else None, "", f"/{endpoint}")
+            if endpoint in _SINGLE
+            else None
         )
 
     def _nested(self, name: str, id: str) -> Route | None:
-        kind = self._endpoints.get(name.lower())
-        if kind is not None and id.lower() == ".search":
-            return Route(_SEARCH, kind, template=f"{kind.endpoint}/.search")
-        if kind is not None:
-            return Route(_RESOURCE, kind, id, f"{kind.endpoint}/{{id}}")
-        known = _NAMES.get(name.lower(), "")
-        return Route(_BY_ID[known], None, id, f"/{known}/{{id}}") if known in _BY_ID else None
+        resource_type = self._endpoints.get(name.lower())
+        if resource_type is not None and id.lower() == ".search":
+            return Route(_SEARCH, resource_type, template=f"{resource_type.endpoint}/.search")
+        if resource_type is not None:
+            return Route(_RESOURCE, resource_type, id, f"{resource_type.endpoint}/{{id}}")
+        endpoint = _NAMES.get(name.lower(), "")
+        return Route(_BY_ID[endpoint], None, id, f"/{endpoint}/{{id}}") if endpoint in _BY_ID else None
 
 
 def _segments(path: str) -> list[str]:
-    # Decoded one by one, so that an encoded slash stays part of the segment that it is in.
+    # Decoded one by one, so that an encoded slash stays part of its segment.
     return [unquote(segment) for segment in path.split("/") if segment]

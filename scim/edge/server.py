@@ -1,4 +1,4 @@
-"""The local server: the same handler as on Azure behind aiohttp, on a port of this machine."""
+"""The local server: serves the handler with aiohttp on a port of this machine. Azure uses `function_app` instead."""
 
 import asyncio
 import json
@@ -16,12 +16,13 @@ from scim.edge.http import Request
 from scim.protocol.errors import BadRequest
 
 _MAX_HEADER: Final = 32 * 1024
-"""Bytes of one header; tokens with many claims are long."""
+"""Bytes of one header. Tokens with many claims are long."""
 
 _PATIENCE: Final = 2.0
-"""Seconds that requests have to end once the server is asked to stop; they take milliseconds."""
+"""Seconds that running requests have to end after the server was asked to stop. They usually take milliseconds."""
 
 _TELL_SECONDS: Final = 60.0
+"""The shortest time between two log entries about requests that aren't valid HTTP."""
 
 _log: Final = logging.getLogger("scim.request")
 
@@ -29,29 +30,29 @@ _log: Final = logging.getLogger("scim.request")
 async def serve(
     handler: Handler | Unconfigured, host: str, port: int, *, limit: int, ready: Callable[[str], None]
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM. `ready` is called with the origin once the port is open; port 0 picks a free one.
+    """Serve until Ctrl-C or SIGTERM. `ready` is called with the origin when the port is open; port 0 picks a free one.
 
-    `limit` is that of the request line. A body is read when the handler asks for it, once it knows who sends it; the rest is
-    thrown away as it comes in.
+    `limit` is the largest size of the request line in bytes. A body is read only when the handler calls `receive`; the
+    rest of it is discarded as it arrives.
     """
 
     async def answer(incoming: web.BaseRequest) -> web.Response:
-        # RFC 9110 §10.1.1: the client holds the body back until it is told to continue.
+        # RFC 9110 §10.1.1: the client waits for "100 Continue" before it sends the body.
         is_held_back = incoming.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
         is_held_back = is_held_back and incoming.version >= HttpVersion11
 
-        async def receive(most: int) -> bytes:
+        async def receive(limit: int) -> bytes:
             nonlocal is_held_back
             if is_held_back:
                 await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 incoming.writer.output_size = 0
                 is_held_back = False
-            return await _read(incoming, most)
+            return await _read(incoming, limit)
 
         request = Request(
             method=incoming.method,
             path=incoming.rel_url.raw_path,
-            # As the Functions host has them, repeated ones joined; those without a value too, which `cursor` may be.
+            # As the Functions host passes them: repeated ones joined, and also those without a value, such as `cursor`.
             parameters={name: ",".join(filter(None, incoming.query.getall(name))) for name in incoming.query},
             headers={name.lower(): ",".join(incoming.headers.getall(name)) for name in incoming.headers},
             body=b"",
@@ -61,14 +62,14 @@ async def serve(
         response = await handler.handle(request)
         answered = web.Response(status=response.status, headers=response.headers, body=response.body)
         if is_held_back:
-            answered.force_close()  # the client may send the body or leave it out, so the next bytes are ambiguous
+            answered.force_close()  # the client may send the body or not, so the next bytes are ambiguous
         return answered
 
     server = _Server(
         answer,
         access_log=None,
         auto_decompress=False,  # as on Azure
-        max_line_size=limit,  # a filter that is too long is the handler's to refuse
+        max_line_size=limit,  # the handler refuses a filter that is too long
         max_field_size=_MAX_HEADER,
     )
     runner = web.ServerRunner(server, shutdown_timeout=_PATIENCE)
@@ -88,8 +89,8 @@ async def serve(
 
 
 class _Server(web.Server):
-    _told = -math.inf
-    _untold = 0
+    _logged_at = -math.inf
+    _unlogged = 0
 
     def __call__(self) -> web.RequestHandler:
         connection = _Connection(self, loop=self._loop, **self._kwargs)
@@ -97,17 +98,21 @@ class _Server(web.Server):
         return connection
 
     def _tell(self, error: str, status: int) -> None:
-        """Log a request that isn't HTTP; at most once a minute, because anybody can send those."""
+        """Log a request that isn't valid HTTP, at most once a minute, because any client can send these."""
         now = self._loop.time()
-        if now - self._told < _TELL_SECONDS:
-            self._untold += 1
+        if now - self._logged_at < _TELL_SECONDS:
+            self._unlogged += 1
             return
-        _log.warning("a request that isn't HTTP, or that broke off: %s %d (and %d before)", error, status, self._untold)
-        self._told, self._untold = now, 0
+        _log.warning(
+            "a request that isn't HTTP, or that broke off: %s %d (and %d before)", error, status, self._unlogged
+        )
+        self._logged_at, self._unlogged = now, 0
 
 
 class _Connection(web.RequestHandler):
-    """One connection. What isn't HTTP gets a SCIM error too, and never gets into the log."""
+    """One connection. Also responds to requests that aren't valid HTTP with a SCIM error, and keeps their text out of
+    the log.
+    """
 
     tell: Callable[[str, int], None]
 
@@ -128,19 +133,19 @@ class _Connection(web.RequestHandler):
 
 
 def _authority(incoming: web.BaseRequest) -> str:
-    """Return the host and port that the request was sent to, as the client wrote them."""
+    """Return the host and port of the request, as the client wrote them."""
     _, is_absolute, rest = incoming.raw_path.partition("://") if incoming.raw_path[:1] != "/" else ("", "", "")
     if is_absolute:
-        # RFC 9112 §3.2.2: an absolute target counts, and the `Host` header beside it doesn't.
+        # RFC 9112 §3.2.2: the host of an absolute target takes precedence over the `Host` header.
         return rest.partition("/")[0]
     return ",".join(incoming.headers.getall(hdrs.HOST, ()))
 
 
-async def _read(incoming: web.BaseRequest, most: int) -> bytes:
+async def _read(incoming: web.BaseRequest, limit: int) -> bytes:
     body = bytearray()
     async for chunk in incoming.content.iter_any():
         body += chunk
-        if len(body) >= most:
+        if len(body) >= limit:
             break
     return bytes(body)
 

@@ -1,10 +1,10 @@
-"""The HTTP triggers under which Azure Functions knows the service. Data alone: indexing the app must cost nothing."""
+"""The HTTP triggers of the function app, as data: indexing the app imports this and nothing of the service."""
 
 from collections.abc import Mapping
 from typing import Final
 
-# The host takes the first route that matches in the alphabetical order of the function names, so the one that matches
-# everything is named to be the last. Every trigger takes all methods: to a wrong one the host would answer an empty 404.
+# The host takes the first matching route in the alphabetical order of function names, so the trigger that matches
+# every path has the last name. Each trigger accepts all methods: the host would answer others with an empty 404.
 TRIGGERS: Final[Mapping[str, str]] = {
     "bulk": "scim/v2/Bulk",
     "groups": "scim/v2/Groups/{*rest}",

@@ -1,1 +1,1 @@
-"""The RFCs as pure functions on plain JSON values: the standard library and nothing else."""
+"""The RFCs as pure functions on plain JSON values, with the standard library only. No I/O, no clock, no randomness."""

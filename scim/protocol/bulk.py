@@ -1,6 +1,9 @@
-"""Bulk messages (RFC 7644 §3.7): the envelope, what operations refer to, the order of the work, the answer's entries.
+"""Bulk messages (RFC 7644 §3.7): reads the request, finds its references and its order, and writes the response.
 
-Knows no store; ids are made by others and passed in.
+Does not run operations and does not make ids: the caller passes them in.
+
+How the order works: operations keep the order of the request, but a creation comes before the operations that refer to
+it by `bulkId`. A circular reference is broken at its last creation, which then refers to a creation that comes later.
 """
 
 import json
@@ -22,16 +25,16 @@ from scim.protocol.errors import (
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.messages import envelope
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
 
 BULK_RESPONSE: Final = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 _PREFIX: Final = "bulkId:"
 _MOST_CHARACTERS: Final = 2_048
-"""Of a path, a bulkId or a version: what a single request has in its URL and its headers."""
+"""The most characters of a path, a bulkId or a version. A single request has them in its URL and headers."""
 _DEPTH: Final = 20
-"""Levels of `data` that are looked through; a resource has fewer."""
-# A text in quotes, as in a filter. One that doesn't end is taken to the end, so that no text is gone through twice.
+"""The levels of `data` that are searched for references. A resource has fewer."""
+# A quoted string, as in a filter. Without a closing quote it extends to the end, so that no text is scanned twice.
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)', re.DOTALL)
 
 _MEMBERS: Final = frozenset({"schemas", "failOnErrors", "Operations"})
@@ -44,7 +47,7 @@ _OF_RESOURCE: Final = ("PUT", "PATCH", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class BulkOperation:
-    """One operation as sent; `data` is `None` when there is none."""
+    """One operation as the client sent it. `data` is `None` if the operation has none."""
 
     method: Method
     path: str
@@ -55,7 +58,7 @@ class BulkOperation:
 
 @dataclass(frozen=True, slots=True)
 class BulkRequest:
-    """The operations, and the number of errors after which no more are tried."""
+    """The operations, and `failOnErrors`: the number of errors after which no further operation is tried."""
 
     operations: Sequence[BulkOperation]
     fail_on_errors: int | None
@@ -63,9 +66,9 @@ class BulkRequest:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path leads to: a resource type, `None` if there is none; an id, or the bulkId of one that is yet to be made."""
+    """The target of a path: its resource type, `None` if unknown; and an id, or the bulkId of a creation."""
 
-    kind: ResourceType | None
+    resource_type: ResourceType | None
     id: str
     reference: str | None
 
@@ -74,9 +77,10 @@ class Target:
 
 
 def bulk_request(message: Json, limits: Limits) -> BulkRequest:
-    """A BulkRequest message. Raises `InvalidSyntax`, `InvalidValue`, or `PayloadTooLarge` for too many operations.
+    """Return the operations of a BulkRequest message.
 
-    Source: RFC 7644 §3.7, §3.7.3, §3.7.4.
+    Raises `InvalidSyntax`, `InvalidValue`, and `PayloadTooLarge` for too many operations. Source: RFC 7644 §3.7,
+    §3.7.3, §3.7.4.
     """
     members = envelope(message, _MEMBERS)
     sent = members.get("Operations")
@@ -84,34 +88,34 @@ def bulk_request(message: Json, limits: Limits) -> BulkRequest:
         raise InvalidSyntax("A bulk request needs 'Operations', an array of at least one operation.")
     if len(sent) > limits.bulk_operations:
         raise too_many(limits)
-    most = members.get("failOnErrors")
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+    max_errors = members.get("failOnErrors")
+    if max_errors is not None and (not isinstance(max_errors, int) or isinstance(max_errors, bool) or max_errors < 1):
         raise InvalidValue("'failOnErrors' must be a whole number of at least 1.")
-    operations = [_operation(one, at) for at, one in enumerate(sent, 1)]
+    operations = [_operation(one, number) for number, one in enumerate(sent, 1)]
     named: set[str] = set()
-    for at, operation in enumerate(operations, 1):
+    for number, operation in enumerate(operations, 1):
         if operation.bulk_id is not None and operation.bulk_id in named:
-            raise InvalidValue(f"Operation {at} has the 'bulkId' of another operation.")
+            raise InvalidValue(f"Operation {number} has the 'bulkId' of another operation.")
         named.add(operation.bulk_id or "")
-    return BulkRequest(operations, most)
+    return BulkRequest(operations, max_errors)
 
 
-def _operation(message: Json, at: int) -> BulkOperation:
-    members = envelope(message, _OPERATION_MEMBERS, f"Operation {at}")
+def _operation(message: Json, number: int) -> BulkOperation:
+    members = envelope(message, _OPERATION_MEMBERS, f"Operation {number}")
     method = members.get("method")
     if not isinstance(method, str) or method.upper() not in _METHODS:
-        raise InvalidSyntax(f"Operation {at} needs 'method' with one of the values {', '.join(_METHODS)}.")
+        raise InvalidSyntax(f"Operation {number} needs 'method' with one of the values {', '.join(_METHODS)}.")
     path = members.get("path")
     if not isinstance(path, str):
-        raise InvalidSyntax(f"Operation {at} needs 'path', a string such as /Users.")
+        raise InvalidSyntax(f"Operation {number} needs 'path', a string such as /Users.")
     for name in ("bulkId", "version"):
         if not isinstance(members.get(name), str | None):
-            raise InvalidSyntax(f"The '{name}' of operation {at} must be a string.")
+            raise InvalidSyntax(f"The '{name}' of operation {number} must be a string.")
     for name in ("path", "bulkId", "version"):
         if len(members.get(name) or "") > _MOST_CHARACTERS:
-            raise InvalidValue(f"The '{name}' of operation {at} may have at most {_MOST_CHARACTERS} characters.")
+            raise InvalidValue(f"The '{name}' of operation {number} may have at most {_MOST_CHARACTERS} characters.")
     bulk_id, version = members.get("bulkId") or None, members.get("version")
-    # A DELETE has no body, as little as its single request has.
+    # The data of a DELETE is ignored, like the body of a single DELETE.
     data = members.get("data") if method.upper() != "DELETE" else None
     return BulkOperation(cast(Method, method.upper()), path, bulk_id, version, data)
 
@@ -120,26 +124,30 @@ def _operation(message: Json, at: int) -> BulkOperation:
 
 
 def targets(registry: Registry) -> Callable[[str], Target]:
-    """What finds the target of a path; the endpoint counts in any letter case."""
-    kinds = {kind.endpoint.strip("/").lower(): kind for kind in registry.resource_types.values()}
+    """Return a function that finds the target of a path. Endpoints are compared without regard to case."""
+    resource_types = {
+        resource_type.endpoint.strip("/").lower(): resource_type for resource_type in registry.resource_types.values()
+    }
 
     def target(path: str) -> Target:
         endpoint, _, rest = path.partition("?")[0].strip("/").partition("/")
         id = unquote(rest.strip("/"))
-        return Target(kinds.get(endpoint.lower()), id, _reference(id))
+        return Target(resource_types.get(endpoint.lower()), id, _reference(id))
 
     return target
 
 
 def check(operation: BulkOperation, target: Target) -> ResourceType:
-    """The resource type that the operation works on.
+    """Return the resource type of the operation's target.
 
-    Raises what its single request would: `InvalidPath`, `NotFound`, `MethodNotAllowed`, `InvalidSyntax`.
+    Raises the errors of the single request: `InvalidPath`, `NotFound`, `MethodNotAllowed`, `InvalidSyntax`.
     """
     if "?" in operation.path:
-        raise InvalidPath("The 'path' of a bulk operation has no query.")
-    if target.kind is None:
-        raise NotFound("A bulk operation works on resources: its 'path' is one such as /Users or /Users/{id}.")
+        raise InvalidPath("The 'path' of a bulk operation must not have a query.")
+    if target.resource_type is None:
+        raise NotFound(
+            "The 'path' of a bulk operation must be that of a resource type or a resource, such as /Users or /Users/{id}."
+        )
     if operation.method == "POST":
         if target.id:
             raise MethodNotAllowed("POST", _OF_RESOURCE)
@@ -149,11 +157,11 @@ def check(operation: BulkOperation, target: Target) -> ResourceType:
         raise MethodNotAllowed(operation.method, ("POST",))
     if operation.method != "DELETE" and operation.data is None:
         raise InvalidSyntax(f"A {operation.method} in a bulk request needs 'data', the body of the request.")
-    return target.kind
+    return target.resource_type
 
 
 def patch_body(data: Json) -> Json:
-    """The PatchOp message; the example of RFC 7644 §3.7.3 has its operations alone."""
+    """Return the PatchOp message. RFC 7644 §3.7.3 has an example with only its operations, which is accepted."""
     return {"Operations": data} if isinstance(data, list) else data
 
 
@@ -161,16 +169,18 @@ def patch_body(data: Json) -> Json:
 
 
 def references(operation: BulkOperation, target: Target) -> tuple[str, ...]:
-    """The bulkIds that an operation refers to, each once: in its data, in the paths of its PATCH, in its own path."""
-    found = {} if target.reference is None else {target.reference: None}
-    found.update(dict.fromkeys(_named(operation.data)))
+    """Return the bulkIds that an operation refers to, each once: in its data, in the paths of its PATCH and in its own
+    path.
+    """
+    bulk_ids = {} if target.reference is None else {target.reference: None}
+    bulk_ids.update(dict.fromkeys(_named(operation.data)))
     for path in _patch_paths(operation):
-        found.update(dict.fromkeys(name for name in map(_in_quotes, _QUOTED.findall(path)) if name is not None))
-    return tuple(found)
+        bulk_ids.update(dict.fromkeys(name for name in map(_in_quotes, _QUOTED.findall(path)) if name is not None))
+    return tuple(bulk_ids)
 
 
 def resolved(operation: BulkOperation, ids: Mapping[str, str]) -> Json:
-    """The data with ids in place of references; what was sent isn't changed."""
+    """Return the data with ids in place of references. Does not edit the data that the client sent."""
     data = _replaced(operation.data, ids, _DEPTH)
     if not any(_patch_paths(operation)):
         return data
@@ -222,14 +232,14 @@ def _replaced(value: Json, ids: Mapping[str, str], depth: int) -> Json:
 
 
 def _listed(data: Json) -> list[Json]:
-    """The operations of a PATCH, if it has any."""
+    """Return the operations of a PATCH message, if it has any."""
     if isinstance(data, dict):
         data = next((value for key, value in data.items() if key.lower() == "operations"), None)
     return data if isinstance(data, list) else []
 
 
 def _patch_paths(operation: BulkOperation) -> Iterator[str]:
-    """The paths of a PATCH in which a reference may stand."""
+    """Yield the paths of a PATCH that can contain a reference."""
     if operation.method == "PATCH":
         for one in _listed(operation.data):
             if isinstance(one, dict):
@@ -241,11 +251,11 @@ def _refers(key: str, value: Json) -> bool:
 
 
 def _in_quotes(text: str) -> str | None:
-    """The bulkId that a text in quotes refers to."""
+    """Return the bulkId that a quoted string refers to; `None` if it is no reference."""
     try:
         value = json.loads(text)
         value.encode()
-    except ValueError:  # not JSON's string, or one with lone surrogates: the parser of paths refuses it
+    except ValueError:  # an invalid JSON string, or one with lone surrogates, which the parser of paths refuses
         return None
     return _reference(value)
 
@@ -254,10 +264,10 @@ def _in_quotes(text: str) -> str | None:
 
 
 def order(needs: Sequence[Sequence[int]]) -> list[int]:
-    """The operations in the order in which they are done. `needs[n]`: the creations that operation n refers to.
+    """Return the indexes of the operations in the order in which they run. `needs[n]` has the creations that operation
+    n refers to.
 
-    It is the order in which they stand, but that a creation comes before what refers to it. A circle is broken where it
-    closes, so that one of its creations refers to one that comes later. Whatever has a circle behind it comes after all of it.
+    Operations that depend on a circular reference run after all of its creations.
     """
     done: list[int] = []
     begun = [False] * len(needs)
@@ -265,10 +275,10 @@ def order(needs: Sequence[Sequence[int]]) -> list[int]:
         path = [] if begun[first] else [(first, iter(needs[first]))]
         begun[first] = True
         while path:
-            at, rest = path[-1]
+            number, rest = path[-1]
             needed = next((one for one in rest if not begun[one]), None)
             if needed is None:
-                done.append(at)
+                done.append(number)
                 path.pop()
             else:
                 begun[needed] = True
@@ -282,7 +292,7 @@ def order(needs: Sequence[Sequence[int]]) -> list[int]:
 def entry(
     operation: BulkOperation, status: int, *, location: str | None, version: str | None = None, error: ScimError | None
 ) -> JsonObject:
-    """One operation of a BulkResponse (RFC 7644 §3.7.3); `version` is an entity tag."""
+    """Return the entry of one operation in the response (RFC 7644 §3.7.3). `version` is an entity tag."""
     shown: JsonObject = {} if location is None else {"location": location}
     shown["method"] = operation.method
     if operation.bulk_id is not None:
@@ -292,17 +302,21 @@ def entry(
     shown["status"] = str(status)
     if error is not None:
         shown["response"] = error.body()
-        # An entry has no headers, so that the text has to say it.
+        # An entry has no headers, so the detail says when to repeat the operation.
         if (seconds := error.headers.get("Retry-After")) is not None:
             shown["response"]["detail"] += f" Wait {seconds} s before that."
     return shown
 
 
 def bulk_response(entries: Sequence[JsonObject]) -> JsonObject:
-    """A BulkResponse."""
+    """Return a BulkResponse message."""
     return {"schemas": [BULK_RESPONSE], "Operations": list(entries)}
 
 
 def location(base_url: str, target: Target, id: str) -> str | None:
-    """The URL of the resource that a path leads to, if it leads to one."""
-    return None if target.kind is None or not id else f"{base_url}{target.kind.endpoint}/{quote(id, safe='')}"
+    """Return the URL of the resource of a target; `None` if the target isn't a resource."""
+    return (
+        None
+        if target.resource_type is None or not id
+        else f"{base_url}{target.resource_type.endpoint}/{quote(id, safe='')}"
+    )

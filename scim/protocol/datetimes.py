@@ -1,4 +1,4 @@
-"""The `dateTime` of SCIM (RFC 7643 §2.3.5, xsd:dateTime): reading, and one form in which text order is time order."""
+"""Reads the `dateTime` of SCIM (RFC 7643 §2.3.5, xsd:dateTime) and writes it in one form that sorts by time."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,20 +10,20 @@ _FORM: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MOST_CHARACTERS: Final = 56
-"""No text of that form is longer."""
+"""The length of the longest valid dateTime."""
 _DIGITS: Final = 7
-"""Entra writes seven fraction digits; more are cut."""
+"""The number of fraction digits that are kept. Entra sends seven."""
 
 
 def normal(text: str) -> str | None:
-    """The moment in UTC as `YYYY-MM-DDThh:mm:ss.fffffffZ`, or `None` if the text isn't a dateTime.
+    """Return the time in UTC as `YYYY-MM-DDThh:mm:ss.fffffffZ`; `None` if the text isn't a dateTime.
 
-    A time without a zone is taken as UTC.
+    A time without a zone counts as UTC.
     """
     return _normal(text) if len(text) <= _MOST_CHARACTERS else None
 
 
-# A resource is created and modified at the same time, and the resources of a bulk request nearly so.
+# Cached, because `created` and `lastModified` of a new resource are equal, and so are those of a bulk request, nearly.
 @lru_cache(maxsize=64)
 def _normal(text: str) -> str | None:
     match = _FORM.fullmatch(text)
@@ -34,7 +34,7 @@ def _normal(text: str) -> str | None:
         zone = match[3]
         if zone and zone not in "Zz":
             hours, minutes = int(zone[1:3]), int(zone[4:6])
-            if minutes > 59 or hours * 60 + minutes > 14 * 60:  # xsd:dateTime's bounds for a zone
+            if minutes > 59 or hours * 60 + minutes > 14 * 60:  # the limits of a zone in xsd:dateTime
                 return None
             offset = timedelta(hours=hours, minutes=minutes)
             moment = moment - offset if zone[0] == "+" else moment + offset
@@ -45,5 +45,5 @@ def _normal(text: str) -> str | None:
 
 
 def written(moment: datetime) -> str:
-    """How `meta.created` and `meta.lastModified` are written: UTC, microseconds, `Z`."""
+    """Return the time as `meta.created` and `meta.lastModified` have it: UTC with microseconds and `Z`."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -1,4 +1,4 @@
-"""Every error that a SCIM client can be told about, and how it looks on the wire. Knows no HTTP library."""
+"""All errors of SCIM, and their form in a response. Knows no HTTP library."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
 class ScimError(Exception):
-    """An answer that is an error: HTTP `status`, SCIM `scimType` and a `detail` that a person can act on.
+    """An error response: the HTTP `status`, `scimType`, and a `detail` that names the problem and the remedy.
 
-    `headers` go out with the answer (`Allow`, `Retry-After`, `WWW-Authenticate`). `reason` is a word for the log, where it
-    says more than the class; the client doesn't see it. Source: RFC 7644 §3.12.
+    `headers` are sent with it (`Allow`, `Retry-After`, `WWW-Authenticate`). `reason` is a word for the log only, if it
+    says more than the class. Source: RFC 7644 §3.12.
     """
 
     status: int = 500
@@ -24,7 +24,7 @@ class ScimError(Exception):
         self.reason = reason
 
     def body(self) -> JsonObject:
-        """The error message of RFC 7644 §3.12; `status` is a string there."""
+        """Return the error message (RFC 7644 §3.12), in which `status` is a string."""
         message: JsonObject = {"schemas": [ERROR_SCHEMA], "status": str(self.status), "detail": self.detail}
         if self.scim_type is not None:
             message["scimType"] = self.scim_type
@@ -32,157 +32,157 @@ class ScimError(Exception):
 
 
 class BadRequest(ScimError):
-    """400 without a more telling `scimType`."""
+    """400 without a `scimType`."""
 
     status = 400
 
 
 class InvalidFilter(BadRequest):
-    """The filter has a syntax error, or compares what can't be compared."""
+    """400: the filter has a syntax error, or a comparison that isn't possible."""
 
     scim_type = "invalidFilter"
 
 
 class TooMany(BadRequest):
-    """The filter yields more than the service is willing to work through."""
+    """400: the filter matches more than the service processes, or the page would be too large."""
 
     scim_type = "tooMany"
 
 
 class InvalidSyntax(BadRequest):
-    """The message is not JSON, or not of the form that the RFC gives it."""
+    """400: the message isn't JSON, or doesn't have the form that the RFC defines."""
 
     scim_type = "invalidSyntax"
 
 
 class InvalidPath(BadRequest):
-    """A PATCH path or a `sortBy` that is malformed or names nothing that the schemas know."""
+    """400: a PATCH path or `sortBy` is malformed, or names no attribute of the schemas."""
 
     scim_type = "invalidPath"
 
 
 class UnknownAttribute(InvalidPath):
-    """A well-formed PATCH path whose attribute or extension the resource type doesn't have."""
+    """400: a well-formed PATCH path names an attribute or extension that the resource type doesn't have."""
 
 
 class InvalidCursor(BadRequest):
-    """The cursor isn't one that was given out for this query (RFC 9865 §2.1)."""
+    """400: the cursor doesn't belong to this query (RFC 9865 §2.1)."""
 
     scim_type = "invalidCursor"
 
 
 class ExpiredCursor(BadRequest):
-    """The cursor was given out too long ago (RFC 9865 §2.1)."""
+    """400: the cursor is too old (RFC 9865 §2.1)."""
 
     scim_type = "expiredCursor"
 
 
 class InvalidCount(BadRequest):
-    """The `count` of a query that pages by cursor isn't a number, or not the one that the paging began with (RFC 9865 §2.1)."""
+    """400: in cursor paging, `count` isn't a number, or isn't that of the first page (RFC 9865 §2.1)."""
 
     scim_type = "invalidCount"
 
 
 class NoTarget(BadRequest):
-    """A PATCH path that yields nothing to operate on."""
+    """400: a PATCH operation has no target."""
 
     scim_type = "noTarget"
 
 
 class InvalidValue(BadRequest):
-    """A required value is missing, or a value doesn't fit its attribute."""
+    """400: a required value is missing, or a value doesn't fit its attribute."""
 
     scim_type = "invalidValue"
 
 
 class Mutability(BadRequest):
-    """The change is not compatible with the attribute's mutability, or unassigns what is required."""
+    """400: the change isn't compatible with the attribute's mutability, or unassigns a required attribute."""
 
     scim_type = "mutability"
 
 
 class Unauthorized(ScimError):
-    """401: no credential, or one that doesn't let anybody in."""
+    """401: the request has no credential, or an invalid one."""
 
     status = 401
 
 
 class Forbidden(ScimError):
-    """403: known who it is, and that it may not do this."""
+    """403: the client is known, but lacks the access."""
 
     status = 403
 
 
 class NotFound(ScimError):
-    """404: no such resource or no such endpoint."""
+    """404: there is no such resource or endpoint."""
 
     status = 404
 
 
 class MethodNotAllowed(ScimError):
-    """405: the endpoint exists, the method doesn't; `Allow` says which do."""
+    """405: the path has no such method. The header `Allow` lists its methods."""
 
     status = 405
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         listed = ", ".join(allowed)
-        super().__init__(f"{method} isn't possible here; possible are {listed}.", headers={"Allow": listed})
+        super().__init__(f"{method} isn't allowed at this path. Allowed: {listed}.", headers={"Allow": listed})
 
 
 class Conflict(ScimError):
-    """409: a bulk operation refers to a resource that the same request didn't come to create (RFC 7644 §3.7.1)."""
+    """409: a bulk operation refers to a resource that the same request didn't create (RFC 7644 §3.7.1)."""
 
     status = 409
 
 
 class Uniqueness(ScimError):
-    """409: another resource has this value already."""
+    """409: another resource has the same unique value."""
 
     status = 409
     scim_type = "uniqueness"
 
 
 class PreconditionFailed(ScimError):
-    """412: the resource is at another version than `If-Match` or `If-None-Match` asks for."""
+    """412: the resource has another version than `If-Match` or `If-None-Match` requires."""
 
     status = 412
 
 
 class PayloadTooLarge(ScimError):
-    """413: the request, or the resource that it would make, is over a limit."""
+    """413: the request, or the resource that it would create, exceeds a limit."""
 
     status = 413
 
 
 class UnsupportedMediaType(ScimError):
-    """415: the body isn't JSON by its `Content-Type`."""
+    """415: the `Content-Type` isn't JSON, or the `Content-Encoding` isn't supported."""
 
     status = 415
 
 
 class TooManyRequests(ScimError):
-    """429 with `Retry-After`: the database has no capacity left for now."""
+    """429 with `Retry-After`: the database or a rate limit has no capacity now."""
 
     status = 429
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("Too many requests; repeat this one later.", headers={"Retry-After": str(retry_after)})
+        super().__init__("Too many requests. Repeat this one later.", headers={"Retry-After": str(retry_after)})
 
 
 class InternalError(ScimError):
-    """500: a fault of ours; the log has the rest."""
+    """500: a fault of the service. The log has the details."""
 
     status = 500
 
 
 class NotImplementedHere(ScimError):
-    """501: what the RFCs have and this service doesn't, or doesn't have for this token."""
+    """501: a feature of the RFCs that the service doesn't have, or not for this token."""
 
     status = 501
 
 
 class Unavailable(ScimError):
-    """503 with `Retry-After`: nothing is wrong with the request, it should be repeated."""
+    """503 with `Retry-After`: the request is valid and can be repeated."""
 
     status = 503
 

@@ -1,4 +1,4 @@
-"""Entity tags: how a version is written and when a condition on it holds (RFC 7644 §3.14, RFC 9110 §13.1)."""
+"""Entity tags: writes versions as tags and evaluates conditions on them (RFC 7644 §3.14, RFC 9110 §13.1)."""
 
 import re
 from typing import Final
@@ -7,14 +7,14 @@ _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"|([^",\s]+)')
 
 
 def weak(version: str) -> str:
-    """The entity tag of a version, which is `meta.version` too."""
+    """Return the weak entity tag of a version, which is also `meta.version`."""
     return f'W/"{version}"'
 
 
 def versions(header: str) -> frozenset[str] | None:
-    """The versions that an `If-Match` or `If-None-Match` names, or `None` for `*`, which is any.
+    """Return the versions in an `If-Match` or `If-None-Match` header; `None` for `*`, which means any.
 
-    Compared weakly, so `W/` doesn't count; a tag without quotes is taken as it is.
+    Tags are compared weakly, so `W/` is ignored. A tag without quotes is accepted.
     """
     if header.strip() == "*":
         return None
@@ -22,6 +22,6 @@ def versions(header: str) -> frozenset[str] | None:
 
 
 def matches(header: str, version: str) -> bool:
-    """Whether one of the header's tags is this version."""
+    """Return whether one of the tags in the header is this version."""
     named = versions(header)
     return named is None or version in named

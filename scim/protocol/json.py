@@ -1,7 +1,7 @@
-"""The shape of JSON values in this code: what a parser yields and what the protocol works on."""
+"""The types of JSON values, as a parser returns them."""
 
 from typing import Any
 
-# The one place where `Any` is allowed: a JSON value is what its schema says, and the schema is data.
+# `Any` is allowed only here: the type of a JSON value follows from its schema, and schemas are data.
 type Json = Any
 type JsonObject = dict[str, Json]

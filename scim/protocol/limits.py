@@ -1,4 +1,4 @@
-"""What the service is willing to take. Each limit has a setting; going over one is an error that names it."""
+"""The limits of requests. Each has a setting or a constant here, and an error that names it."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -8,7 +8,7 @@ type UnknownPaths = Literal["skip", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes, lengths in characters, the rest in pieces."""
+    """Sizes in bytes, lengths in characters, times in seconds, all others in numbers of items."""
 
     body_bytes: int = 1024 * 1024
     bulk_bytes: int = 2 * 1024 * 1024
@@ -18,30 +18,32 @@ class Limits:
     filter_characters: int = 10_000
     filter_depth: int = 50
     filter_comparisons: int = 100
-    """Comparisons of a filter, those in brackets included."""
+    """The comparisons of a filter, including those in brackets."""
     patch_operations: int = 1_000
     patch_values: int = 1_000_000
-    """Values of multi-valued attributes that the operations of one PATCH may look through, all together."""
+    """The comparisons of elements that all operations of one PATCH may make."""
     patch_characters: int = 4_000_000
-    """Characters of different texts that they may compare."""
+    """The characters of different strings that all operations of one PATCH may compare."""
     patch_path_characters: int = 200_000
-    """Characters that their different paths may have."""
+    """The characters of the different paths of one PATCH."""
     unknown_paths: UnknownPaths = "skip"
-    """What becomes of an operation on an unknown attribute: skipped beside others that are of use, or refused with them."""
+    """What to do with a PATCH operation on an unknown attribute: `skip` it if another one is valid, or `refuse` the
+    request.
+    """
     members: int = 10_000
-    """Members that one request may add and remove."""
+    """The members that one request may add and remove."""
     page: int = 1_000
     default_page: int = 100
-    linked: int = 1_000
-    """Resources that a predicate on `members` or `groups` may lead to."""
-    linked_together: int = 10_000
-    """Resources that all such predicates of a filter may lead to."""
-    linked_values: int = 50
-    """Different values that all such predicates of a filter may ask for: each costs the store a query."""
+    related_ids: int = 1_000
+    """The resources that one `members eq` or `groups eq` may match."""
+    related_ids_together: int = 10_000
+    """The resources that all of these in a filter may match together."""
+    related_values: int = 50
+    """The different values of all of these in a filter. Each costs the store a query."""
     list_bytes: int = 16 * 1024 * 1024
-    """The body of a list answer with more than one resource."""
+    """The body of a list response with more than one resource."""
     cursor_seconds: int = 3_600
-    """How long after it was given out a cursor leads on."""
+    """The lifetime of a cursor."""
 
 
 DEFAULT: Final = Limits()

@@ -1,4 +1,4 @@
-"""The envelopes of RFC 7644 and RFC 9865: PatchOp, SearchRequest, ListResponse. Reads and writes them; knows no resource."""
+"""Reads and writes the messages PatchOp, SearchRequest and ListResponse (RFC 7644, RFC 9865). Knows no resources."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _OPERATION_MEMBERS: Final = frozenset({"op", "path", "value"})
 type Op = Literal["add", "replace", "remove"]
 
 
-class Operation(NamedTuple):
-    """One PATCH operation (RFC 7644 §3.5.2). `value` is `None` when a `remove` has none, and when it is null."""
+class PatchOperation(NamedTuple):
+    """One PATCH operation (RFC 7644 §3.5.2). `value` is `None` if it is null, or if a `remove` has none."""
 
     op: Op
     path: str | None
@@ -27,42 +27,42 @@ class Operation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What a list or a `.search` asks for (RFC 7644 §3.4.2, §3.4.3, RFC 9865 §2). `start` counts from 1."""
+    """The parameters of a list or a `.search` (RFC 7644 §3.4.2, §3.4.3, RFC 9865 §2). `start` counts from 1."""
 
     filter: str | None = None
     sort_by: str | None = None
     descending: bool = False
     start: int = 1
     count: int | None = None
-    """At most a whole page; `None`: not sent."""
+    """The size of the page, at most the largest page; `None` if the client sent no `count`."""
     attributes: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     cursor: str | None = None
-    """`None`: pages by index; empty: the first page of those by cursor."""
+    """`None` for paging by index; empty for the first page by cursor."""
 
 
-def patch_request(message: Json, limits: Limits) -> list[Operation]:
-    """The operations of a PatchOp message. Raises `InvalidSyntax`, or `PayloadTooLarge` for too many."""
+def patch_request(message: Json, limits: Limits) -> list[PatchOperation]:
+    """Return the operations of a PatchOp message. Raises `InvalidSyntax`, and `PayloadTooLarge` for too many operations."""
     operations = envelope(message, _PATCH_MEMBERS).get("Operations")
     if not isinstance(operations, list) or not operations:
         raise InvalidSyntax("A PATCH body needs 'Operations', an array of at least one operation.")
     if len(operations) > limits.patch_operations:
         raise PayloadTooLarge(f"A PATCH may have at most {limits.patch_operations} operations.")
-    return [_operation(operation, at) for at, operation in enumerate(operations, 1)]
+    return [_operation(operation, number) for number, operation in enumerate(operations, 1)]
 
 
-def _operation(message: Json, at: int) -> Operation:
-    members = envelope(message, _OPERATION_MEMBERS, f"Operation {at}")
+def _operation(message: Json, number: int) -> PatchOperation:
+    members = envelope(message, _OPERATION_MEMBERS, f"Operation {number}")
     sent = members.get("op")
     op = tolerances.operation(sent) if isinstance(sent, str) else ""
     if op not in {"add", "replace", "remove"}:
-        raise InvalidSyntax(f"Operation {at} needs 'op' with one of the values add, replace, remove.")
+        raise InvalidSyntax(f"Operation {number} needs 'op' with one of the values add, replace, remove.")
     path = members.get("path")
     if path is not None and not isinstance(path, str):
-        raise InvalidSyntax(f"The 'path' of operation {at} must be a string.")
+        raise InvalidSyntax(f"The 'path' of operation {number} must be a string.")
     if op != "remove" and "value" not in members:
-        raise InvalidValue(f"Operation {at} needs a 'value'; null unassigns the attribute.")
-    return Operation(cast(Op, op), path or None, members.get("value"))
+        raise InvalidValue(f"Operation {number} needs a 'value'; null unassigns the attribute.")
+    return PatchOperation(cast(Op, op), path or None, members.get("value"))
 
 
 _SEARCH_MEMBERS: Final = frozenset(
@@ -82,12 +82,17 @@ _SEARCH_PARAMETERS: Final = {name.lower(): name for name in _SEARCH_MEMBERS}
 
 
 def search_request(message: Json, limits: Limits) -> SearchRequest:
-    """A SearchRequest message. Raises `InvalidSyntax` or `InvalidValue`; with a cursor `InvalidCount` or `InvalidCursor`."""
+    """Return the parameters in a SearchRequest message.
+
+    Raises `InvalidSyntax`, `InvalidValue`; in cursor paging `InvalidCount`, `InvalidCursor`.
+    """
     return _search(envelope(message, _SEARCH_MEMBERS), limits)
 
 
 def search_parameters(parameters: Mapping[str, str], limits: Limits) -> SearchRequest:
-    """The same from query parameters, whose names count in any letter case; the last of several wins."""
+    """Return the same from query parameters, whose names may be in any case. The last of several with the same name
+    counts.
+    """
     named = ((_SEARCH_PARAMETERS.get(name.lower()), value) for name, value in parameters.items())
     return _search({name: value for name, value in named if name is not None}, limits)
 
@@ -102,7 +107,7 @@ def _search(members: JsonObject, limits: Limits) -> SearchRequest:
         sort_by=_text(members, "sortBy"),
         descending=order.lower() == "descending",
         start=max(1, _number(members, "startIndex", 1)),
-        # RFC 9865 §2.1: a count that is wrong is an error of its own where cursors are.
+        # RFC 9865 §2.1: a wrong count is `invalidCount` in cursor paging.
         count=_count(members, limits, InvalidValue if cursor is None else InvalidCount),
         attributes=_names(members, "attributes"),
         excluded=_names(members, "excludedAttributes"),
@@ -111,10 +116,10 @@ def _search(members: JsonObject, limits: Limits) -> SearchRequest:
 
 
 def envelope(message: Json, names: Set[str], what: str = "The body") -> JsonObject:
-    """The members of a message by their canonical names; others are left out. Raises `InvalidSyntax`."""
+    """Return the members of a message by their canonical names, without unknown ones. Raises `InvalidSyntax`."""
     if not isinstance(message, dict):
         raise InvalidSyntax(f"{what} must be a JSON object.")
-    if message.keys() <= names:  # spelled as the RFC does, as is usual
+    if message.keys() <= names:  # the usual spelling, that of the RFC
         return message
     if len({name.lower() for name in message}) != len(message):
         raise InvalidSyntax(f"{what} has two names that differ only in letter case.")
@@ -131,7 +136,7 @@ def _text(members: JsonObject, name: str) -> str | None:
 def _cursor(members: JsonObject) -> str | None:
     value = members.get("cursor")
     if value is not None and not isinstance(value, str):
-        raise InvalidCursor("'cursor' must be a string: empty for the first page, then a cursor from an answer.")
+        raise InvalidCursor("'cursor' must be a string: empty for the first page, then a cursor from a response.")
     return value
 
 
@@ -141,7 +146,7 @@ def _count(members: JsonObject, limits: Limits, wrong: type[BadRequest]) -> int 
 
 
 _MOST_NAMES: Final = 10_000
-"""Names that `attributes` may list. Each is looked up in each resource type, and no schema has as many."""
+"""The names that `attributes` may have. Each is looked up in each resource type, and no schema has as many attributes."""
 _FAR: Final = 2**31 - 1
 _MAX_DIGITS: Final = 10
 
@@ -156,7 +161,7 @@ def _number[T: int | None](
     digits = text.strip().removeprefix("-") if isinstance(text, str) else ""
     if not (digits.isascii() and digits.isdecimal()):
         raise wrong(f"'{name}' must be a whole number.")
-    # Beyond any page; a longer text would only cost time to read.
+    # Larger than any page. Converting a longer text would only take time.
     number = int(digits) if len(digits) <= _MAX_DIGITS else _FAR
     return -number if text.strip().startswith("-") else min(number, _FAR)
 
@@ -175,7 +180,7 @@ def _names(members: JsonObject, name: str) -> tuple[str, ...]:
 
 
 def list_response(resources: Sequence[Json], total: int, start: int) -> JsonObject:
-    """Return a ListResponse; `itemsPerPage` is the number of resources in this answer."""
+    """Return a ListResponse; `itemsPerPage` is the number of resources in it."""
     return {
         "schemas": [LIST_SCHEMA],
         "totalResults": total,
@@ -188,7 +193,7 @@ def list_response(resources: Sequence[Json], total: int, start: int) -> JsonObje
 def cursor_response(
     resources: Sequence[Json], total: int, *, following: str | None, previous: str | None
 ) -> JsonObject:
-    """A ListResponse that pages by cursor (RFC 9865 §2): without `following` it is the last page."""
+    """Return a ListResponse of cursor paging (RFC 9865 §2). Without `following`, it is the last page."""
     cursors = {"nextCursor": following, "previousCursor": previous}
     return {
         "schemas": [LIST_SCHEMA],

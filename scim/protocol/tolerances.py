@@ -1,8 +1,7 @@
-"""Every bend from the RFCs that Entra ID (or Okta) makes necessary, one named function each.
+"""The deviations from the RFCs for Entra ID, Okta and other clients: one named function each.
 
-The request that made a function necessary is recorded in `tests/recorded/` under the name that its docstring gives.
-Without this file the service would be a strict RFC client's server. Each function notes when it was needed, so that the
-log can name it beside the request.
+The docstring of a function names the case in `tests/recorded/` with the request that needs it. Without these functions
+the service would be a strict server. Each function notes its use, so that the log line names it.
 """
 
 from collections.abc import Sequence, Set
@@ -13,17 +12,17 @@ from scim.protocol.json import Json, JsonObject
 
 
 class Used(set[str]):
-    """The names of the functions that a request needed."""
+    """The names of the tolerances that a request needed."""
 
     ignored_operations = 0
-    """PATCH operations that were skipped."""
+    """The number of skipped PATCH operations."""
 
 
 _USED: ContextVar[Used | None] = ContextVar("tolerances", default=None)
 
 
 def begin() -> Used:
-    """Collect what is needed from now on, in this context."""
+    """Start to collect the tolerances that are used in this context; return the collection, which later calls update."""
     used = Used()
     _USED.set(used)
     return used
@@ -36,9 +35,9 @@ def _note(name: str) -> None:
 
 
 def unquoted_value(word: str) -> str:
-    """A filter's value without quotes is a string: `externalId eq jyoung`.
+    """Accept a filter value without quotes as a string: `externalId eq jyoung`.
 
-    Recorded as `filter-without-quotes`; Microsoft's documentation shows the request in this form.
+    Recorded as `filter-without-quotes`. Microsoft's documentation shows the request in this form.
     """
     _note("unquoted_value")
     return word
@@ -48,9 +47,10 @@ _BOOLEANS: Final = {"true": True, "false": False}
 
 
 def boolean(value: Json) -> Json:
-    """A boolean as a string in any letter case is the boolean: `"active": "False"`, `primary eq "True"`.
+    """Accept a boolean as a string in any case: `"active": "False"`, `primary eq "True"`. Return other values
+    unchanged.
 
-    Recorded as `disable-with-a-string` and `quoted-boolean-in-a-value-path`; other values are returned as they are.
+    Recorded as `disable-with-a-string` and `quoted-boolean-in-a-value-path`.
     """
     if not isinstance(value, str) or value.lower() not in _BOOLEANS:
         return value
@@ -59,17 +59,18 @@ def boolean(value: Json) -> Json:
 
 
 def dot_before_extension_attribute(urn: str | None, attribute: str, sub: str) -> tuple[str, str]:
-    """`urn:…:enterprise:2.0:User.department`, which reads as `User` with a sub-attribute, means `…User:department`.
+    """Accept a dot before the attribute of an extension: `urn:...:enterprise:2.0:User.department` means
+    `...User:department`.
 
-    Takes the parts that the grammar sees, gives the URN and the attribute. Recorded as `dot-before-extension-attribute`
-    (jobs of the old `customappsso` kind).
+    Takes the parts of the path as the grammar reads them, and returns the URN and the attribute. Recorded as
+    `dot-before-extension-attribute` (sent by old `customappsso` jobs).
     """
     _note("dot_before_extension_attribute")
     return f"{urn}:{attribute}", sub
 
 
 def filter_after_brackets[T](elements: T, comparison: T) -> tuple[T, T]:
-    """Join a comparison behind brackets, `emails[type eq "work"].value eq "x"`, to the filter inside: one element satisfies both.
+    """Accept a comparison after brackets: `emails[type eq "work"].value eq "x"`. One element must satisfy both.
 
     The grammar of RFC 7644 §3.4.2.2 ends a value path with its bracket. Recorded as `comparison-behind-brackets`.
     """
@@ -78,10 +79,11 @@ def filter_after_brackets[T](elements: T, comparison: T) -> tuple[T, T]:
 
 
 def unknown_attribute() -> None:
-    """Skip a PATCH operation on an unknown attribute or extension, if another operation of the request can be applied.
+    """Skip a PATCH operation on an unknown attribute or extension if another operation of the request is valid.
 
-    RFC 7644 §3.5.2 has all operations or none; but a custom attribute mapped for another application would then undo the
-    `active: false` beside it. `SCIM_UNKNOWN_PATHS=refuse` switches it off. Recorded as `unknown-attribute-beside-active`.
+    RFC 7644 §3.5.2 requires all operations or none. But then an attribute that is mapped for another application would
+    undo the `active: false` beside it. `SCIM_UNKNOWN_PATHS=refuse` switches this off. Recorded as
+    `unknown-attribute-beside-active`.
     """
     _note("unknown_attribute")
     used = _USED.get()
@@ -90,56 +92,57 @@ def unknown_attribute() -> None:
 
 
 def path_as_key(name: str) -> str:
-    """Accept a path as a key, in a body or in the value of a PATCH without path: `"name.givenName"`, `"roles[…].value"`.
+    """Accept a path as a key of a body, or of the value of a PATCH without path: `"name.givenName"`,
+    `"roles[...].value"`.
 
-    RFC 7643 §2.1 has names of attributes only. Recorded as `paths-as-keys` and `brackets-as-keys`.
+    RFC 7643 §2.1 allows attribute names only. Recorded as `paths-as-keys` and `brackets-as-keys`.
     """
     _note("path_as_key")
     return name
 
 
 def created_by_value_path(terms: JsonObject) -> JsonObject:
-    """Create an element where a value path matches none: the filter's `eq` terms are its values.
+    """Create an element if a value path matches none, with the `eq` terms of the filter as its values.
 
-    RFC 7644 §3.5.2.3 has `noTarget` there. Recorded as `value-path-that-creates`.
+    RFC 7644 §3.5.2.3 requires `noTarget`. Recorded as `value-path-that-creates`.
     """
     _note("created_by_value_path")
     return terms
 
 
 def listed_for_removal(value: Json) -> Json:
-    """Read the `value` of a `remove` on `members`, or another multi-valued attribute, as the elements to remove.
+    """Accept a `value` in a `remove` on `members` or another multi-valued attribute: only its elements are removed.
 
-    RFC 7644 §3.5.2.2 knows no such `value`; by its rules all elements would go. Recorded as `remove-with-a-list`.
+    RFC 7644 §3.5.2.2 has no such `value`; by its rules all elements would be removed. Recorded as `remove-with-a-list`.
     """
     _note("listed_for_removal")
     return value
 
 
 def empty_state_ignored(current: Json) -> Json:
-    """Keep `active` as it is when it is sent as `""` or `null`: without a value no `active eq` would find the user.
+    """Keep `active` if it is sent as `""` or `null`, because `active eq` would not find a user without a value.
 
-    RFC 7643 §2.5 has it unassigned, which `remove` still does. Recorded as `active-without-a-value`.
+    By RFC 7643 §2.5 it would be unassigned, as `remove` still does. Recorded as `active-without-a-value`.
     """
     _note("empty_state_ignored")
     return current
 
 
 def first_primary(places: Sequence[int]) -> int:
-    """Choose the first of several elements that one value marks as `primary`; takes and returns places in a list.
+    """Return the first index, if one value marks several elements as `primary`.
 
-    RFC 7643 §2.4 allows one. PingOne marks two when one of two addresses is empty. Recorded as `two-primary-emails`.
+    RFC 7643 §2.4 allows one. PingOne marks two if one of two addresses is empty. Recorded as `two-primary-emails`.
     """
     _note("first_primary")
     return places[0]
 
 
 def simple_from_object(value: JsonObject) -> Json:
-    """Read an object, where a simple value is due, as its `value`: `[{"value": "1"}]` for an attribute with several strings.
+    """Accept an object as a simple value, if it has a `value`: `[{"value": "1"}]` for an attribute with several
+    strings.
 
-    Entra sends custom multi-valued attributes in this form, and `{}` when nothing has changed, which is no value;
-    Microsoft's library sends `$ref` beside it. Other objects are returned as they are. Recorded as
-    `simple-values-as-objects`.
+    Entra sends custom multi-valued attributes in this form, and `{}` for no change, which is no value. Microsoft's
+    library adds `$ref`. Returns other objects unchanged. Recorded as `simple-values-as-objects`.
     """
     names = {name.lower(): name for name in value}
     if "value" not in names and any(value[name] is not None and name.lower() != "$ref" for name in value):
@@ -149,9 +152,10 @@ def simple_from_object(value: JsonObject) -> Json:
 
 
 def complex_from_text(value: Json) -> Json:
-    """A bare string, where a complex value with a `value` sub-attribute is due, is that sub-attribute.
+    """Accept a string as a complex value that has the sub-attribute `value`: `"manager": "123456"` is `{"value":
+    "123456"}`.
 
-    `"manager": "123456"` is `{"value": "123456"}`. Recorded as `manager-as-a-string`.
+    Recorded as `manager-as-a-string`.
     """
     if not isinstance(value, str):
         return value
@@ -160,7 +164,7 @@ def complex_from_text(value: Json) -> Json:
 
 
 def single_from_list(value: Json) -> Json:
-    """An array of one, where a single value is due, is that value: `"manager": [{"value": "…"}]`.
+    """Accept an array of one element as a single value: `"manager": [{"value": "..."}]`.
 
     Recorded as `manager-as-a-list-of-one`.
     """
@@ -171,7 +175,7 @@ def single_from_list(value: Json) -> Json:
 
 
 def list_from_single(value: Json) -> Json:
-    """A single value, where an array is due, is an array of one: `"value": {"type": "work", "value": "…"}`.
+    """Accept a single value as an array of one element: `"value": {"type": "work", "value": "..."}`.
 
     Recorded as `single-object-for-a-multi-valued-attribute`.
     """
@@ -182,10 +186,10 @@ def list_from_single(value: Json) -> Json:
 
 
 def unassigned(value: Json) -> bool:
-    """`null`, `""` and `[]` mean unassigned wherever an attribute's value is due.
+    """Return whether the value means unassigned: `null`, `""` or `[]`.
 
-    Entra clears an attribute by replacing it with `""`. RFC 7643 §2.5 gives only `null` and `[]` that meaning.
-    Recorded as `clear-with-empty-text` and `clear-with-null`.
+    Entra clears an attribute by replacing it with `""`. In RFC 7643 §2.5 only `null` and `[]` mean unassigned. Recorded
+    as `clear-with-empty-text` and `clear-with-null`.
     """
     if value == "":
         _note("unassigned")
@@ -194,7 +198,8 @@ def unassigned(value: Json) -> bool:
 
 
 def role_display_name(element: JsonObject) -> JsonObject:
-    """`displayName` in an element that has a `display` sub-attribute is `display`, unless `display` is there too.
+    """Accept `displayName` as `display` in an element that has a sub-attribute `display`, unless `display` is also
+    sent.
 
     Entra's AppRoleAssignmentsComplex sends it in `roles`. Recorded as `roles-complex-on-create`.
     """
@@ -206,7 +211,7 @@ def role_display_name(element: JsonObject) -> JsonObject:
 
 
 def operation(op: str) -> str:
-    """`op` in any letter case: Entra sends `Add`, `Replace` and `Remove`. Recorded as `op-with-a-capital`."""
+    """Accept `op` in any case: Entra sends `Add`, `Replace` and `Remove`. Recorded as `op-with-a-capital`."""
     lowered = op.lower()
     if lowered != op:
         _note("operation")
@@ -214,9 +219,9 @@ def operation(op: str) -> str:
 
 
 def envelope(message: JsonObject, names: Set[str]) -> JsonObject:
-    """The members of a message in any letter case and order; others are left out.
+    """Return the members of a message by their names in any case and order, without unknown ones.
 
-    RFC 7644 has attribute names case-insensitive, and clients send `operations` too. Recorded as
+    Attribute names are case-insensitive in RFC 7643, and clients send `operations` too. Recorded as
     `operations-before-schemas`.
     """
     by_name = {name.lower(): name for name in names}

@@ -1,1 +1,1 @@
-"""Who is asking: bearer tokens in, a principal out."""
+"""Authentication: turns the bearer token of a request into a principal."""

@@ -1,4 +1,4 @@
-"""The clouds of Microsoft Entra ID: who issues tokens there, and where the keys are that sign them."""
+"""The clouds of Microsoft Entra ID: their issuers, and the addresses of their signing keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,31 +8,35 @@ type CloudName = Literal["global", "us-government", "china"]
 type Version = Literal["1.0", "2.0"]
 
 SYNC_FABRIC: Final = "00000014-0000-0000-c000-000000000000"
-"""The application that Entra's provisioning service is, in every tenant."""
+"""The application id of Entra's provisioning service, the same in every Entra tenant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """`v1_issuer` and `authority` are what stands before a tenant's id; `audience` is that of non-gallery applications."""
+    """A cloud. `v1_issuer` and `authority` are followed by the tenant's id; `audience` is that of non-gallery
+    applications.
+    """
 
     authority: str
     v1_issuer: str
     audience: str
 
     def version_of(self, issuer: str, tenant: str) -> Version | None:
-        """Which tokens of the tenant this issuer issues; `None` if it isn't one of the tenant's issuers."""
+        """Return the version of the tokens that this issuer issues for the tenant; `None` if it isn't an issuer of the
+        tenant.
+        """
         if issuer == f"{self.v1_issuer}/{tenant}/":
             return "1.0"
         return "2.0" if issuer == f"{self.authority}/{tenant}/v2.0" else None
 
     def keys(self, tenant: str, version: Version) -> str:
-        """The address of the tenant's signing keys (JWKS, RFC 7517)."""
+        """Return the address of the tenant's signing keys (JWKS, RFC 7517)."""
         return f"{self.authority}/{tenant}/discovery/{'' if version == '1.0' else 'v2.0/'}keys"
 
 
-# https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud. The audience of an application from the
-# gallery is its own id; those of the other applications are documented for the global cloud, and for the two others as the
-# ids of the same application template.
+# https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud. The audience of a gallery application is
+# its own id. Those of other applications are documented for the global cloud, and for the two other clouds as the ids of
+# the same application template.
 CLOUDS: Final[Mapping[CloudName, Cloud]] = {
     "global": Cloud(
         "https://login.microsoftonline.com", "https://sts.windows.net", "8adf8e6e-67b2-4cf2-a259-e3dc5476c621"

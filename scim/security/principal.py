@@ -1,4 +1,4 @@
-"""Who is asking: the answer of every way to check a credential."""
+"""The principal: the result of authenticating a request."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -7,43 +7,45 @@ from typing import Final, Literal, Protocol
 from scim.security.bearer import insufficient
 
 type Access = Literal["read", "write"]
-"""What an operator gives a token."""
-type Reach = Access | Literal["self"]
-"""The same for whoever came in; `self` is a person, who has nothing but what is the person's own."""
+"""The access that an operator gives a credential."""
+type PrincipalAccess = Access | Literal["self"]
+"""The access of a principal. `self` is the access of a user: only the user's own resource."""
 
-_REFUSALS: Final[Mapping[Reach, str]] = {
-    "read": "This token may read, and nothing else.",
-    "self": "This token is a person's: it may read /Me and the discovery endpoints, and nothing else.",
-    "write": "No token may do this.",
+_REFUSALS: Final[Mapping[PrincipalAccess, str]] = {
+    "read": "This token has read-only access.",
+    "self": "This token belongs to a user: it may only read /Me and the discovery endpoints.",
+    "write": "No credential has the access that this action requires.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A client that was let in, the tenant whose resources it works on, and how far it reaches there."""
+    """An authenticated client: the customer whose resources it may use, and its access to them."""
 
-    tenant: str
-    access: Reach = "write"
+    customer: str
+    access: PrincipalAccess = "write"
     is_entra: bool = False
-    """Whether the token was issued to Entra's provisioning service; a secret token doesn't tell."""
+    """Whether the token was issued to Entra's provisioning service. Unknown, so `False`, for a secret token."""
 
-    has_budget: bool = True
-    """Whether its requests count against the tenant's budget."""
+    is_rate_limited: bool = True
+    """Whether its requests count against the customer's rate limit."""
 
     subjects: tuple[str, ...] = field(default=(), repr=False)
-    """What Entra ID calls the bearer (`oid`, `sub`), by which `/Me` finds a user; none for tokens of our own making."""
+    """The claims `oid` and `sub` of an Entra token, by which `/Me` finds the user; empty for other tokens."""
 
-    def need(self, allowed: Collection[Reach]) -> None:
-        """Raises `Forbidden` if the client isn't one of those."""
+    def require(self, allowed: Collection[PrincipalAccess]) -> None:
+        """Raise `Forbidden` unless the principal's access is one of `allowed`."""
         if self.access not in allowed:
             raise insufficient(_REFUSALS[self.access])
 
 
 class Authenticate(Protocol):
-    """The door as the edge sees it."""
+    """The interface of the authenticator."""
 
     async def __call__(self, authorization: str | None) -> Principal:
-        """Checks the `Authorization` header; `None` if there is none. Raises a `ScimError`, mostly `Unauthorized`."""
+        """Return the principal of the `Authorization` header, which may be missing. Raises a `ScimError`, mostly
+        `Unauthorized`.
+        """
 
-    def admit(self, principal: Principal) -> None:
-        """Counts a request. Raises `TooManyRequests`."""
+    def count_request(self, principal: Principal) -> None:
+        """Count a request against the rate limit. Raises `TooManyRequests`."""

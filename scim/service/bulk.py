@@ -1,11 +1,15 @@
-"""Bulk (RFC 7644 §3.7): runs the operations of one request through the use cases of single resources.
+"""Bulk requests (RFC 7644 §3.7): runs their operations through the use cases of single resources.
 
-Catches no error itself: `Attempt` gives the one that explains what went wrong.
+Catches no error itself: an `Attempt` turns each into the error of one operation.
+
+How it works: the ids of all creations are made beforehand. `bulk.order` puts a creation before the operations that refer to
+it by `bulkId`; otherwise the order of the request stays. Creations can refer to each other in a circle. Then one of them is
+written before what it refers to exists, and deleted again if that creation fails.
 """
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import orjson
@@ -22,33 +26,34 @@ from scim.protocol.errors import (
 )
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
-from scim.service.caller import Asked, Caller, Conditions
-from scim.service.resources import Answer, Resources
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
+from scim.service.request_context import Conditions, RequestContext
+from scim.service.resources import Resources, Result
 
-_BUDGET_SECONDS: Final = 60.0
-_MOST_PATIENCE: Final = 5
-"""Seconds to wait at most before the next operation when the database has no capacity."""
+_TOTAL_SECONDS: Final = 60.0
+"""After this time no further operation is started."""
+_LONGEST_PAUSE_SECONDS: Final = 5
+"""The longest pause before the next operation after the database has throttled one."""
 _FEW_VALUES: Final = 100_000
-"""So many JSON values take at most some 10 MB."""
-_BETWEEN_TURNS: Final = 64 * 1024
-"""Bytes of data that are prepared before other requests get a turn."""
-_SHOWN: Final = 100
+"""So many JSON values take some 10 MB at most, so they are parsed before the operations are counted."""
+_BYTES_PER_TURN: Final = 64 * 1024
+"""Bytes of data that are prepared before the event loop runs other requests."""
+_QUOTED_CHARACTERS: Final = 100
 """Characters of a bulkId that an error quotes."""
 _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 204, "DELETE": 204}
 
 
 class Attempt(Protocol):
-    """Awaits something: its result, or the error that a client is told of."""
+    """Awaits the work of one operation and turns an exception into the error that the client gets."""
 
     async def __call__[T](self, work: Awaitable[T]) -> T | ScimError:
-        """Whatever fails fails alone; being called off isn't a failure and goes through."""
+        """Return the result of the work, or its error. Cancellation isn't caught."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A BulkResponse, how many operations there were, and how many of them failed."""
+    """A BulkResponse, the number of operations in the request, and how many of them failed."""
 
     response: JsonObject
     operations: int
@@ -57,13 +62,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """An operation with what its path leads to and the bulkIds that it refers to."""
+    """An operation, the target of its path, and the bulkIds that it refers to."""
 
     operation: BulkOperation
     target: Target
     references: Sequence[str]
     refusal: ScimError | None
-    """Why it isn't even tried."""
+    """The error that the operation ends in without being tried."""
 
 
 class Bulk:
@@ -87,201 +92,213 @@ class Bulk:
         self._sleep = sleep
 
     def check_number(self, body: bytes) -> None:
-        """Raise `PayloadTooLarge` if the text of the request has too many operations, before it is parsed."""
-        # Parsing a text with few values takes less time than counting in it, and `bulk_request` counts them then.
+        """Raise `PayloadTooLarge` if the request has too many operations, before its JSON is parsed."""
+        # A text with few values is parsed faster than its operations are counted, and `bulk_request` counts them then.
         if sum(map(body.count, (b",", b"[", b"{"))) > _FEW_VALUES:
             bulk_count.check_number(body, self._limits)
 
-    async def run(self, caller: Caller, body: Json, attempt: Attempt) -> Outcome:
-        """Every operation on its own; raises only what is wrong with the request as a whole, and then nothing is done."""
-        until = self._timer() + _BUDGET_SECONDS
+    async def run(self, context: RequestContext, body: Json, attempt: Attempt) -> Outcome:
+        """Run each operation on its own.
+
+        Raises `InvalidSyntax`, `InvalidValue` or `PayloadTooLarge` if the request as a whole is wrong; then no operation
+        has been run.
+        """
+        deadline = self._timer() + _TOTAL_SECONDS
         request = bulk.bulk_request(body, self._limits)
-        work = _Work(self._resources, caller, attempt, await self._steps(request), self._new_id)
-        for at in work.order:
-            if request.fail_on_errors is not None and work.errors >= request.fail_on_errors:
+        run = _Run(self._resources, context, attempt, await self._steps(request), self._new_id)
+        for index in run.order:
+            if request.fail_on_errors is not None and run.errors >= request.fail_on_errors:
                 break
-            if self._timer() > until:
-                await work.fail(at, Unavailable("The bulk request has used its 60 seconds; send this operation again."))
+            if self._timer() > deadline:
+                error = Unavailable("The bulk request has used its 60 seconds. Send this operation again.")
+                await run.fail(index, error)
                 continue
-            error = await work.do(at)
-            # The loop's other requests get a turn. The SDK has repeated by itself what the database had no capacity for, so
-            # the next operation is the one that waits.
-            await self._sleep(_patience(error) if isinstance(error, TooManyRequests) else 0)
-        await work.take_back_what_refers_to_nothing()
-        return Outcome(bulk.bulk_response(work.entries()), len(request.operations), work.errors)
+            failure = await run.do(index)
+            # Gives the event loop to other requests. After throttling, which the SDK has retried already, the next
+            # operation waits.
+            await self._sleep(_pause_seconds(failure) if isinstance(failure, TooManyRequests) else 0)
+        await run.delete_with_missing_references()
+        return Outcome(bulk.bulk_response(run.entries()), len(request.operations), run.errors)
 
     async def _steps(self, request: BulkRequest) -> list[_Step]:
-        """Prepare the operations. Looking through their data takes time, so other requests get turns between them."""
+        """Prepare the operations. Reading their data takes time, so the event loop runs other requests in between."""
         steps = list[_Step]()
-        since = 0
+        bytes_in_turn = 0
         for operation in request.operations:
             target = self._target(operation.path)
-            size, most = _size(operation.data), self._limits.body_bytes
+            size, limit = _size(operation.data), self._limits.body_bytes
             refusal = None
-            if size > most:
-                # The limit of a single request: other requests wait while one operation is prepared.
-                refusal = PayloadTooLarge(f"The 'data' of an operation may have at most {most} bytes.")
+            if size > limit:
+                # The limit of a single request, because no other request is served while an operation is prepared.
+                refusal = PayloadTooLarge(
+                    f"The 'data' of an operation may have at most {limit} bytes; this one has {size}."
+                )
             references = () if refusal else bulk.references(operation, target)
             steps.append(_Step(operation, target, references, refusal))
-            since += size
-            if since > _BETWEEN_TURNS:
-                since = 0
+            bytes_in_turn += size
+            if bytes_in_turn > _BYTES_PER_TURN:
+                bytes_in_turn = 0
                 await self._sleep(0)
         return steps
 
 
-class _Work:
-    """The operations of one request and what came of them so far."""
+class _Run:
+    """The operations of one request, and the results so far."""
 
     def __init__(
         self,
         resources: Resources,
-        caller: Caller,
+        context: RequestContext,
         attempt: Attempt,
         steps: Sequence[_Step],
         new_id: Callable[[], str],
     ) -> None:
         self._resources = resources
-        self._caller = caller
+        self._context = context
         self._attempt = attempt
         self._steps = steps
         self._entries: dict[int, JsonObject] = {}
         self.errors = 0
         creations = {
-            step.operation.bulk_id: at
-            for at, step in enumerate(steps)
+            step.operation.bulk_id: index
+            for index, step in enumerate(steps)
             if step.operation.method == "POST" and step.operation.bulk_id is not None
         }
-        # Known beforehand, so that creations may refer to one another.
-        self._ids = {name: new_id() for name in creations}
+        # Made beforehand, so that creations can refer to each other.
+        self._ids = {bulk_id: new_id() for bulk_id in creations}
         self._referring: dict[str, list[int]] = {}
-        for at in creations.values():
-            for referred in steps[at].references:
-                self._referring.setdefault(referred, []).append(at)
-        self._made: dict[str, tuple[ResourceType, str]] = {}
-        """The creations that succeeded: resource type and version."""
+        for index in creations.values():
+            for reference in steps[index].references:
+                self._referring.setdefault(reference, []).append(index)
+        self._created: dict[str, tuple[ResourceType, str]] = {}
+        """The resource type and the version of each successful creation, by bulkId."""
         self._missing: set[str] = set()
-        """The creations that failed."""
+        """The bulkIds of failed creations."""
         self.order = bulk.order([[creations[n] for n in step.references if n in creations] for step in steps])
 
     def entries(self) -> list[JsonObject]:
-        """The answers in the order of the request; without those of operations that weren't tried."""
-        return [self._entries[at] for at in sorted(self._entries)]
+        """Return the entries of the response in the order of the request; none for an operation that wasn't tried."""
+        return [self._entries[index] for index in sorted(self._entries)]
 
-    async def do(self, at: int) -> ScimError | None:
-        """One operation; the error that it ended in."""
-        result = await self._attempt(self._done(self._steps[at]))
+    async def do(self, index: int) -> ScimError | None:
+        """Run one operation; return its error."""
+        result = await self._attempt(self._result(self._steps[index]))
         if isinstance(result, ScimError):
-            await self.fail(at, result)
+            await self.fail(index, result)
             return result
-        operation, id = self._steps[at].operation, self._id(self._steps[at])
-        location = bulk.location(self._caller.base_url, self._steps[at].target, id)
+        operation, id = self._steps[index].operation, self._id(self._steps[index])
+        location = bulk.location(self._context.base_url, self._steps[index].target, id)
         version = None if result is None else etag.weak(result.version)
         status = _STATUS[operation.method]
-        self._entries[at] = bulk.entry(operation, status, location=location, version=version, error=None)
+        self._entries[index] = bulk.entry(operation, status, location=location, version=version, error=None)
         return None
 
-    async def fail(self, at: int, error: ScimError) -> None:
-        """Note that an operation failed; what has been created in the hope of it goes."""
-        step = self._steps[at]
+    async def fail(self, index: int, error: ScimError) -> None:
+        """Record the error of an operation. After a failed creation, delete the resources that refer to it."""
+        step = self._steps[index]
         creates, reference = step.operation.method == "POST", step.target.reference
-        is_somewhere = not creates and (reference is None or reference in self._made)
-        location = bulk.location(self._caller.base_url, step.target, self._id(step)) if is_somewhere else None
-        self._note(at, error, location)
+        exists = not creates and (reference is None or reference in self._created)
+        location = bulk.location(self._context.base_url, step.target, self._id(step)) if exists else None
+        self._record(index, error, location)
         if creates and step.operation.bulk_id is not None:
-            await self._take_back(step.operation.bulk_id)
+            await self._delete_referring(step.operation.bulk_id)
 
-    async def take_back_what_refers_to_nothing(self) -> None:
-        """Delete what refers to creations that weren't tried in the end."""
-        for name in self._ids.keys() - self._made.keys() - self._missing:
-            await self._take_back(name)
+    async def delete_with_missing_references(self) -> None:
+        """Delete the resources that refer to creations which weren't tried, because the request ended early."""
+        for bulk_id in self._ids.keys() - self._created.keys() - self._missing:
+            await self._delete_referring(bulk_id)
 
-    async def _done(self, step: _Step) -> Answer | None:
-        operation, resources, caller = step.operation, self._resources, self._caller
-        kind = bulk.check(operation, step.target)
+    async def _result(self, step: _Step) -> Result | None:
+        operation, resources = step.operation, self._resources
+        resource_type = bulk.check(operation, step.target)
         data = operation.data
         if step.refusal is not None:
             raise step.refusal
         if step.references:
             self._check_references(step.references)
             data = bulk.resolved(operation, self._ids)
-        id, conditions = self._id(step), Conditions(operation.version)
+        id, context = self._id(step), self._on_version(operation.version)
         match operation.method:
             case "POST":
-                answer = await resources.create(caller, kind, data, None, id=id)
-                self._made[operation.bulk_id or ""] = (kind, answer.version)
-                return answer
+                result = await resources.create(context, resource_type, data, id=id, with_resource=False)
+                self._created[operation.bulk_id or ""] = (resource_type, result.version)
+                return result
             case "PUT":
-                return await resources.put(caller, kind, id, data, Asked(), conditions)
+                return await resources.put(context, resource_type, id, data)
             case "PATCH":
-                return await resources.patch(caller, kind, id, bulk.patch_body(data), Asked(), conditions)
+                return await resources.patch(context, resource_type, id, bulk.patch_body(data))
             case "DELETE":
-                await resources.delete(caller, kind, id, conditions)
+                await resources.delete(context, resource_type, id)
                 return None
 
-    def _check_references(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name not in self._ids:
+    def _on_version(self, version: str | None) -> RequestContext:
+        return self._context if version is None else replace(self._context, conditions=Conditions(version))
+
+    def _check_references(self, bulk_ids: Sequence[str]) -> None:
+        for bulk_id in bulk_ids:
+            if bulk_id not in self._ids:
                 raise Conflict(
-                    f"No POST of this request has the bulkId '{name[:_SHOWN]}', which the operation refers to."
+                    f"The operation refers to the bulkId '{bulk_id[:_QUOTED_CHARACTERS]}', which no POST of this request has."
                 )
-            if name in self._missing:
-                raise _unmade(name)
+            if bulk_id in self._missing:
+                raise _not_created(bulk_id)
 
     def _id(self, step: _Step) -> str:
-        """The id of the operation's resource; empty if its path refers to no creation of this request."""
+        """Return the id of the operation's resource; empty if its path refers to no creation of this request."""
         if step.operation.method == "POST":
             return self._ids.get(step.operation.bulk_id or "", "")
         return step.target.id if step.target.reference is None else self._ids.get(step.target.reference, "")
 
-    def _note(self, at: int, error: ScimError, location: str | None) -> None:
+    def _record(self, index: int, error: ScimError, location: str | None) -> None:
         self.errors += 1
-        self._entries[at] = bulk.entry(self._steps[at].operation, error.status, location=location, error=error)
+        self._entries[index] = bulk.entry(self._steps[index].operation, error.status, location=location, error=error)
 
-    async def _take_back(self, name: str) -> None:
-        """Delete what was created with the id of a creation that failed, and what was created with the ids of that.
+    async def _delete_referring(self, bulk_id: str) -> None:
+        """Delete the resources that refer to a creation that failed, and the resources that refer to those.
 
-        Only creations of a circle can be: everything else is done after what it refers to.
+        Only creations in a circular reference can exist already: other operations run after what they refer to.
         """
-        missing = [name]
+        missing = [bulk_id]
         while missing:
-            name = missing.pop()
-            self._missing.add(name)
-            for at in self._referring.get(name, ()):
-                bulk_id = self._steps[at].operation.bulk_id or ""
-                made = self._made.pop(bulk_id, None)
-                if made is None:
+            bulk_id = missing.pop()
+            self._missing.add(bulk_id)
+            for index in self._referring.get(bulk_id, ()):
+                referring = self._steps[index].operation.bulk_id or ""
+                created = self._created.pop(referring, None)
+                if created is None:
                     continue
-                missing.append(bulk_id)
-                kind, version = made
-                id = self._ids[bulk_id]
-                conditions = Conditions(etag.weak(version))
-                left = await self._attempt(self._resources.delete(self._caller, kind, id, conditions))
-                if left is None or isinstance(left, NotFound):
-                    self._note(at, _unmade(name), None)
+                missing.append(referring)
+                resource_type, version = created
+                id = self._ids[referring]
+                context = self._on_version(etag.weak(version))
+                error = await self._attempt(self._resources.delete(context, resource_type, id))
+                if error is None or isinstance(error, NotFound):
+                    self._record(index, _not_created(bulk_id), None)
                 else:
-                    location = bulk.location(self._caller.base_url, self._steps[at].target, id)
-                    self._note(at, _left(name), location)
+                    location = bulk.location(self._context.base_url, self._steps[index].target, id)
+                    self._record(index, _not_deleted(bulk_id), location)
 
 
 def _size(data: Json) -> int:
     """Return the bytes of the data as JSON."""
     try:
         return len(orjson.dumps(data))
-    except orjson.JSONEncodeError:  # it writes fewer levels than it reads, and than `json` writes
+    except orjson.JSONEncodeError:  # orjson writes fewer nested levels than it reads; `json` writes all of them
         return len(json.dumps(data, ensure_ascii=False).encode())
 
 
-def _unmade(name: str) -> Conflict:
-    return Conflict(f"It refers to 'bulkId:{name[:_SHOWN]}', which this request didn't come to create.")
-
-
-def _left(name: str) -> Conflict:
+def _not_created(bulk_id: str) -> Conflict:
     return Conflict(
-        f"It was created for 'bulkId:{name[:_SHOWN]}', which this request didn't come to create, and couldn't be deleted "
-        "again: delete it, or let it refer to something else."
+        f"The operation refers to 'bulkId:{bulk_id[:_QUOTED_CHARACTERS]}', which this request didn't create."
     )
 
 
-def _patience(error: TooManyRequests) -> int:
-    return min(int(error.headers["Retry-After"]), _MOST_PATIENCE)
+def _not_deleted(bulk_id: str) -> Conflict:
+    return Conflict(
+        f"The resource was created with a reference to 'bulkId:{bulk_id[:_QUOTED_CHARACTERS]}', which this request then didn't "
+        "create, and it couldn't be deleted again. Delete it, or change its reference."
+    )
+
+
+def _pause_seconds(error: TooManyRequests) -> int:
+    return min(int(error.headers["Retry-After"]), _LONGEST_PAUSE_SECONDS)

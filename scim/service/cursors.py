@@ -1,7 +1,8 @@
-"""Cursors: where a client's paging goes on, sealed so that nobody but us can read, forge or move one (RFC 9865 §5).
+"""Encrypts the positions of cursor paging for clients, and decrypts them (RFC 9865 §5).
 
-Nothing is kept for a cursor: it carries all that the next page needs, and any instance opens what another has sealed. It
-gives no access: the page is read for the tenant of the request that brings it, by that request's own query.
+How it works: a cursor is stateless. It holds everything that the next page needs, encrypted and authenticated (Fernet) with
+a key that all instances share, so that clients can neither read nor change it. It is bound to one query by a fingerprint. It
+grants no access: the service reads the page with the customer and the query of the request that sends the cursor.
 """
 
 import re
@@ -16,97 +17,102 @@ from typing import Final, NamedTuple, Protocol
 import orjson
 
 from scim.protocol.errors import ExpiredCursor, InvalidCursor
+from scim.protocol.filter.binding import Bound
 from scim.protocol.json import Json
-from scim.protocol.query import Bound
 
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{1,4096}", re.ASCII)
 _DIGEST_BYTES: Final = 16
 _FORMAT: Final = 1
-"""Of what is in a cursor: a version of the service opens those of its own format only."""
+"""Version of the content of a cursor. Cursors of another version are invalid."""
 _RAW_DEFLATE: Final = -15
 
 
-class Place(NamedTuple):
-    """A resource in the order of a query: its type, and one of `Found.keys`."""
+class Position(NamedTuple):
+    """The position of a resource in the order of a query: its type, and its key in `SearchPage.keys`."""
 
-    kind: str
+    type_name: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where to go on: behind `place`, or before it; without a place at the beginning."""
+    """The page after `position`, or before it; the first page if `position` is `None`."""
 
-    place: Place | None
+    position: Position | None
     forwards: bool
     count: int
-    """Resources in a page, as the paging began."""
+    """Resources in a page, as the request for the first page had it."""
     total: int
-    """How many there were when the paging began."""
+    """`totalResults` of the first page."""
 
 
 class Key(Protocol):
-    """The key of all instances, 32 bytes; one that is `doubted` is looked up anew, unless that was done just now."""
+    """Returns the key of 32 bytes that all instances share. Reads it again if the caller passes a key that didn't decrypt."""
 
     async def __call__(self, doubted: bytes | None = None, /) -> bytes: ...
 
 
 class Cursors:
-    """Seals cursors and opens them; one is good for `seconds`."""
+    """Encrypts and decrypts cursors, which are valid for `seconds`."""
 
     def __init__(self, key: Key, clock: Callable[[], datetime], *, seconds: int) -> None:
         self._key = key
         self._clock = clock
         self._seconds = seconds
 
-    async def sealed(self, cursor: Cursor, query: str) -> str:
-        """The cursor's text for a client, of letters that no URL has to quote; `query` is what `fingerprint` gives."""
-        # Cold starts shouldn't pay for it.
+    async def encrypt(self, cursor: Cursor, query: str) -> str:
+        """Return the encrypted cursor as unreserved URL characters. `query` is the result of `fingerprint`.
+
+        Raises `StoreError`.
+        """
+        # Imported here, because cold starts don't need it.
         from cryptography.fernet import Fernet  # noqa: PLC0415 - loads when first needed
 
-        place = None if cursor.place is None else [*cursor.place]
-        content = orjson.dumps([query, place, cursor.forwards, cursor.count, cursor.total])
+        position = None if cursor.position is None else [*cursor.position]
+        content = orjson.dumps([query, position, cursor.forwards, cursor.count, cursor.total])
         key = urlsafe_b64encode(await self._key())
         token = Fernet(key).encrypt_at_time(zlib.compress(content, wbits=_RAW_DEFLATE), self._now())
         return token.rstrip(b"=").decode()
 
-    async def opened(self, text: str, query: str) -> Cursor:
-        """What was sealed for this query. Raises `InvalidCursor` or `ExpiredCursor`."""
+    async def decrypt(self, text: str, query: str) -> Cursor:
+        """Return the cursor of this query. Raises `InvalidCursor`, `ExpiredCursor`."""
         token = _token(text)
         key = await self._key()
-        found = _unsealed(token, key)
-        if found is None:
-            # Another instance may have made another key since, because somebody took ours away.
-            found = _unsealed(token, await self._key(key))
-        if found is None:
+        decrypted = _decrypted(token, key)
+        if decrypted is None:
+            # An operator may have deleted the key, and another instance may have made a new one since.
+            decrypted = _decrypted(token, await self._key(key))
+        if decrypted is None:
             raise _invalid()
-        (sealed_for, *content), at = found
-        if sealed_for != query:
+        (cursor_query, *content), encrypted_at = decrypted
+        if cursor_query != query:
             raise _invalid()
-        place, forwards, count, total = content
-        if self._now() - at > self._seconds:
+        position, forwards, count, total = content
+        if self._now() - encrypted_at > self._seconds:
             raise ExpiredCursor(
-                f"The cursor is older than {self._seconds} seconds; begin again with an empty 'cursor'."
+                f"The cursor is older than {self._seconds} seconds. Start again with an empty 'cursor'."
             )
-        return Cursor(None if place is None else Place(*place), forwards, count, total)
+        return Cursor(None if position is None else Position(*position), forwards, count, total)
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
 
 
 def fingerprint(
-    tenant: str, filters: Mapping[str, Bound | None], sorts: Mapping[str, str | None], *, descending: bool
+    customer: str, filters: Mapping[str, Bound | None], sorts: Mapping[str, str | None], *, descending: bool
 ) -> str:
-    """What a cursor is bound to: whose resources, of which types, which of them, in which order.
+    """Return the digest of a query, which its cursors are bound to: customer, resource types, filter and order.
 
-    The filters count by what they mean: RFC 9865 §2 itself writes `userName` on one page and `username` on the next.
+    Takes bound filters, so that `userName` and `username` are the same query, as in the example of RFC 9865 §2.
     """
-    meant = repr((_FORMAT, tenant, [(kind, sorts[kind], bound) for kind, bound in filters.items()], descending))
-    return urlsafe_b64encode(sha256(meant.encode()).digest()[:_DIGEST_BYTES]).decode()
+    query = repr(
+        (_FORMAT, customer, [(type_name, sorts[type_name], bound) for type_name, bound in filters.items()], descending)
+    )
+    return urlsafe_b64encode(sha256(query.encode()).digest()[:_DIGEST_BYTES]).decode()
 
 
 def _token(text: str) -> bytes:
-    """The sealed bytes in Base64 as we write it; other spellings of the same bytes are refused."""
+    """Return the token in canonical Base64. Raises `InvalidCursor`, also for another spelling of the same bytes."""
     padded = text + "=" * (-len(text) % 4)
     if _FORM.fullmatch(text) is None or len(text) % 4 == 1:
         raise _invalid()
@@ -116,8 +122,8 @@ def _token(text: str) -> bytes:
     return token
 
 
-def _unsealed(token: bytes, key: bytes) -> tuple[Json, int] | None:
-    """The content and the second of the sealing; `None` if this key didn't seal it."""
+def _decrypted(token: bytes, key: bytes) -> tuple[Json, int] | None:
+    """Return the content and the Unix time of the encryption; `None` if the token wasn't encrypted with this key."""
     from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - loads when first needed
 
     box = Fernet(urlsafe_b64encode(key))
@@ -129,8 +135,8 @@ def _unsealed(token: bytes, key: bytes) -> tuple[Json, int] | None:
 
 
 def _invalid() -> InvalidCursor:
-    # One text whatever is wrong with it (RFC 9865 §5.2): it must not tell whether a cursor is somebody else's.
+    # The same text for every fault (RFC 9865 §5.2), so that it doesn't reveal whether a cursor belongs to another customer.
     return InvalidCursor(
-        "The cursor isn't one that this query was given; send it unchanged, with the same query, or begin again with "
-        "an empty 'cursor'."
+        "The cursor doesn't belong to this query. Send it unchanged and with the same query, or start again with an empty "
+        "'cursor'."
     )

@@ -1,4 +1,4 @@
-"""What the service can do, as data: ServiceProviderConfig, ResourceTypes, Schemas (RFC 7643 §5-§7, RFC 7644 §4)."""
+"""The discovery endpoints: ServiceProviderConfig, ResourceTypes and Schemas (RFC 7643 §5-§7, RFC 7644 §4)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,22 +7,22 @@ from scim.protocol.errors import NotFound
 from scim.protocol.json import JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.messages import list_response
-from scim.protocol.registry import Registry
+from scim.protocol.schema.registry import Registry
 
 _CONFIG_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 
 
 class Discovery:
-    """Answers from the registry and the limits; asks no store."""
+    """Builds the responses from the registry and the limits, without the store."""
 
     def __init__(self, registry: Registry, limits: Limits, *, change_password: bool) -> None:
-        """`change_password`: whether a password that a client sends becomes the user's."""
+        """`change_password` says whether the service stores the passwords that clients send."""
         self._registry = registry
         self._limits = limits
         self._change_password = change_password
 
     def service_provider_config(self, base_url: str) -> JsonObject:
-        """Which features of the RFCs there are, with their limits (RFC 7643 §5, RFC 9865 §4)."""
+        """Return the supported features and their limits (RFC 7643 §5, RFC 9865 §4)."""
         return {
             "schemas": [_CONFIG_SCHEMA],
             "patch": {"supported": True},
@@ -56,30 +56,30 @@ class Discovery:
         }
 
     def resource_types(self, base_url: str) -> JsonObject:
-        """All resource types as a ListResponse."""
+        """Return all resource types as a ListResponse."""
         return _list([self.resource_type(name, base_url) for name in self._registry.resource_types])
 
     def resource_type(self, id: str, base_url: str) -> JsonObject:
-        """One resource type by its id, in any letter case. Raises `NotFound`."""
-        for name, kind in self._registry.resource_types.items():
+        """Return the resource type with this id, in upper or lower case. Raises `NotFound`."""
+        for name, resource_type in self._registry.resource_types.items():
             if name.lower() == id.lower():
-                return _described(kind.source, "ResourceType", f"{base_url}/ResourceTypes/{name}")
+                return _with_meta(resource_type.source, "ResourceType", f"{base_url}/ResourceTypes/{name}")
         raise NotFound("There is no resource type with this id.")
 
     def schemas(self, base_url: str) -> JsonObject:
-        """All schemas as a ListResponse."""
+        """Return all schemas as a ListResponse."""
         return _list([self.schema(urn, base_url) for urn in self._registry.schemas])
 
     def schema(self, id: str, base_url: str) -> JsonObject:
-        """One schema by its URN, in any letter case. Raises `NotFound`."""
+        """Return the schema with this URN, in upper or lower case. Raises `NotFound`."""
         for urn, schema in self._registry.schemas.items():
             if urn.lower() == id.lower():
-                return _described(schema.source, "Schema", f"{base_url}/Schemas/{urn}")
+                return _with_meta(schema.source, "Schema", f"{base_url}/Schemas/{urn}")
         raise NotFound("There is no schema with this id.")
 
 
-def _described(source: JsonObject, kind: str, location: str) -> JsonObject:
-    return {**source, "meta": {"resourceType": kind, "location": location}}
+def _with_meta(source: JsonObject, type_name: str, location: str) -> JsonObject:
+    return {**source, "meta": {"resourceType": type_name, "location": location}}
 
 
 def _list(resources: Sequence[JsonObject]) -> JsonObject:

@@ -1,7 +1,7 @@
-"""Collects the resources of one page as JSON, within the size that a list answer may have. Reads no store.
+"""Collects the resources of one page as JSON, within the size limit of a list. Does not read the store.
 
-How it works: a page of 1,000 resources may be 250 MB, so it is never in memory as a whole. The store hands over one resource
-after another. Each becomes JSON at once, as the answer carries it, and when the next one has no room left, reading ends.
+How it works: 1,000 resources can have 250 MB, so they are never in memory together. The store passes one resource after
+another. Each is converted at once to the JSON of its representation, and reading stops when the next one doesn't fit.
 """
 
 from typing import Final, NamedTuple
@@ -11,81 +11,81 @@ import orjson
 from scim.protocol.json import Json
 from scim.protocol.messages import SearchRequest
 from scim.protocol.projection import Projection, projection
-from scim.protocol.schema import ResourceType
-from scim.service.cursors import Place
-from scim.service.membership import Values
-from scim.service.view import View
+from scim.protocol.schema.model import ResourceType
+from scim.service.cursors import Position
+from scim.service.memberships import Values
+from scim.service.representation import Representations
 from scim.storage.interface import Stored, Take
 
 READ_PER_ROOM: Final = 2
-"""How many times the room may be read for a page that shows a part of each resource: what isn't shown takes time too."""
+"""How many times the size limit may be read for a page that has only some attributes: the others take time too."""
 
 
 class Entry(NamedTuple):
-    """A resource on the page, as JSON without its members or groups, and what it is ordered by."""
+    """A resource on the page as JSON, without its members or groups, and its key in the order of the page."""
 
-    wanted: Projection
+    projection: Projection
     relation: str
-    """`members` or `groups` if the answer carries them; otherwise empty."""
+    """`members` or `groups` if the representation has them; otherwise empty."""
     id: str
     key: str
     json: bytes
 
     @property
-    def place(self) -> Place:
-        """Where it stands in the order of the query."""
-        return Place(self.wanted.kind.name, self.key)
+    def position(self) -> Position:
+        """The position in the order of the query, from which a cursor continues: the name of the type, and the key."""
+        return Position(self.projection.resource_type.name, self.key)
 
     def with_values(self, values: Values | None) -> Json:
-        """Return the whole resource, for `orjson`."""
+        """Return the whole representation as a value for `orjson`."""
         if values is None or not values.runs:
             return orjson.Fragment(self.json)
-        # The resource has an id at least, so a comma is due.
+        # The representation has at least an id, so a comma follows.
         parts = (self.json[:-1], b',"', self.relation.encode(), b'":[', b",".join(values.runs), b"]}")
         return orjson.Fragment(b"".join(parts))
 
 
 class ListPage:
-    """At most `count` resources, which together have at most `room` bytes as JSON; the first one has any size.
+    """At most `count` resources, which have at most `room` bytes of JSON together. The first one may be larger.
 
-    With what isn't shown of them they have at most `READ_PER_ROOM` times as many.
+    With the attributes that the representation leaves out, they have at most `READ_PER_ROOM` times as many bytes.
     """
 
-    def __init__(self, request: SearchRequest, view: View, *, count: int, room: int) -> None:
+    def __init__(self, request: SearchRequest, representations: Representations, *, count: int, room: int) -> None:
         self.entries: list[Entry] = []
         self.has_more = False
-        """Whether a resource was offered that has no place on this page."""
+        """Whether the store has passed a resource that doesn't fit on this page."""
         self.size = 0
-        """Bytes of the entries."""
+        """Bytes of all entries."""
         self.room = room
-        self.places = count
-        """How many more resources may come, apart from their size."""
+        self.free_places = count
+        """The number of further resources that the page takes, regardless of size."""
         self._read = 0
         self._request = request
-        self._view = view
+        self._representations = representations
 
     @property
     def is_cut(self) -> bool:
-        """Whether the page ends before `count` because the next resource has no room."""
-        return self.has_more and self.places > 0
+        """Whether the page ends before `count` because the next resource doesn't fit."""
+        return self.has_more and self.free_places > 0
 
-    def taking(self, kind: ResourceType) -> Take:
-        """Return the function that adds resources of this type to the page, until it has no place for another one."""
-        wanted = projection(self._request.attributes, self._request.excluded, kind)
-        relation = kind.relation if kind.relation and wanted.carries(kind.relation) else ""
-        apply, represent, entries = wanted.apply, self._view.resource, self.entries
-        shows_all, most = not (self._request.attributes or self._request.excluded), READ_PER_ROOM * self.room
+    def adder(self, resource_type: ResourceType) -> Take:
+        """Return a function that adds a resource of this type to the page; it returns `False` if the resource doesn't fit."""
+        wanted = projection(self._request.attributes, self._request.excluded, resource_type)
+        relation = resource_type.relation if resource_type.relation and wanted.carries(resource_type.relation) else ""
+        apply, represent, entries = wanted.apply, self._representations.resource, self.entries
+        shows_all, read_limit = not (self._request.attributes or self._request.excluded), READ_PER_ROOM * self.room
 
         def take(stored: Stored, key: str) -> bool:
-            if self.places > 0:
-                # Copied, because orjson keeps up to eight times the memory behind what it has written.
-                json = bytes(memoryview(orjson.dumps(apply(represent(stored, kind)))))
+            if self.free_places > 0:
+                # Copied, because the result of orjson can hold eight times its own memory.
+                json = bytes(memoryview(orjson.dumps(apply(represent(stored, resource_type)))))
                 size = self.size + len(json) + 1  # and a comma
                 read = self._read + (len(json) if shows_all else len(orjson.dumps(stored.resource)))
-                if (size <= self.room and read <= most) or not entries:
+                if (size <= self.room and read <= read_limit) or not entries:
                     entries.append(Entry(wanted, relation, stored.id, key, json))
                     self.size, self._read = size, read
-                    self.places -= 1
+                    self.free_places -= 1
                     return True
             self.has_more = True
             return False

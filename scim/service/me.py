@@ -1,69 +1,75 @@
-"""Who `/Me` is: the one user that a token is linked to by an attribute (RFC 7644 §3.11). Knows no token.
+"""Finds the user that `/Me` stands for, by the claims of the token (RFC 7644 §3.11). Does not read tokens.
 
-What a token calls its bearer is any text at all: it is a value of a comparison, and nothing else.
+A claim can contain any text. It is only ever used as the value of a comparison.
 """
 
-from scim.protocol import filter as syntax
 from scim.protocol.errors import InvalidFilter, NotFound, NotImplementedHere
-from scim.protocol.query import AnyOf, Bound, bind, locate
-from scim.protocol.schema import ResourceType
-from scim.service.caller import Caller
+from scim.protocol.filter import syntax
+from scim.protocol.filter.binding import AnyOf, Bound, bind, locate
+from scim.protocol.schema.model import ResourceType
+from scim.service.request_context import RequestContext
 from scim.storage.interface import Search, Store
 
 
-class Link:
-    """The attribute of a user that holds what tokens call that user."""
+class MeMapping:
+    """The attribute of users that is compared with the claims `oid` and `sub` of a token."""
 
-    def __init__(self, attribute: str, kind: ResourceType) -> None:
-        """`attribute` in SCIM notation, such as `externalId` or `urn:...:User:employeeNumber`.
+    def __init__(self, attribute: str, resource_type: ResourceType) -> None:
+        """`attribute` is in SCIM notation, such as `externalId` or `urn:...:User:employeeNumber`.
 
-        Raises `ValueError` with what it must be instead.
+        Raises `ValueError` with what it must be; the text continues "The setting ...".
         """
         path = syntax.attribute_path(attribute)
-        found = locate(path, kind) if path is not None else None
-        if found is None:
-            raise ValueError(f"must be an attribute of {kind.name}, such as externalId")
-        place, sub = found
-        named = place.attribute
-        if sub is not None or named.multi_valued or not named.is_text:
+        located = locate(path, resource_type) if path is not None else None
+        if located is None:
+            raise ValueError(f"must be an attribute of {resource_type.name}, such as externalId")
+        place, sub = located
+        attribute_found = place.attribute
+        if sub is not None or attribute_found.multi_valued or not attribute_found.is_text:
             raise ValueError("must be an attribute with a single value, which is a string or a reference")
-        if named.mutability == "readOnly":
+        if attribute_found.mutability == "readOnly":
             raise ValueError("must be an attribute that a client can set")
-        if named.returned == "never":
+        if attribute_found.returned == "never":
             raise ValueError("must be an attribute that can be searched: this one is never returned")
-        self.kind = kind
-        self.name = named.name
-        self._path = syntax.Path(place.extension, named.name)
+        self.resource_type = resource_type
+        self.name = attribute_found.name
+        self._path = syntax.Path(place.extension, attribute_found.name)
 
-    def to(self, subject: str) -> Bound | None:
-        """The filter that finds whom it names; `None` if nobody can be called that."""
+    def filter_for(self, subject: str) -> Bound | None:
+        """Return the filter that finds the user of a claim; `None` if no attribute value can equal the claim."""
         try:
-            return bind(syntax.Compare(self._path, "eq", subject), self.kind)
-        except InvalidFilter:  # longer than any value that can be found
+            return bind(syntax.Compare(self._path, "eq", subject), self.resource_type)
+        except InvalidFilter:  # longer than any value that can be searched
             return None
 
 
 class Me:
-    """Finds the caller's own user, with one query."""
+    """Finds the user of a request, with one query."""
 
-    def __init__(self, store: Store, link: Link) -> None:
+    def __init__(self, store: Store, mapping: MeMapping) -> None:
         self._store = store
-        self._link = link
+        self._mapping = mapping
 
-    async def id(self, caller: Caller) -> str:
-        """The id of the caller's user. Raises `NotImplementedHere` if the token names nobody, or `NotFound`."""
-        name = self._link.name
-        if not caller.subjects:
+    async def user_id(self, context: RequestContext) -> str:
+        """Return the id of the user. Raises `NotImplementedHere` if the token has no claims of a user, and `NotFound`."""
+        name = self._mapping.name
+        if not context.subjects:
             raise NotImplementedHere(
-                "This token isn't linked to a user. /Me needs a token of Entra ID, whose 'oid' or 'sub' is the "
-                f"'{name}' of a user; this is a token of the service's own, or names neither."
+                "/Me needs an access token of Entra ID whose claim 'oid' or 'sub' equals the "
+                f"'{name}' of a user. This token has neither claim, or this service issued it."
             )
-        named = [bound for subject in caller.subjects if (bound := self._link.to(subject)) is not None]
-        # Two, because one of several would be a guess.
-        search = Search(named[0] if len(named) == 1 else AnyOf(tuple(named)), 0, 2, counted=False)
-        found = (await self._store.search(caller.tenant, self._link.kind.name, search)).items if named else ()
-        if len(found) > 1:
-            raise NotFound(f"Several users have the 'oid' or 'sub' of this token as their '{name}'; it must be one.")
-        if not found:
-            raise NotFound(f"No user has the 'oid' or 'sub' of this token as '{name}'.")
-        return found[0].id
+        filters = [bound for subject in context.subjects if (bound := self._mapping.filter_for(subject)) is not None]
+        # Limited to two, which is enough to see that the user isn't unique.
+        search = Search(filters[0] if len(filters) == 1 else AnyOf(tuple(filters)), 0, 2, counted=False)
+        users = (
+            (await self._store.search(context.customer, self._mapping.resource_type.name, search)).items
+            if filters
+            else ()
+        )
+        if len(users) > 1:
+            raise NotFound(
+                f"Several users have the claim 'oid' or 'sub' of this token as their '{name}'. Exactly one user must have it."
+            )
+        if not users:
+            raise NotFound(f"No user has the claim 'oid' or 'sub' of this token as its '{name}'.")
+        return users[0].id

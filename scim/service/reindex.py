@@ -1,119 +1,125 @@
-"""Reindexing: writes anew what was written by other rules or schemas, and nothing else. Knows no command line.
+"""Rewrites resources whose index version isn't the current one, because the indexing rules or the schemas have changed.
 
-It may stop anywhere and several may run at once, beside the service: each resource is written on the version that was read,
-and what is done isn't found again.
+Does not know the command line. A run may stop at any point, and several may run at the same time beside the service: each
+resource is written conditionally on the version that was read, and an up-to-date resource isn't found again.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from scim.protocol import fold
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
-from scim.service.drafts import UNDESCRIBED, draft_of, write_over_outdated
-from scim.storage.interface import (
-    NO_CHANGES,
-    Changed,
-    Gone,
-    Search,
-    Store,
-    Stored,
-    StoreUnavailable,
-    Throttled,
-)
+from scim.protocol import search_fields
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
+from scim.service.write_model import NONCONFORMING, build, replace_outdated
+from scim.storage.errors import NotFound, PreconditionFailed, StoreUnavailable, Throttled
+from scim.storage.interface import NO_CHANGES, Search, Store, Stored
 
 _PAGE: Final = 100
 _ATTEMPTS: Final = 10
+"""How often one resource is tried while other requests change it or the database throttles."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """An outdated resource: what of it stays so, which is nothing where all went well."""
+class ReindexResult:
+    """The result for one resource: true if it is up to date now."""
 
-    kind: str
+    type_name: str
     id: str
-    taken: tuple[str, ...] = ()
-    """Unique attributes whose value another resource has."""
-    fits: bool = True
-    """Whether its values are of the types that its schemas say."""
+    conflicts: tuple[str, ...] = ()
+    """The paths of unique attributes whose values another resource holds."""
+    has_valid_types: bool = True
+    """Whether all values have the types that the schemas define."""
 
     def __bool__(self) -> bool:
-        """Whether all of it is up to date now."""
-        return self.fits and not self.taken
+        """Return whether the resource is up to date."""
+        return self.has_valid_types and not self.conflicts
 
     @property
     def reason(self) -> str:
-        """Why it stays outdated, for an operator."""
-        if not self.fits:
-            return "a value isn't of the type that the schema says"
-        return f"another {self.kind} has this {' and this '.join(f"'{path}'" for path in self.taken)}"
+        """The reason why it stays outdated, for an operator."""
+        if not self.has_valid_types:
+            return "a value doesn't have the type that the schema defines"
+        return f"another {self.type_name} has this {' and this '.join(f"'{path}'" for path in self.conflicts)}"
 
 
 class Reindex:
-    """All resources of one tenant at a time. It waits when it is throttled: nobody is waiting for an answer."""
+    """Reindexes one customer at a time. Waits when the database throttles, because it runs in the background."""
 
     def __init__(self, store: Store, registry: Registry, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._store = store
-        self._kinds = registry.resource_types.values()
+        self._resource_types = registry.resource_types.values()
         self._sleep = sleep
 
-    async def count(self, tenant: str) -> int:
-        """How many resources there are, outdated or not."""
-        return sum([(await self._store.search(tenant, kind.name, Search(None, 0, 0))).total for kind in self._kinds])
+    async def count(self, customer: str) -> int:
+        """Return the number of all resources of the customer. Raises `StoreError`."""
+        return sum(
+            [
+                (await self._store.search(customer, resource_type.name, Search(None, 0, 0))).total
+                for resource_type in self._resource_types
+            ]
+        )
 
-    async def run(self, tenant: str) -> AsyncIterator[Seen]:
-        """Yield each outdated resource when it has been rewritten; the oldest of a type first, so that it keeps its values.
+    async def run(self, customer: str) -> AsyncIterator[ReindexResult]:
+        """Yield the result of each outdated resource, oldest first, so that the oldest resource keeps a unique value.
 
-        A value may have been taken by the old rules alone, in a resource that was rewritten later. So those that had one
-        are tried again, until a round helps none of them.
+        A conflict may be with a value that another resource holds only by the old rules, and gives up when it is rewritten.
+        So resources with conflicts are tried again until a round resolves none. Raises `StoreUnavailable`.
         """
-        for kind in self._kinds:
-            without = list[Seen]()
-            async for seen in self._outdated(tenant, kind):
-                if seen.taken:
-                    without.append(seen)
+        for resource_type in self._resource_types:
+            conflicting = list[ReindexResult]()
+            async for result in self._outdated(customer, resource_type):
+                if result.conflicts:
+                    conflicting.append(result)
                 else:
-                    yield seen
+                    yield result
             helped = True
-            while without and helped:
-                again = [await self._again(tenant, kind, seen) for seen in without]
-                without = [seen for seen in again if seen.taken]
-                helped = len(without) < len(again)
-                for seen in again:
-                    if not (helped and seen.taken):
-                        yield seen
+            while conflicting and helped:
+                retried = [await self._retry(customer, resource_type, result) for result in conflicting]
+                conflicting = [result for result in retried if result.conflicts]
+                helped = len(conflicting) < len(retried)
+                for result in retried:
+                    if not (helped and result.conflicts):
+                        yield result
 
-    async def _outdated(self, tenant: str, kind: ResourceType) -> AsyncIterator[Seen]:
-        rules, after = fold.rules(kind), None
-        while page := await self._store.outdated(tenant, kind.name, rules, after=after, limit=_PAGE):
+    async def _outdated(self, customer: str, resource_type: ResourceType) -> AsyncIterator[ReindexResult]:
+        index_version, after = search_fields.index_version(resource_type), None
+        while page := await self._store.outdated(customer, resource_type.name, index_version, after=after, limit=_PAGE):
             for stored in page:
-                if stored.rules == rules + UNDESCRIBED:
+                if stored.index_version == index_version + NONCONFORMING:
                     continue
-                yield await self._rewrite(tenant, kind, stored)
+                yield await self._rewrite(customer, resource_type, stored)
             after = page[-1].id
 
-    async def _again(self, tenant: str, kind: ResourceType, seen: Seen) -> Seen:
-        stored = await self._store.read(tenant, kind.name, seen.id)
-        return Seen(kind.name, seen.id) if stored is None else await self._rewrite(tenant, kind, stored)
+    async def _retry(self, customer: str, resource_type: ResourceType, result: ReindexResult) -> ReindexResult:
+        stored = await self._store.read(customer, resource_type.name, result.id)
+        return (
+            ReindexResult(resource_type.name, result.id)
+            if stored is None
+            else await self._rewrite(customer, resource_type, stored)
+        )
 
-    async def _rewrite(self, tenant: str, kind: ResourceType, stored: Stored) -> Seen:
-        seen = Seen(kind.name, stored.id)
+    async def _rewrite(self, customer: str, resource_type: ResourceType, stored: Stored) -> ReindexResult:
+        up_to_date = ReindexResult(resource_type.name, stored.id)
         for _ in range(_ATTEMPTS):
             try:
-                fold.folded(stored.resource, kind)
-                draft = draft_of(stored.resource, kind)
-            except (AttributeError, KeyError, TypeError):  # it was a text and is an object now, or was not required
-                return Seen(kind.name, stored.id, fits=False)
+                search_fields.build(stored.resource, resource_type)
+                write_model = build(stored.resource, resource_type)
+            except (
+                AttributeError,
+                KeyError,
+                TypeError,
+            ):  # the schema has changed the type of an attribute, or requires it now
+                return ReindexResult(resource_type.name, stored.id, has_valid_types=False)
             try:
-                _, taken = await write_over_outdated(self._store, tenant, kind, stored, draft, NO_CHANGES)
+                _, taken = await replace_outdated(self._store, customer, resource_type, stored, write_model, NO_CHANGES)
             except Throttled as throttled:
                 await self._sleep(throttled.retry_after)
-            except (Changed, Gone):
-                newer = await self._store.read(tenant, kind.name, stored.id)
-                if newer is None or newer.rules == draft.rules:
-                    return seen
+            except (PreconditionFailed, NotFound):
+                newer = await self._store.read(customer, resource_type.name, stored.id)
+                if newer is None or newer.index_version == write_model.index_version:
+                    return up_to_date
                 stored = newer
             else:
-                return Seen(kind.name, stored.id, tuple(taken))
-        raise StoreUnavailable("a resource keeps changing, or the database has no capacity left")
+                return ReindexResult(resource_type.name, stored.id, tuple(taken))
+        raise StoreUnavailable("a resource keeps changing, or the database has no request units left")

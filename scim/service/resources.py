@@ -1,4 +1,10 @@
-"""The use cases on one resource: create, get, replace, patch, delete, the same for every resource type."""
+"""The use cases on a single resource, for every resource type: create, get, replace, patch and delete (RFC 7644 §3).
+
+Knows no HTTP and no searches.
+
+How it works: a write reads the resource, computes the new one, and writes it conditionally on the version that was read. If
+another request wrote in between, the whole attempt is repeated from the read. Changes of named members need no read.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,53 +14,45 @@ from typing import Final
 
 import orjson
 
-from scim.protocol import datetimes, etag, fold, patch, validate
+from scim.protocol import datetimes, etag, patch, search_fields, validate
 from scim.protocol.errors import InvalidValue, NotFound, PayloadTooLarge, Unavailable, Uniqueness
 from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.messages import patch_request
-from scim.protocol.projection import NOTHING, Levels, Projection, everything, projection, written
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
-from scim.service.caller import Asked, Caller, Conditions, stale
-from scim.service.drafts import draft_of, held_by, write_over_outdated
-from scim.service.group_members import GroupMembers
+from scim.protocol.projection import Levels, Projection, everything, projection, written
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
 from scim.service.member_changes import named_changes, split
-from scim.service.membership import Memberships
+from scim.service.members import GroupMembers
+from scim.service.memberships import Memberships
 from scim.service.passwords import Passwords
-from scim.service.view import View, is_id
-from scim.storage.interface import (
-    NO_CHANGES,
-    Changed,
-    Draft,
-    Gone,
-    Interrupted,
-    Member,
-    MemberChanges,
-    Membership,
-    Store,
-    Stored,
-    Taken,
-)
+from scim.service.representation import Representations, is_id
+from scim.service.request_context import Conditions, RequestContext, version_mismatch
+from scim.service.write_model import build, replace_outdated, stored_unique_values
+from scim.storage import errors as storage_errors
+from scim.storage.interface import NO_CHANGES, Member, MemberChanges, Membership, Store, Stored, WriteModel
 
 _ATTEMPTS: Final = 10
+"""How often a write is tried when other requests change the resource at the same time (ADR 26)."""
 _PAUSE_SECONDS: Final = 0.05
+"""The longest pause before the second attempt; each further pause is this much longer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a request on one resource; `resource` is `None` if the answer needs no body.
+class Result:
+    """The result of a use case: the version and the URL of the resource, and its representation.
 
-    Its `members` or `groups` may be JSON already (`orjson.Fragment`), because a large group has many of them.
+    `members` and `groups` in the representation may be JSON already (`orjson.Fragment`), because a group can have many.
     """
 
     resource: JsonObject | None
+    """The representation; `None` if the response has no body."""
     version: str
     location: str
 
 
 class Resources:
-    """Everything that a SCIM client can do with a single resource."""
+    """The use cases. Each takes the request's context, and passes on any `StoreError` that isn't about the resource."""
 
     def __init__(
         self,
@@ -80,228 +78,271 @@ class Resources:
         self._sleep = sleep
 
     async def create(
-        self, caller: Caller, kind: ResourceType, body: Json, asked: Asked | None, *, id: str | None = None
-    ) -> Answer:
-        """POST (RFC 7644 §3.3). Raises `Uniqueness`, `InvalidValue`, `InvalidSyntax` or `PayloadTooLarge`.
+        self,
+        context: RequestContext,
+        resource_type: ResourceType,
+        body: Json,
+        *,
+        id: str | None = None,
+        with_resource: bool = True,
+    ) -> Result:
+        """Create a resource from the body of a POST (RFC 7644 §3.3).
 
-        `id` is one that was made beforehand; without `asked` the answer has no resource.
+        `id` is the id to use; a bulk request chooses it beforehand. Without `with_resource` the result has no
+        representation. Raises `Uniqueness`, `InvalidValue`, `InvalidSyntax`, `PayloadTooLarge`.
         """
-        resource = await self._passwords.in_resource(validate.resource(body, kind), kind)
-        members = self._members.named(resource, kind) or []
+        resource = await self._passwords.in_resource(validate.resource(body, resource_type), resource_type)
+        members = self._members.take_members(resource, resource_type) or []
         now = datetimes.written(self._clock())
         resource["id"] = id or self._new_id()
-        resource["meta"] = {"resourceType": kind.name, "created": now, "lastModified": now}
-        draft = self._draft(resource, kind, whole=True)
+        resource["meta"] = {"resourceType": resource_type.name, "created": now, "lastModified": now}
+        write_model = self._write_model(resource, resource_type, conforms=True)
         try:
-            version = await self._store.create(caller.tenant, draft, members)
-        except Taken as taken:
-            raise _taken(kind, taken) from None
-        stored = Stored(kind.name, draft.id, version, resource, draft.rules)
-        return self._answer(caller, kind, stored, asked, members, everything(kind))
+            version = await self._store.create(context.customer, write_model, members)
+        except storage_errors.AlreadyExists as conflict:
+            raise _uniqueness(resource_type, conflict) from None
+        stored = Stored(resource_type.name, write_model.id, version, resource, write_model.index_version)
+        if not with_resource:
+            return self._without_resource(context, stored)
+        return self._with_members(context, resource_type, stored, members, everything(resource_type))
 
-    async def get(self, caller: Caller, kind: ResourceType, id: str, asked: Asked, conditions: Conditions) -> Answer:
-        """GET (RFC 7644 §3.4.1); without a resource in the answer if the client has this version already."""
-        stored = await self._read(caller.tenant, kind, id)
+    async def get(self, context: RequestContext, resource_type: ResourceType, id: str) -> Result:
+        """Return a resource (RFC 7644 §3.4.1); without a representation if `If-None-Match` names its version.
+
+        Raises `NotFound`, `PreconditionFailed`.
+        """
+        stored, conditions = await self._read(context.customer, resource_type, id), context.conditions
         if conditions.if_match is not None and not etag.matches(conditions.if_match, stored.version):
-            raise stale()
-        wanted = projection(asked.attributes, asked.excluded, kind)
-        derived = bool(kind.relation) and wanted.carries(kind.relation)
-        # The version says nothing of members and groups, which are items of their own.
-        if not derived and conditions.if_none_match and etag.matches(conditions.if_none_match, stored.version):
-            return self._answer(caller, kind, stored, None)
-        return await self._whole(caller, wanted, stored)
+            raise version_mismatch()
+        wanted = projection(context.attributes, context.excluded, resource_type)
+        is_derived = bool(resource_type.relation) and wanted.carries(resource_type.relation)
+        # Members and groups are separate items, so the version doesn't change with them.
+        if not is_derived and conditions.if_none_match and etag.matches(conditions.if_none_match, stored.version):
+            return self._without_resource(context, stored)
+        return await self._whole(context, wanted, stored)
 
-    async def put(
-        self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
-    ) -> Answer:
-        """PUT (RFC 7644 §3.5.1). The answer has the `members` of a group; `groups` of a user only if they are asked for."""
+    async def put(self, context: RequestContext, resource_type: ResourceType, id: str, body: Json) -> Result:
+        """Replace a resource by the body of a PUT (RFC 7644 §3.5.1).
+
+        The representation has the `members` of a group; the `groups` of a user only if `attributes` names them. Raises
+        `NotFound`, `PreconditionFailed`, `Uniqueness`, `Mutability`, `InvalidValue`, `InvalidSyntax`, `PayloadTooLarge`,
+        `Unavailable`.
+        """
 
         async def attempt(conditions: Conditions) -> tuple[Stored, list[Member] | None]:
-            stored = await self._read(caller.tenant, kind, id)
+            stored = await self._read(context.customer, resource_type, id)
             conditions.check(stored.version)
-            resource = validate.replacement(body, stored.resource, kind)
-            resource = await self._passwords.in_resource(resource, kind, stored.resource)
-            members = self._members.named(resource, kind)
+            resource = validate.replacement(body, stored.resource, resource_type)
+            resource = await self._passwords.in_resource(resource, resource_type, stored.resource)
+            members = self._members.take_members(resource, resource_type)
             changes = None
             if members is not None:
-                members, changes = await self._members.replacement(caller.tenant, kind, id, members)
-            return await self._write(caller.tenant, kind, stored, resource, changes), members
+                members, changes = await self._members.replace_all(context.customer, resource_type, id, members)
+            return await self._write(context.customer, resource_type, stored, resource, changes), members
 
-        stored, members = await self._retried(attempt, kind, conditions)
-        return await self._answer_with_related(caller, kind, stored, asked, members, everything(kind))
+        stored, members = await self._retried(attempt, resource_type, context.conditions)
+        return await self._with_related(context, resource_type, stored, members, everything(resource_type))
 
-    async def patch(
-        self, caller: Caller, kind: ResourceType, id: str, body: Json, asked: Asked, conditions: Conditions
-    ) -> Answer:
-        """PATCH (RFC 7644 §3.5.2), all operations or none; with a resource in the answer if attributes are asked for."""
-        _check_id(kind, id)
-        changes = patch.changes(patch_request(body, self._limits), kind, self._limits)
-        changes = await self._passwords.in_changes(changes, kind)
-        attributes, of_members = split(changes, kind)
-        named = named_changes(of_members, kind.by_name[kind.relation], self._limits) if of_members else NO_CHANGES
-        # Members that are added or removed by their names need nothing of the group to be read.
-        reads = bool(attributes) or not of_members or named is None
+    async def patch(self, context: RequestContext, resource_type: ResourceType, id: str, body: Json) -> Result:
+        """Apply all operations of a PATCH, or none (RFC 7644 §3.5.2).
+
+        The result has a representation only if the client sent `attributes` or `excludedAttributes`. Raises the errors of
+        `put`, and `InvalidPath`, `InvalidFilter`, `NoTarget`.
+        """
+        _check_id(resource_type, id)
+        changes = patch.changes(patch_request(body, self._limits), resource_type, self._limits)
+        changes = await self._passwords.in_changes(changes, resource_type)
+        attributes, of_members = split(changes, resource_type)
+        named: MemberChanges | None = NO_CHANGES
+        if of_members:
+            named = named_changes(of_members, resource_type.by_name[resource_type.relation], self._limits)
+        # Members that the operations name are added and removed without reading the group.
+        needs_read = bool(attributes) or not of_members or named is None
 
         async def attempt(conditions: Conditions) -> Stored:
-            if named is not None and not reads and not conditions.need_the_version():
-                unread = await self._members.change_unread(caller.tenant, kind, id, named, expected=conditions.single())
-                return await self._read(caller.tenant, kind, id) if asked else unread
-            stored = await self._read(caller.tenant, kind, id)
+            if named is not None and not needs_read and not conditions.needs_read():
+                unread = await self._members.write_unread(
+                    context.customer, resource_type, id, named, expected=conditions.single_version()
+                )
+                return await self._read(context.customer, resource_type, id) if context.selects_attributes else unread
+            stored = await self._read(context.customer, resource_type, id)
             conditions.check(stored.version)
-            resource = patch.apply(stored.resource, attributes, kind, self._limits)
+            resource = patch.apply(stored.resource, attributes, resource_type, self._limits)
             if named is None:
-                computed = await self._members.computed(caller.tenant, kind, id, of_members)
-                return await self._write(caller.tenant, kind, stored, resource, computed)
-            return await self._write(caller.tenant, kind, stored, resource, named or None)
+                computed = await self._members.compute(context.customer, resource_type, id, of_members)
+                return await self._write(context.customer, resource_type, stored, resource, computed)
+            return await self._write(context.customer, resource_type, stored, resource, named or None)
 
-        stored = await self._retried(attempt, kind, conditions)
-        if not asked:
-            return self._answer(caller, kind, stored, None)
-        return await self._answer_with_related(caller, kind, stored, asked, (), written(patch.targets(attributes)))
+        stored = await self._retried(attempt, resource_type, context.conditions)
+        if not context.selects_attributes:
+            return self._without_resource(context, stored)
+        return await self._with_related(context, resource_type, stored, (), written(patch.targets(attributes)))
 
-    async def delete(self, caller: Caller, kind: ResourceType, id: str, conditions: Conditions) -> None:
-        """DELETE (RFC 7644 §3.6). Every membership goes with the resource."""
-        _check_id(kind, id)
+    async def delete(self, context: RequestContext, resource_type: ResourceType, id: str) -> None:
+        """Delete a resource with all its memberships (RFC 7644 §3.6).
+
+        Raises `NotFound`, `PreconditionFailed`, `Unavailable`.
+        """
+        _check_id(resource_type, id)
 
         async def attempt(conditions: Conditions) -> None:
-            expected = conditions.single()
-            if conditions.need_the_version():
-                stored = await self._read(caller.tenant, kind, id)
+            expected = conditions.single_version()
+            if conditions.needs_read():
+                stored = await self._read(context.customer, resource_type, id)
                 conditions.check(stored.version)
                 expected = stored.version
-            await self._store.delete(caller.tenant, kind.name, id, expected=expected)
+            await self._store.delete(context.customer, resource_type.name, id, expected=expected)
 
-        await self._retried(attempt, kind, conditions)
+        await self._retried(attempt, resource_type, context.conditions)
 
     # --- reading and writing ---
 
-    async def _read(self, tenant: str, kind: ResourceType, id: str) -> Stored:
-        _check_id(kind, id)
-        stored = await self._store.read(tenant, kind.name, id)
+    async def _read(self, customer: str, resource_type: ResourceType, id: str) -> Stored:
+        _check_id(resource_type, id)
+        stored = await self._store.read(customer, resource_type.name, id)
         if stored is None:
-            raise _missing(kind)
+            raise _not_found(resource_type)
         return stored
 
     async def _write(
-        self, tenant: str, kind: ResourceType, stored: Stored, resource: JsonObject, members: MemberChanges | None
+        self,
+        customer: str,
+        resource_type: ResourceType,
+        stored: Stored,
+        resource: JsonObject,
+        members: MemberChanges | None,
     ) -> Stored:
-        """Write what `stored` has become, on its version; nothing if it is the same and no member changes.
+        """Write the new state of a resource, conditionally on the version that was read; write nothing if nothing changed.
 
-        `members` are `None` if they have no part in it. Changes that come to nothing were computed from members that were
-        read later than `stored`, so even then the version must still be that one.
+        `members` is `None` if the request doesn't touch members. Empty changes were computed from members that were read
+        later than `stored`, so the version is checked even then. Raises `StoreError`.
         """
         if resource == stored.resource:
-            return stored if members is None else await self._members.change(tenant, kind, stored, members)
+            return stored if members is None else await self._members.write(customer, resource_type, stored, members)
         members = members or NO_CHANGES
         now = datetimes.written(self._clock())
         resource = {**resource, "meta": {**resource["meta"], "lastModified": now}}
-        draft = self._draft(resource, kind, whole=stored.rules == fold.rules(kind))
-        held = held_by(stored, kind)
-        if held is not None:
-            version = await self._store.replace(tenant, draft, expected=stored.version, members=members, held=held)
+        conforms = stored.index_version == search_fields.index_version(resource_type)
+        write_model = self._write_model(resource, resource_type, conforms=conforms)
+        old_unique_values = stored_unique_values(stored, resource_type)
+        if old_unique_values is not None:
+            version = await self._store.replace(
+                customer, write_model, expected=stored.version, members=members, old_unique_values=old_unique_values
+            )
         else:
-            version, _ = await write_over_outdated(self._store, tenant, kind, stored, draft, members)
-        return Stored(kind.name, stored.id, version, resource, draft.rules)
+            version, _ = await replace_outdated(self._store, customer, resource_type, stored, write_model, members)
+        return Stored(resource_type.name, stored.id, version, resource, write_model.index_version)
 
     async def _retried[T](
-        self, attempt: Callable[[Conditions], Awaitable[T]], kind: ResourceType, conditions: Conditions
+        self, attempt: Callable[[Conditions], Awaitable[T]], resource_type: ResourceType, conditions: Conditions
     ) -> T:
-        """Return the result of an attempt. One that lost a race is made again from the start: nothing that it computed is kept.
+        """Return the result of an attempt. After a lost race, make a new attempt, which keeps nothing of the one before.
 
         An attempt checks the `Conditions` that it is given, against the version that it reads or in the write itself.
+        Raises `NotFound`, `PreconditionFailed`, `Uniqueness`, and `Unavailable` after the last attempt.
         """
         for number in range(1, _ATTEMPTS + 1):
             try:
                 return await attempt(conditions)
-            except Interrupted:
-                # A part is done, on the version that the client asked for. The rest goes on from what is there now.
+            except storage_errors.Interrupted:
+                # A part of the change is applied, on the version that the client named. The rest needs no condition.
                 conditions = Conditions()
-            except Changed:
-                if conditions.single() is not None:  # it was the only version that the client wanted
-                    raise stale() from None
-            except Taken as taken:
-                raise _taken(kind, taken) from None
-            except Gone:
-                raise _missing(kind) from None
+            except storage_errors.PreconditionFailed:
+                if conditions.single_version() is not None:  # the client accepts no other version
+                    raise version_mismatch() from None
+            except storage_errors.AlreadyExists as conflict:
+                raise _uniqueness(resource_type, conflict) from None
+            except storage_errors.NotFound:
+                raise _not_found(resource_type) from None
             await self._sleep(_PAUSE_SECONDS * number * random())  # noqa: S311 - only spreads the writers out
-        raise Unavailable("Too many clients are changing this resource at once; repeat the request.", retry_after=1)
+        raise Unavailable("Too many clients are changing this resource at once. Repeat the request.", retry_after=1)
 
-    def _draft(self, resource: JsonObject, kind: ResourceType, *, whole: bool) -> Draft:
-        if len(orjson.dumps(resource)) > self._limits.resource_bytes:
-            raise PayloadTooLarge(f"A resource may have at most {self._limits.resource_bytes} bytes.")
-        draft = draft_of(resource, kind, whole=whole)
-        for path, value in fold.unique_values(draft.key, draft.claims, kind).items():
-            if (size := len(value.encode())) > fold.KEY_BYTES:
+    def _write_model(self, resource: JsonObject, resource_type: ResourceType, *, conforms: bool) -> WriteModel:
+        """Return the write model. Raise `PayloadTooLarge` or `InvalidValue` if the resource or a unique value is too long.
+
+        `conforms` says that the resource is known to conform to the current schemas.
+        """
+        if (size := len(orjson.dumps(resource))) > self._limits.resource_bytes:
+            raise PayloadTooLarge(
+                f"A resource may have at most {self._limits.resource_bytes} bytes as JSON; this one has {size}."
+            )
+        write_model = build(resource, resource_type, conforms=conforms)
+        unique_values = search_fields.all_unique_values(write_model.key, write_model.unique_values, resource_type)
+        for path, value in unique_values.items():
+            if (size := len(value.encode())) > search_fields.KEY_BYTES:
                 raise InvalidValue(
-                    f"'{path}' is unique, so it may have at most {fold.KEY_BYTES} bytes in UTF-8 (256 characters of nearly any "
+                    f"'{path}' is unique, so it may have at most {search_fields.KEY_BYTES} bytes in UTF-8 (256 characters of nearly any "
                     f"script); this one has {size}."
                 )
-        return draft
+        return write_model
 
-    # --- answering ---
+    # --- results ---
 
-    def _answer(
+    def _without_resource(self, context: RequestContext, stored: Stored) -> Result:
+        location = Representations(self._registry, context.base_url).location(stored.type_name, stored.id)
+        return Result(None, stored.version, location)
+
+    def _with_members(
         self,
-        caller: Caller,
-        kind: ResourceType,
+        context: RequestContext,
+        resource_type: ResourceType,
         stored: Stored,
-        asked: Asked | None,
-        members: Sequence[Member] = (),
-        sent: Levels = NOTHING,
-    ) -> Answer:
-        """The answer with what is known without asking the store again; no resource if `asked` is `None`."""
-        view = View(self._registry, caller.base_url)
-        location = view.location(kind.name, stored.id)
-        if asked is None:
-            return Answer(None, stored.version, location)
-        shown = view.resource(stored, kind, view.members(Membership(stored.id, member) for member in members))
-        return Answer(projection(asked.attributes, asked.excluded, kind, sent).apply(shown), stored.version, location)
+        members: Sequence[Member],
+        sent: Levels,
+    ) -> Result:
+        """Return the result with a representation that needs no further read: `members` are at hand, `groups` are left out."""
+        representations = Representations(self._registry, context.base_url)
+        values = representations.members(Membership(stored.id, member) for member in members)
+        wanted = projection(context.attributes, context.excluded, resource_type, sent)
+        resource = wanted.apply(representations.resource(stored, resource_type, values))
+        return Result(resource, stored.version, representations.location(resource_type.name, stored.id))
 
-    async def _answer_with_related(
+    async def _with_related(
         self,
-        caller: Caller,
-        kind: ResourceType,
+        context: RequestContext,
+        resource_type: ResourceType,
         stored: Stored,
-        asked: Asked,
         members: Sequence[Member] | None,
         sent: Levels,
-    ) -> Answer:
-        """Return the answer to a write of what is `sent`. Members that aren't known cost queries: they are read if asked for.
+    ) -> Result:
+        """Return the result of a write of the attributes `sent`. Reads members or groups only if the representation has them.
 
-        `members` are those of a group if they are known; `None` says that they must be read to be shown.
+        `members` are those of a group if they are at hand; `None` says that they must be read. Raises `StoreError`.
         """
-        wanted = projection(asked.attributes, asked.excluded, kind, sent)
-        unknown = members is None and kind.relation == "members" and wanted.carries(kind.relation)
-        if not kind.relation or not (unknown or wanted.names(kind.relation)):
-            return self._answer(caller, kind, stored, asked, members or (), sent)
-        return await self._whole(caller, wanted, stored)
+        wanted = projection(context.attributes, context.excluded, resource_type, sent)
+        unknown = members is None and resource_type.relation == "members" and wanted.carries(resource_type.relation)
+        if not resource_type.relation or not (unknown or wanted.names(resource_type.relation)):
+            return self._with_members(context, resource_type, stored, members or (), sent)
+        return await self._whole(context, wanted, stored)
 
-    async def _whole(self, caller: Caller, wanted: Projection, stored: Stored) -> Answer:
-        """Return the answer with all members or groups that it carries, which are read."""
-        kind = wanted.kind
-        view = View(self._registry, caller.base_url)
-        shown = wanted.apply(view.resource(stored, kind))
-        if kind.relation and wanted.carries(kind.relation):
-            related = (await self._memberships.related(caller, wanted, [stored.id])).values.get(stored.id)
+    async def _whole(self, context: RequestContext, wanted: Projection, stored: Stored) -> Result:
+        """Read all members or groups that the representation has; return the result. Raises `StoreError`."""
+        resource_type = wanted.resource_type
+        representations = Representations(self._registry, context.base_url)
+        resource = wanted.apply(representations.resource(stored, resource_type))
+        if resource_type.relation and wanted.carries(resource_type.relation):
+            related = (await self._memberships.related(context, wanted, [stored.id])).values.get(stored.id)
             if related is not None and related.runs:
-                shown = {**shown, kind.relation: related.as_json()}
-        return Answer(shown, stored.version, view.location(kind.name, stored.id))
+                resource = {**resource, resource_type.relation: related.as_json()}
+        return Result(resource, stored.version, representations.location(resource_type.name, stored.id))
 
 
-def _check_id(kind: ResourceType, id: str) -> None:
+def _check_id(resource_type: ResourceType, id: str) -> None:
     if not is_id(id):
-        raise _missing(kind)
+        raise _not_found(resource_type)
 
 
-def _missing(kind: ResourceType) -> NotFound:
-    return NotFound(f"There is no {kind.name} with this id.")
+def _not_found(resource_type: ResourceType) -> NotFound:
+    return NotFound(f"There is no {resource_type.name} with this id.")
 
 
-def _taken(kind: ResourceType, taken: Taken) -> Uniqueness:
-    path = taken.path or kind.unique
+def _uniqueness(resource_type: ResourceType, conflict: storage_errors.AlreadyExists) -> Uniqueness:
+    path = conflict.path or resource_type.unique
     if path is None:  # the key is the id, and no id is made twice
-        return Uniqueness(f"There is a {kind.name} with this id already.")
+        return Uniqueness(f"There is a {resource_type.name} with this id already.")
     urn, _, name = path.rpartition(":")
-    place = kind.find_in(urn or kind.schema.id, name)
-    folds = place is not None and place.attribute.type == "string" and not place.attribute.case_exact
-    return Uniqueness(f"Another {kind.name} has this '{path}'{"; letter case doesn't count" if folds else ''}.")
+    place = resource_type.find_in(urn or resource_type.schema.id, name)
+    ignores_case = place is not None and place.attribute.type == "string" and not place.attribute.case_exact
+    return Uniqueness(
+        f"Another {resource_type.name} has the same '{path}'{' (upper and lower case count as equal)' if ignores_case else ''}."
+    )

@@ -1,65 +1,68 @@
-"""Sweeping every tenant in turn: what deletions and unfinished groups have left behind, and what has expired.
+"""Runs the sweep of all customers: deletes leftovers of deleted resources and failed group creations, and expired
+records.
 
-Knows no schedule and no trigger.
-
-A run may stop anywhere and several may run at once; they share nothing but the store, whose sweep works from markers.
+Leftovers are memberships and unique values. Does not know when it runs: a timer trigger or the local server calls it. A
+run may stop at any point, and several may run at the same time, because the store's sweep works from markers that it
+keeps until their work is done.
 """
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from scim.storage.interface import Store, StoreError
+from scim.storage.errors import StoreError
+from scim.storage.interface import Store
 
 _log: Final = logging.getLogger("scim.sweep")
 
 
 class Sweeps:
-    """`tenants` gives the names of all tenants, `forget_expired` deletes what has expired and says how many items.
+    """Sweeps customers one after another.
 
-    `timer` gives seconds; `begin_at` picks a number below the one it is given.
+    `customers` yields their names. `delete_expired` deletes expired records and returns their number. `timer` gives
+    seconds. `begin_at` returns a number from 0 to below its argument.
     """
 
     def __init__(
         self,
         store: Store,
-        tenants: Callable[[], AsyncIterator[str]],
-        forget_expired: Callable[[], Awaitable[int]],
+        customers: Callable[[], AsyncIterator[str]],
+        delete_expired: Callable[[], Awaitable[int]],
         *,
         timer: Callable[[], float],
         begin_at: Callable[[int], int],
     ) -> None:
         self._store = store
-        self._tenants = tenants
-        self._forget_expired = forget_expired
+        self._customers = customers
+        self._delete_expired = delete_expired
         self._timer = timer
         self._begin_at = begin_at
 
     async def run(self, seconds: float) -> int:
-        """Sweep one tenant after the other until `seconds` have passed; how many items were deleted.
+        """Sweep until `seconds` have passed; return the number of deleted items. Logs `StoreError`s, and goes on.
 
-        Each run begins with another tenant, so that one with much to sweep keeps no other waiting for ever.
+        Starts with the customer that `begin_at` picks, so that one with much to sweep doesn't delay the same others each time.
         """
-        until = self._timer() + seconds
+        deadline = self._timer() + seconds
         deleted = 0
         try:
-            deleted += await self._forget_expired()
+            deleted += await self._delete_expired()
         except StoreError as error:
-            _log.warning("what has expired can't be deleted now: %s", type(error).__name__)
+            _log.warning("expired records can't be deleted now: %s", type(error).__name__)
         try:
-            tenants = [tenant async for tenant in self._tenants()]
+            customers = [customer async for customer in self._customers()]
         except StoreError as error:
-            _log.warning("the sweep can't list the tenants: %s", type(error).__name__)
+            _log.warning("the sweep can't list the customers: %s", type(error).__name__)
             return deleted
-        first = self._begin_at(len(tenants)) if tenants else 0
-        for tenant in [*tenants[first:], *tenants[:first]]:
-            if self._timer() >= until:
-                _log.info("the sweep has used its time; the next one goes on")
+        first = self._begin_at(len(customers)) if customers else 0
+        for customer in [*customers[first:], *customers[:first]]:
+            if self._timer() >= deadline:
+                _log.info("the sweep has used its time; the next run continues")
                 break
             try:
-                deleted += await self._store.sweep(tenant)
+                deleted += await self._store.sweep(customer)
             except StoreError as error:
-                _log.warning("the sweep of a tenant stopped and will go on: %s", type(error).__name__)
+                _log.warning("the sweep of a customer failed, the next run repeats it: %s", type(error).__name__)
         if deleted:
-            _log.info("swept %d items that deletions had left or that had expired", deleted)
+            _log.info("the sweep deleted %d leftover or expired items", deleted)
         return deleted

@@ -1,1 +1,1 @@
-"""The store interface and its adapters: resources of one tenant, kept and found."""
+"""The interface of a store, its errors, and one package for each adapter: Cosmos DB and SQLite."""

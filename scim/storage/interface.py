@@ -1,101 +1,49 @@
-"""What the service asks of a store, and the closed set of errors that it answers with. Knows no database."""
+"""The interface between the service and a store, implemented by every adapter.
+
+A store keeps canonical resources and the memberships of groups, separated by customer, and searches them. This module
+knows no database. A store knows no schema: the service passes it the values to search, to sort by and to keep unique.
+"""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from scim.protocol.filter.binding import Bound
 from scim.protocol.json import JsonObject
-from scim.protocol.query import Bound
-
-
-class StoreError(Exception):
-    """Base of everything that a store may raise."""
-
-
-class Taken(StoreError):
-    """Another resource of the tenant has this key, or this value of the unique attribute `path`."""
-
-    def __init__(self, kind: str, path: str | None = None) -> None:
-        super().__init__(kind)
-        self.path = path
-        """A key of `Draft.claims`; `None`: it is the resource's key that is taken."""
-
-
-class Gone(StoreError):
-    """The resource to change isn't there."""
-
-
-class Changed(StoreError):
-    """The resource is at another version than the one expected."""
-
-
-class Interrupted(Changed):
-    """Another write came between two batches of one change: the batches before it are done, the others aren't."""
-
-
-type Problem = Literal["sign-in", "credential", "forbidden", "missing", "unreachable"]
-"""Why a database on the network can't be used: no Azure sign-in; a key or an identity that it doesn't accept; an identity or
-an address without the right; no such database or container; no answer at that address."""
-
-
-class StoreUnavailable(StoreError):
-    """The database can't answer now; `retry_after` is in seconds. The detail is for the log, not for a client."""
-
-    def __init__(self, reason: str, *, retry_after: int = 5, problem: Problem | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-        self.problem = problem
-        """Lets the command line say what to do."""
-
-
-class QueryRefused(StoreUnavailable):
-    """The database refuses a query: its text is too complex, or it looks through too many values. A repeat would be refused too."""
-
-
-class Throttled(StoreError):
-    """The database has no capacity left; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("throttled")
-        self.retry_after = retry_after
-
-
-class TooLarge(StoreError):
-    """The database doesn't take an item or a batch of this size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A resource as the store has it. `version` is the store's own and changes with every write."""
+    """A stored resource. The store assigns `version` and changes it with every write."""
 
-    kind: str
+    type_name: str
     id: str
     version: str
     resource: JsonObject
-    rules: str = field(default="", compare=False)
-    """The `Draft.rules` that it was written with."""
+    index_version: str = field(default="", compare=False)
+    """The `WriteModel.index_version` that it was written with. `Store.everything` may leave it empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A resource to be written: canonical, with its key, its folded copy and its sort keys (`fold`)."""
+class WriteModel:
+    """A canonical resource to write, with its key, search fields and sort keys (`scim.protocol.search_fields`)."""
 
-    kind: str
+    type_name: str
     id: str
     key: str
     resource: JsonObject
-    f: JsonObject
-    s: Mapping[str, str]
-    claims: Mapping[str, str] = field(default_factory=dict)
-    """Further values that are unique within the tenant, as texts, each by the path of its attribute (`fold.claims`)."""
-    rules: str = ""
-    """What all these were made by (`fold.rules`); empty if they aren't all that they should be."""
+    search_fields: JsonObject
+    sort_keys: Mapping[str, str]
+    unique_values: Mapping[str, str] = field(default_factory=dict)
+    """Further values that are unique within the customer, as texts, by attribute path."""
+    index_version: str = ""
+    """The fingerprint of the indexing rules (`search_fields.index_version`); empty if a value is missing here."""
 
 
-# Named tuples, because a large group has 200,000 of each and a frozen dataclass takes four times as long to make.
+# Named tuples, because a large group has 200,000 of each and a frozen dataclass takes four times as long to create.
 class Member(NamedTuple):
-    """A member of a group, by the id that the client gave; `type` and `display` only if the client sent them."""
+    """A member of a group, by the id that the client sent; `type` and `display` only if the client sent them."""
 
     value: str
     type: str | None = None
@@ -103,17 +51,17 @@ class Member(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """One member item: a group's id and the member."""
+    """A stored membership: the id of a group and one of its members."""
 
     group: str
     member: Member
-    known: str | None = None
-    """The type of the resource with this id, if that was asked for and no client has sent one."""
+    resolved_type: str | None = None
+    """The type of the stored resource with the member's id, if the caller asked for it and the client sent no type."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemberChanges:
-    """Members to add and values to remove. A value in both is removed first, and then added as it stands in `add`."""
+    """Members to add and member values to remove. A value in both is removed first, and then added as `add` has it."""
 
     add: tuple[Member, ...] = ()
     remove: tuple[str, ...] = ()
@@ -126,12 +74,12 @@ class MemberChanges:
 
 
 NO_CHANGES = MemberChanges()
-NO_CLAIMS: Mapping[str, str] = MappingProxyType({})
+NO_UNIQUE_VALUES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A new `meta.lastModified`, as it stands in the resource, in the folded copy and as a sort key."""
+    """A new `meta.lastModified` of a group: the value in the resource, in the search fields and as a sort key."""
 
     modified: str
     folded: str
@@ -140,7 +88,10 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which resources of one type, in which order. `filter` has no `Linked` left; `sort` is a key of `Draft.s`."""
+    """A page of the resources of one type that match a filter.
+
+    `filter` contains no `RelatedTo`: the service has resolved it to ids. `sort` is a key of `WriteModel.sort_keys`.
+    """
 
     filter: Bound | None
     offset: int
@@ -148,123 +99,138 @@ class Search:
     sort: str | None = None
     descending: bool = False
     after: str | None = None
-    """One of `Found.keys`: only what comes behind it in this order, however far in that is."""
+    """One of `SearchPage.keys`: the page starts behind it."""
     counted: bool = True
-    """Whether the total is asked for; it costs a query of its own."""
+    """Whether to return the total, which can cost a second query."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A page of a search, and how many there are in all (0 if that wasn't asked for)."""
+class SearchPage:
+    """A page of a search, and the total number of matches (0 unless `Search.counted`)."""
 
     items: Sequence[Stored]
     total: int
     keys: Sequence[str] = ()
-    """For each item what it is ordered by, which no other item has: its sort key, or its id."""
+    """For each item its position in the order, which no other item has: its sort key, or without a sort its id."""
 
 
 type Take = Callable[[Stored, str], bool]
-"""Is given each resource of a page as it is read, and what it is ordered by. Returns whether to read on."""
+"""Receives each resource of a page as it is read, and its position (`SearchPage.keys`). Returns whether to continue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """What is known of a resource by its id alone: its type, and what to show for it."""
+class ResourceName:
+    """The type and the `displayName` of a resource."""
 
-    kind: str
+    type_name: str
     display: str | None
 
 
 class Store(Protocol):
-    """All resources of all tenants. Every method stays within the tenant that it is given.
+    """All resources of all customers. Every method stays within the customer that it is called for.
 
-    Each method may raise `StoreUnavailable`. A write that raises has changed nothing, but for member changes of more
-    than one batch, where a repeated call completes the work. Where a write is given a version that it `expected`, all
-    of its batches depend on it: the first one on that version, each other one on the version that the one before made.
+    Each method may raise `StoreUnavailable` or `Throttled`, and a write `TooLarge`.
+
+    A write that raises `AlreadyExists`, `NotFound`, `PreconditionFailed`, `Throttled` or `TooLarge` has changed
+    nothing; after `StoreUnavailable` it may have been applied. Member changes of more than one batch may be applied in
+    part after any error; repeating the call completes them. With `expected`, each batch of a write requires a version:
+    the first one requires `expected`, and every other one the version that the batch before it has made.
     """
 
-    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
-        """One resource, or `None`."""
+    async def read(self, customer: str, type_name: str, id: str) -> Stored | None:
+        """Return a resource, or `None` if it doesn't exist."""
 
-    async def create(self, tenant: str, draft: Draft, members: Sequence[Member] = ()) -> str:
-        """Write a new resource, with members if it is a group; its version. Raises `Taken`."""
+    async def create(self, customer: str, write_model: WriteModel, members: Sequence[Member] = ()) -> str:
+        """Write a new resource, and its members if it is a group. Return its version. Raises `AlreadyExists`."""
 
     async def replace(
         self,
-        tenant: str,
-        draft: Draft,
+        customer: str,
+        write_model: WriteModel,
         *,
         expected: str,
         members: MemberChanges = NO_CHANGES,
-        held: Mapping[str, str] | None = NO_CLAIMS,
+        old_unique_values: Mapping[str, str] | None = NO_UNIQUE_VALUES,
     ) -> str:
-        """Write a resource that is at version `expected`; its new version. Raises `Taken`, `Gone`, `Changed`, `Interrupted`.
+        """Replace a resource that is at version `expected`, and change its members. Return its new version.
 
-        `held` are the claims that go with that version; `None`: nobody knows, so the store looks.
+        `old_unique_values` are the unique values of that version. With `None` the store reads them.
+        Raises `AlreadyExists`, `NotFound`, `PreconditionFailed`, `Interrupted`.
         """
 
-    async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
-        """Remove a resource and every membership that it has, as a group and as a member. Raises `Gone`, `Changed`."""
+    async def delete(self, customer: str, type_name: str, id: str, *, expected: str | None = None) -> None:
+        """Delete a resource and all of its memberships, those as a group and those as a member.
+
+        Raises `NotFound`, `PreconditionFailed`.
+        """
 
     async def change_members(
-        self, tenant: str, group: str, changes: MemberChanges, touch: Touch, *, expected: str | None = None
+        self, customer: str, group: str, changes: MemberChanges, touch: Touch, *, expected: str | None = None
     ) -> str:
-        """Add and remove members of a group; its version after that. Raises `Gone`, `Changed` or `Interrupted`.
+        """Add and remove members of a group. Return the group's version after that.
 
-        What is so already is left alone. If nothing is left to change, the group isn't touched.
-        Beside other changes the result is that of one order of them all, as far as each fits into one batch.
+        Changes that are done already are skipped. If none remains, the group isn't written. Concurrent changes have the
+        same result as if they were made one after another, as long as each of them fits into one batch. Raises
+        `NotFound`, `PreconditionFailed`, `Interrupted`.
         """
 
-    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
-        """Return a page of the resources that the filter holds for. Without `sort` the order is that of creation.
+    async def search(self, customer: str, type_name: str, search: Search, take: Take | None = None) -> SearchPage:
+        """Return a page of the resources that match the filter. Without `sort` they are in the order of their ids.
 
-        With `take`, each resource goes there instead of into `Found`, so that a page of large resources is never in
-        memory as a whole. When `take` returns `False`, no further resource is read.
+        With `take`, each resource is passed to it instead of being added to the page, so that a page of large resources
+        is never in memory as a whole. After `take` has returned `False`, no further resource is read. Raises
+        `QueryRefused`.
         """
 
     async def members(
         self,
-        tenant: str,
+        customer: str,
         groups: Sequence[str],
         *,
         after: tuple[str, str] | None = None,
         limit: int,
-        kinds: Sequence[str] = (),
+        type_names: Sequence[str] = (),
     ) -> Sequence[Membership]:
-        """Members of these groups in the order of (group, member value), from behind `after` on.
+        """Return members of these groups, ordered by (group, member value), starting behind `after`.
 
-        `kinds`: resource types among which the type of a member is looked up, if no client has sent one.
+        `type_names` are the resource types among which `Membership.resolved_type` is looked up.
         """
 
     async def memberships(
-        self, tenant: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
+        self, customer: str, members: Sequence[str], *, after: tuple[str, str] | None = None, limit: int
     ) -> Sequence[Membership]:
-        """The groups that these are direct members of, in the order of (member value, group), from behind `after` on."""
+        """Return the direct memberships of these members, ordered by (member value, group), starting behind `after`."""
 
-    async def is_member(self, tenant: str, group: str, member: str) -> bool:
-        """Whether the group has this member."""
+    async def is_member(self, customer: str, group: str, member: str) -> bool:
+        """Return whether the group has this member."""
 
-    async def names(self, tenant: str, kinds: Sequence[str], ids: Sequence[str]) -> Mapping[str, Name]:
-        """Type and name of those of the resources that exist, among these types."""
+    async def names(self, customer: str, type_names: Sequence[str], ids: Sequence[str]) -> Mapping[str, ResourceName]:
+        """Return type and name, by id, of the resources of these types that exist."""
 
-    # --- a whole tenant ---
+    # --- a whole customer ---
 
     async def outdated(
-        self, tenant: str, kind: str, rules: str, *, after: str | None = None, limit: int
+        self, customer: str, type_name: str, index_version: str, *, after: str | None = None, limit: int
     ) -> Sequence[Stored]:
-        """Resources of a type that were written with other `Draft.rules`, in the order of their ids, from behind `after` on."""
+        """Return resources of a type that have another `index_version`, ordered by id, starting behind `after`."""
 
-    async def count(self, tenant: str) -> int:
-        """How many items the tenant has, of whatever kind: what a progress bar goes up to."""
+    async def count(self, customer: str) -> int:
+        """Return the number of items or rows of a customer: the maximum of a progress bar."""
 
-    def everything(self, tenant: str) -> AsyncIterator[Sequence[Stored | Membership]]:
-        """All resources and members, page by page. What changes meanwhile may be in it or not."""
+    def everything(self, customer: str) -> AsyncIterator[Sequence[Stored | Membership]]:
+        """Yield all resources and memberships, page by page. Concurrent changes may be included or not."""
 
-    def erase(self, tenant: str) -> AsyncIterator[int]:
-        """Delete everything of the tenant, step by step: how many items each step deleted. A repeat goes on."""
+    def erase(self, customer: str) -> AsyncIterator[int]:
+        """Delete all data of a customer step by step. Yield the number of items that each step deleted.
 
-    async def sweep(self, tenant: str) -> int:
-        """Delete what deletions have left behind; how many items. It is safe at any time, and when several run."""
+        After an error or a stop, repeating the call deletes the rest.
+        """
+
+    async def sweep(self, customer: str) -> int:
+        """Delete the items left behind by deleted resources. Return the number of deleted items.
+
+        These items are memberships and unique values. A sweep is safe at any time, also while another one runs.
+        """
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection to the database."""

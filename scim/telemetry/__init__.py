@@ -1,1 +1,1 @@
-"""What an operator sees of a request: one line in the log, and traces and metrics where they are asked for."""
+"""What operators see of requests: a log line for each, and traces and metrics if they are switched on."""

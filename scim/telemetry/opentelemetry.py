@@ -1,7 +1,8 @@
-"""Traces and metrics by OpenTelemetry, named by its semantic conventions for HTTP servers. Imported only where it is on.
+"""Writes traces and metrics with OpenTelemetry, by its semantic conventions for HTTP servers. Imported only if switched
+on.
 
-On Azure the Functions host writes the span of the request and hands its context over, so that ours is a part of it; elsewhere
-ours is the server's own.
+On Azure the Functions host creates the span of the request and passes its context on, so this span is a child of it.
+Elsewhere this span is the server's.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from opentelemetry import context, metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from scim import __version__
-from scim.telemetry.record import Begun, Finish, Observe, Record
+from scim.telemetry.record import Finish, Observe, Record, StartedRequest
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -25,14 +26,16 @@ _SCOPE: Final = "scim"
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _SECONDS: Final = 60.0
 _PATIENCE: Final = 2.0
-"""Seconds that the sending of what is left may take at the end, for traces and for metrics; it takes milliseconds."""
+"""Seconds for sending the remaining traces, and the remaining metrics, when the process ends. It usually takes
+milliseconds.
+"""
 
 
 def export(*, to_azure_monitor: bool) -> Callable[[], Awaitable[None]]:
-    """Send to where the standard variables say, unless somebody sends already; what ends it.
+    """Set up the export unless a provider exists already; return the function that ends it.
 
-    To Application Insights (`APPLICATIONINSIGHTS_CONNECTION_STRING`), or by OTLP (`OTEL_EXPORTER_OTLP_ENDPOINT`). On Azure the
-    worker has set the first up by itself before the app is loaded.
+    Exports to Application Insights (`APPLICATIONINSIGHTS_CONNECTION_STRING`) or by OTLP
+    (`OTEL_EXPORTER_OTLP_ENDPOINT`). On Azure the worker sets up Application Insights before it loads the app.
     """
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - loads when first needed
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - loads when first needed
@@ -41,12 +44,12 @@ def export(*, to_azure_monitor: bool) -> Callable[[], Awaitable[None]]:
     if ours:
         _set_up(to_azure_monitor=to_azure_monitor)
     providers = (trace.get_tracer_provider(), metrics.get_meter_provider())
-    known = [provider for provider in providers if isinstance(provider, TracerProvider | MeterProvider)]
+    own_types = [provider for provider in providers if isinstance(provider, TracerProvider | MeterProvider)]
 
     async def close() -> None:
-        # The SDK tries again and again to reach a side that is down, and heeds no timeout of its own in that. So it tries in
-        # threads that don't hold the process up. A provider of somebody else may have more to send, and isn't ours to end.
-        sending = [Thread(target=one.shutdown if ours else one.force_flush, daemon=True) for one in known]
+        # The SDK retries an endpoint that is down without heeding its own timeout. It does so in daemon threads, which don't
+        # delay the end of the process. A provider that this module didn't create is flushed, but not shut down.
+        sending = [Thread(target=one.shutdown if ours else one.force_flush, daemon=True) for one in own_types]
         for thread in sending:
             thread.start()
         for thread in sending:
@@ -59,7 +62,7 @@ def _set_up(*, to_azure_monitor: bool) -> None:
     if to_azure_monitor:
         from azure.monitor.opentelemetry import configure_azure_monitor  # noqa: PLC0415 - loads when first needed
 
-        # Azure's libraries log every request, those of this exporter too.
+        # Azure's libraries log each of their requests, also those of this exporter.
         logging.getLogger("azure").setLevel(logging.WARNING)
         configure_azure_monitor(resource=_resource())
         return
@@ -89,23 +92,21 @@ def _resource() -> "Resource":
         Resource,
     )
 
-    # An operator's OTEL_RESOURCE_ATTRIBUTES win over ours.
-    named = Resource({SERVICE_VERSION: __version__}).merge(Resource.create())
-    # Without OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES the SDK makes up a name of this form.
-    is_named = not str(named.attributes[SERVICE_NAME]).startswith("unknown_service")
-    return named if is_named else named.merge(Resource({SERVICE_NAME: "scim"}))
+    # OTEL_RESOURCE_ATTRIBUTES takes precedence over these.
+    resource = Resource({SERVICE_VERSION: __version__}).merge(Resource.create())
+    # Without OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES the SDK uses a name of this form.
+    is_named = not str(resource.attributes[SERVICE_NAME]).startswith("unknown_service")
+    return resource if is_named else resource.merge(Resource({SERVICE_NAME: "scim"}))
 
 
 def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
     """Return the observer that writes a span and the metrics of each request.
 
-    `within_host`: the Functions host has a span of the request already.
-
-    Requests that anybody can send have a span at most once a minute for each status and reason; the metrics count all of them.
-    `timer` gives seconds.
+    `within_host` says that the Functions host has created a span of the request. Requests that any client can send have
+    a span at most once a minute for each status and reason; the metrics count all of them. `timer` gives seconds.
     """
     tracer, meter = trace.get_tracer(_SCOPE, __version__), metrics.get_meter(_SCOPE, __version__)
-    kind = SpanKind.INTERNAL if within_host else SpanKind.SERVER
+    span_kind = SpanKind.INTERNAL if within_host else SpanKind.SERVER
     duration = meter.create_histogram(
         "http.server.request.duration",
         unit="s",
@@ -113,41 +114,43 @@ def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
         explicit_bucket_boundaries_advisory=_BUCKETS,
     )
     calls = meter.create_histogram(
-        "scim.server.request.database_calls", unit="{call}", description="Calls of the database that a request made."
+        "scim.server.request.database_calls", unit="{call}", description="Database calls of a request."
     )
     charge = meter.create_histogram(
-        "scim.server.request.request_charge", unit="{request_unit}", description="What Cosmos DB charged for a request."
+        "scim.server.request.request_charge",
+        unit="{request_unit}",
+        description="Request units that Cosmos DB charged for a request.",
     )
     ignored = meter.create_counter(
         "scim.server.ignored_operations",
         unit="{operation}",
-        description="PATCH operations that were skipped, because they were on unknown attributes.",
+        description="PATCH operations that were skipped because their attribute is unknown.",
     )
 
-    told: dict[tuple[str, int], float] = {}
-    """When the last span was sent for a reason and a status."""
+    sent_at: dict[tuple[str, int], float] = {}
+    """The time of the last span for each reason and status."""
 
     def is_sent(record: Record) -> bool:
         now, which = timer(), (record.reason, record.status)
-        is_due = now - told.get(which, -math.inf) >= _SECONDS
+        is_due = now - sent_at.get(which, -math.inf) >= _SECONDS
         if record.reason and is_due:
-            told[which] = now
+            sent_at[which] = now
         return is_due or not record.reason
 
-    def observe(begun: Begun) -> Finish:
+    def observe(started: StartedRequest) -> Finish:
         # https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
-        method = _method(begun.method)
-        span = tracer.start_span(f"{method} {begun.route}" if _is_route(begun.route) else method, kind=kind)
+        method = _method(started.method)
+        span = tracer.start_span(f"{method} {started.route}" if _is_route(started.route) else method, kind=span_kind)
         attached = context.attach(trace.set_span_in_context(span))
 
         def finish(record: Record) -> None:
             context.detach(attached)
-            known = _known(begun, record)
+            known = _common_attributes(started, record)
             span.set_attributes({**known, **_details(record)})
             if record.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
             if is_sent(record):
-                span.end()  # a span that doesn't end is sent nowhere
+                span.end()  # a span without an end isn't exported
             duration.record(record.milliseconds / 1000, known)
             calls.record(record.database_calls, known)
             charge.record(record.request_units, known)
@@ -167,18 +170,18 @@ def _is_route(route: str) -> bool:
     return route.startswith("/")
 
 
-def _known(begun: Begun, record: Record) -> dict[str, str | int]:
-    """Attributes of few values: those of the metrics."""
-    method = _method(begun.method)
+def _common_attributes(started: StartedRequest, record: Record) -> dict[str, str | int]:
+    """Return the attributes that have few values, for spans and metrics."""
+    method = _method(started.method)
     known: dict[str, str | int] = {
         "http.request.method": method if method != "HTTP" else "_OTHER",
         "http.response.status_code": record.status,
-        "url.scheme": "https" if begun.scheme == "https" else "http",  # it may be what a client's header says
-        "scim.operation": record.operation,
+        "url.scheme": "https" if started.scheme == "https" else "http",  # may be text from a header of the client
+        "scim.action": record.action,
         "scim.client": record.client,
     }
-    if _is_route(begun.route):
-        known["http.route"] = begun.route
+    if _is_route(started.route):
+        known["http.route"] = started.route
     if record.resource_type:
         known["scim.resource_type"] = record.resource_type
     if record.scim_type:
@@ -191,14 +194,14 @@ def _known(begun: Begun, record: Record) -> dict[str, str | int]:
 
 
 def _details(record: Record) -> dict[str, str | int | float | tuple[str, ...]]:
-    """Attributes for the span alone."""
+    """Return the attributes for spans only."""
     details: dict[str, str | int | float | tuple[str, ...]] = {
         "scim.request_id": record.request_id,
         "scim.database_calls": record.database_calls,
         "azure.cosmosdb.operation.request_charge": record.request_units,
     }
-    if record.tenant:
-        details["scim.tenant"] = record.tenant
+    if record.customer:
+        details["scim.customer"] = record.customer
     if record.tolerances:
         details["scim.tolerances"] = record.tolerances
     if record.bulk_operations:

@@ -1,4 +1,4 @@
-"""What is told of a request: what was asked for, what came of it, what it took. No text of a client but its own request id.
+"""The record of a request for logs, traces and metrics. Has no text of a client except its request id.
 
 Knows no log, no exporter and no HTTP.
 """
@@ -11,71 +11,75 @@ from typing import Literal, NamedTuple
 type Client = Literal["entra", "okta", "other"]
 
 
-class Begun(NamedTuple):
-    """A request as far as it is known before anybody has looked at it."""
+class StartedRequest(NamedTuple):
+    """A request at its start, before it is authenticated."""
 
     method: str
-    """One of HTTP's own, or `This method`."""
+    """A method of HTTP, or `This method`."""
     route: str
-    """The path as it is documented, such as `/Users/{id}`."""
+    """The path with placeholders, such as `/Users/{id}`."""
     scheme: str
 
 
 class Record(NamedTuple):
-    """An answered request."""
+    """A request after its response."""
 
     method: str
     route: str
-    operation: str
-    """The action of the route, such as `patch`; `none` if there is none."""
+    action: str
+    """The action of the route, such as `patch`; `none` if no route matched."""
     resource_type: str
     status: int
     scim_type: str
     error: str
-    """The class of the error that was answered; empty if there was none."""
+    """The class of the error in the response; empty if there was none."""
     milliseconds: float
     database_calls: int
     request_units: float
-    """What Cosmos DB charged (RU)."""
-    tenant: str
-    """Hashed (`hashed`); empty if nobody was let in."""
+    """The request units (RU) that Cosmos DB charged."""
+    customer: str
+    """The hashed name of the customer (see `hashed`); empty if the request isn't authenticated."""
     client: Client
     tolerances: tuple[str, ...]
-    """The functions of `scim/protocol/tolerances.py` that the request needed."""
+    """The names of the functions in `scim/protocol/tolerances.py` that the request needed."""
     request_id: str
     bulk_operations: int = 0
-    """The operations of a bulk request, however many of them were tried."""
+    """The number of operations in a bulk request, tried or not."""
     bulk_failed: int = 0
-    """Those of them that ended in an error, which the status of a bulk request doesn't tell."""
+    """The number of bulk operations that failed. The status of a bulk request doesn't show it."""
     ignored_operations: int = 0
-    """PATCH operations that were skipped, because they were on unknown attributes; those within a bulk request too."""
+    """The number of PATCH operations that were skipped because their attribute is unknown, within a bulk request too."""
     reason: str = ""
-    """Why the request isn't authenticated, one of a fixed set of words; `health` if it needs no token. Empty if it is."""
+    """Why the request isn't authenticated: one of a fixed set of words, or `health` if it needs no token; empty if it
+    is authenticated.
+    """
     requests: int = 1
-    """How many requests the record stands for."""
+    """The number of requests that the record stands for."""
 
 
 type Finish = Callable[[Record], None]
-type Observe = Callable[[Begun], Finish]
-"""Is told of each request when it begins, and by what it returns when it is answered."""
+type Observe = Callable[[StartedRequest], Finish]
+"""Called at the start of each request. Returns the function to call with the record at its end."""
 
 
 @lru_cache(maxsize=1_000)
-def hashed(tenant: str) -> str:
-    """A tenant's name as logs and metrics have it: twelve hex digits of its SHA-256; `scim customer show` prints them."""
-    return sha256(tenant.encode()).hexdigest()[:12]
+def hashed(customer: str) -> str:
+    """Return a customer's name as logs and metrics show it: twelve hex digits of its SHA-256, which `scim customer
+    show` prints.
+    """
+    return sha256(customer.encode()).hexdigest()[:12]
 
 
 def all_of(*observers: Observe) -> Observe:
-    """One observer out of several."""
+    """Return one observer that calls several."""
     if len(observers) == 1:
         return observers[0]
 
-    def observe(begun: Begun) -> Finish:
-        finishes = [observer(begun) for observer in observers]
+    def observe(started: StartedRequest) -> Finish:
+        finishes = [observer(started) for observer in observers]
 
         def finish(record: Record) -> None:
-            for one in reversed(finishes):  # as they are nested
+            for one in reversed(finishes):  # in reverse order, because they are nested
                 one(record)
 
         return finish

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite.store import SqliteStore
 from tests.commands.processes import answered
 from tests.conftest import Loop
-from tests.contract.drafts import user
+from tests.contract.write_models import user
 from tests.security.issuer import CONTOSO
 from tests.security.places import Place, on_cosmos, on_file
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scim.storage.container import CONTAINER
+from scim.storage.cosmos.container import CONTAINER
 from tests.commands.processes import SCIM, environment
 from tests.conftest import Loop
 from tests.cosmos_emulator import CutBefore, Emulator, Fault, forbidden
@@ -88,7 +88,7 @@ def test_data_chooses_the_file_and_the_option_wins_over_the_variables(
 def test_a_store_in_memory_is_for_serve_only(arguments: tuple[str, ...]) -> None:
     ended = run("customer", "list", *arguments)
     assert ended.exit_code == 2
-    assert ended.stderr.splitlines()[-1] == "Error: No store is chosen: add --data FILE, or --store cosmos."
+    assert ended.stderr.splitlines()[-1] == "Error: No store is chosen. Add --data FILE or --store cosmos."
 
 
 # --- a store that can't be used ---------------------------------------------------------------------------------
@@ -136,7 +136,10 @@ def test_cosmos_db_without_an_address_is_told_by_the_name_of_the_setting() -> No
         ended = run(*command, "--store", "cosmos")
         assert (ended.exit_code, ended.stdout) == (1, "")
         [line] = ended.stderr.splitlines()
-        assert line == "Error: COSMOS_ENDPOINT: the store cosmos needs the address of a Cosmos DB account or emulator"
+        assert (
+            line
+            == "Error: COSMOS_ENDPOINT: must be the address of a Cosmos DB account or emulator, because SCIM_STORE=cosmos"
+        )
 
 
 @pytest.mark.parametrize(

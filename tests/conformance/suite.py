@@ -96,9 +96,9 @@ def check(origin: str, *, with_examples: bool = False) -> None:
 
     made = Counter((result.resource_type, result.title) for result in results)
     patched = {**PATCHED, **(PATCHED_EXAMPLES if with_examples else {})}
-    assert {title for kind, title in made if kind is None} >= DISCOVERY
-    for kind in {of for of, _ in patched}:
-        assert {title for of, title in made if of == kind} >= OF_EACH_TYPE, kind
+    assert {title for resource_type, title in made if resource_type is None} >= DISCOVERY
+    for resource_type in {of for of, _ in patched}:
+        assert {title for of, title in made if of == resource_type} >= OF_EACH_TYPE, resource_type
     assert {title: made[title] for title in patched if made[title] < patched[title]} == {}
 
 

@@ -1,7 +1,7 @@
-"""The adapters that the contract holds for. To add one, add a line to `ADAPTERS` and a case to `_opened`.
+"""The adapters that the contract tests run on. To add one, add a line to `ADAPTERS` and a case to `_opened`.
 
-With COSMOS_ENDPOINT set, the contract also runs there: on Microsoft's emulator with COSMOS_KEY, which gets a database
-of the tests' own, or on an account with a container that COSMOS_DATABASE and COSMOS_CONTAINER name.
+If COSMOS_ENDPOINT is set, the contract also runs there: on Microsoft's emulator with COSMOS_KEY, in a new database, or
+on an account with the container that COSMOS_DATABASE and COSMOS_CONTAINER name.
 """
 
 import os
@@ -16,10 +16,10 @@ import pytest
 import pytest_asyncio
 
 from scim.storage.interface import Store
-from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite.store import SqliteStore
 from tests.contract.cosmos import at_endpoint, emulated
-from tests.contract.drafts import draft, resource_id
 from tests.contract.people import PEOPLE
+from tests.contract.write_models import resource_id, write_model
 
 _ENDPOINT: Final = os.environ.get("COSMOS_ENDPOINT")
 ADAPTERS: Final = ("sqlite-memory", "sqlite-file", "cosmos", *(["cosmos-endpoint"] if _ENDPOINT else []))
@@ -48,7 +48,7 @@ async def _opened(adapter: str, folder: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-# One store for all tests of a module: they don't meet, because each has tenants of its own.
+# One store for all tests of a module. They don't interfere, because each test uses its own customers.
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=ADAPTERS)
 async def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
     async with _opened(request.param, tmp_path_factory.mktemp("store")) as store:
@@ -56,13 +56,13 @@ async def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 _numbers: Final = count(1)
-# An account may have what another run has left.
+# An account may contain data of another run.
 _run: Final = token_hex(4) if _ENDPOINT else "test"
 _tenants: Final[list[str]] = []
 
 
 def new_tenant() -> str:
-    """A tenant that no test has used before."""
+    """Return a customer that no test has used before."""
     _tenants.append(f"tenant-{_run}-{next(_numbers)}")
     return _tenants[-1]
 
@@ -74,10 +74,10 @@ def tenant() -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def people(store: Store) -> str:
-    """A tenant with everybody of `people`, created in that order; another tenant has them too."""
+    """A customer with all resources of `people`, created in that order. A second customer has them too."""
     tenant, other = new_tenant(), new_tenant()
-    for position, (kind, body) in enumerate(PEOPLE):
-        new = draft(kind, body, id=resource_id(position))
+    for position, (type_name, body) in enumerate(PEOPLE):
+        new = write_model(type_name, body, id=resource_id(position))
         await store.create(tenant, new)
         await store.create(other, new)
     return tenant

@@ -1,4 +1,4 @@
-"""The Cosmos adapter on the emulator, through the real SDK: over a socket, or in process where speed counts."""
+"""Cosmos DB stores for tests, with the real SDK: on the emulator over a socket or in process, or on an account."""
 
 import asyncio
 import time
@@ -9,11 +9,11 @@ from itertools import count
 from azure.cosmos.aio import ContainerProxy
 
 from scim.app import utc_now
-from scim.storage.container import CONTAINER
-from scim.storage.cosmos import CosmosStore
-from scim.storage.cosmos_calls import Calls
-from scim.storage.cosmos_client import CosmosConnection
-from scim.storage.cosmos_setup import make
+from scim.storage.cosmos.calls import Calls
+from scim.storage.cosmos.connection import CosmosConnection
+from scim.storage.cosmos.container import CONTAINER
+from scim.storage.cosmos.setup import create
+from scim.storage.cosmos.store import CosmosStore
 from tests.cosmos_emulator import Emulator
 
 _tokens = count(1)
@@ -21,7 +21,7 @@ _tokens = count(1)
 
 @asynccontextmanager
 async def emulated() -> AsyncIterator[tuple[CosmosStore, Emulator]]:
-    """A store on an emulator of its own."""
+    """Yield a store on its own emulator, over a socket."""
     emulator = _with_container()
     connection = CosmosConnection(await emulator.start(), "scim", "resources", key=emulator.key)
     store = _store(connection, Calls(connection.container))
@@ -37,7 +37,7 @@ async def in_process(
     calls: Callable[[Callable[[], Awaitable[ContainerProxy]], Emulator], Calls] = lambda container, _: Calls(container),
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[tuple[CosmosStore, Emulator]]:
-    """The same without a socket; `calls` may build calls that look on."""
+    """Yield a store on its own emulator without a socket. `calls` can create another implementation of `Calls`."""
     emulator = _with_container()
     connection = CosmosConnection(
         emulator.in_process_endpoint, "scim", "resources", key=emulator.key, transport=emulator.transport()
@@ -51,11 +51,11 @@ async def in_process(
 
 @asynccontextmanager
 async def at_endpoint(endpoint: str, environ: Mapping[str, str]) -> AsyncIterator[CosmosStore]:
-    """A store on an emulator of Microsoft's, or on an account, which has its container already."""
+    """Yield a store on Microsoft's emulator, or on an account, which must have the container."""
     database, container = environ.get("COSMOS_DATABASE", "scim-tests"), environ.get("COSMOS_CONTAINER", "resources")
     key = environ.get("COSMOS_KEY")
     if key is not None:
-        await make(endpoint, key, database, container)
+        await create(endpoint, key, database, container)
     connection = CosmosConnection(endpoint, database, container, key=key)
     store = _store(connection, Calls(connection.container))
     try:

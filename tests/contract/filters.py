@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001 - folding is about letters that look alike
-"""Filters to try on `people`. Each keeps somebody and leaves somebody out, but for those at the end."""
+# ruff: noqa: RUF001 - the tests of case folding contain letters that look alike
+"""Filters on `people`. Each of them matches some resources and not all, except for those at the end."""
 
 from typing import Final
 
@@ -65,7 +65,7 @@ USERS: Final = (
     "emails.primary ne true",
     "emails[primary ne true]",
     "emails[not (primary eq true)]",
-    # dates: moments, not texts
+    # dates compare as times, not as texts
     'meta.created eq "2010-01-23T04:56:22Z"',
     'meta.created eq "2010-01-23T05:56:22.000+01:00"',
     'meta.created ne "2010-01-23T04:56:22Z"',
@@ -77,7 +77,7 @@ USERS: Final = (
     'not (meta.lastModified gt "2011-05-13T04:42:34Z")',
     'meta.created sw "2010-01"',
     'meta.lastModified ge "2011-01-01T00:00:00Z" and meta.lastModified lt "2012-01-01T00:00:00Z"',
-    # several values: one of them is enough
+    # multi-valued attributes: one matching value is enough
     'emails eq "bjensen@example.com"',
     'emails.value eq "bjensen@example.com"',
     'emails ne "bjensen@example.com"',
@@ -124,7 +124,7 @@ USERS: Final = (
     f'{CORE}:userName sw "j"',
     f'{CORE}:name.familyName eq "Doe"',
     f"{ENTERPRISE}.department pr",
-    # joined
+    # combined
     'title pr and userName sw "j"',
     'title pr or userName sw "n"',
     'userName sw "j" and (title eq "engineer" or title eq "tour")',
@@ -137,7 +137,7 @@ USERS: Final = (
     'userName eq "jsmith" and active eq true or costCenter eq "4130"',
     '(costCenter eq "4130" or employeeNumber eq "701984") and active eq true',
     'emails[type eq "work"] and not (emails[type eq "home"])',
-    # several on one attribute: stores are asked once for all of them where that means the same
+    # several conditions on one attribute, which binding merges where the result is the same
     'emails.type eq "other" or emails.value ew ".org" or title eq "tour"',
     'emails.type eq "work" and emails.type eq "home"',
     'not (emails.type eq "work") and not (emails.value ew ".org") and title pr',
@@ -146,7 +146,7 @@ USERS: Final = (
     'emails.type eq "home" or not (emails.type eq "work") or emails.primary eq true',
     'emails[type eq "work" and value ew ".org"] or emails[type eq "home" and value ew ".org"]',
     'not (emails[type eq "work"]) and not (phoneNumbers.type eq "work")',
-    # what query languages stumble over
+    # special characters of query languages
     'userName eq "o\'brien"',
     'displayName co "\\"hi\\""',
     'title co "%"',
@@ -220,7 +220,7 @@ USERS: Final = (
     'displayName sw "\u2028"',
     'userName ew "\x7f"',
     'nickName sw "\ufeff"',
-    # long values: up to 1,024 bytes compare, longer ones are only there
+    # long values: up to 1,024 bytes can be compared; longer ones only match `pr`
     f'title eq "{"x" * 1024}"',
     f'title eq "{"x" * 1023}"',
     f'title sw "{"x" * 1023}"',

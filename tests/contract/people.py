@@ -1,12 +1,12 @@
-# ruff: noqa: RUF001 - folding is about letters that look alike
-"""A population that filters are tried on: ordinary people, and values that query languages stumble over."""
+# ruff: noqa: RUF001 - the tests of case folding contain letters that look alike
+"""The resources that filters are tested on: ordinary ones, and values with special characters of query languages."""
 
 from typing import Any, Final
 
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 type Body = tuple[str, dict[str, Any]]
-"""A resource type and the body of a POST; `meta` stands for the service's clock."""
+"""Resource types and bodies of POST requests. `meta` sets the dates instead of the service's clock."""
 
 
 def _user(user_name: str, /, **attributes: Any) -> Body:

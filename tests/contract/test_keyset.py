@@ -1,13 +1,13 @@
-"""What every store does when a search goes on from behind a key: no page depends on what is before it."""
+"""The contract of every store for searches behind a key: a page doesn't depend on the resources before it."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
 
-from scim.storage.interface import Found, Search, Store
-from tests.contract.drafts import KINDS, bound, group, kept, resource_id, user
+from scim.storage.interface import Search, SearchPage, Store
 from tests.contract.filters import GROUPS, USERS
+from tests.contract.write_models import RESOURCE_TYPES, bound, group, kept, resource_id, user
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,23 +28,23 @@ TITLES: Final = (
     "~",
     None,
 )
-"""Equal ones, missing ones, and such as differ only beyond what a key holds."""
+"""Equal titles, missing ones, and titles that differ only behind the part that a sort key contains."""
 
 
-async def found(store: Store, tenant: str, kind: str = "User", **search: Any) -> Found:
+async def found(store: Store, tenant: str, type_name: str = "User", **search: Any) -> SearchPage:
     options: dict[str, Any] = {"filter": None, "offset": 0, "limit": 1_000, **search}
-    return await store.search(tenant, kind, Search(**options))
+    return await store.search(tenant, type_name, Search(**options))
 
 
-def ids(page: Found) -> list[str]:
+def ids(page: SearchPage) -> list[str]:
     return [item.id for item in page.items]
 
 
-async def walked(store: Store, tenant: str, kind: str, size: int, **search: Any) -> list[str]:
-    """The ids on all pages, each from behind the last one of the page before."""
+async def all_pages(store: Store, tenant: str, type_name: str, size: int, **search: Any) -> list[str]:
+    """Return the ids of all pages. Each page begins behind the last resource of the page before."""
     seen: list[str] = []
     after = None
-    while (page := await found(store, tenant, kind, limit=size, after=after, counted=False, **search)).items:
+    while (page := await found(store, tenant, type_name, limit=size, after=after, counted=False, **search)).items:
         assert len(page.items) <= size
         assert len(page.keys) == len(page.items)
         assert page.total == 0
@@ -55,66 +55,72 @@ async def walked(store: Store, tenant: str, kind: str, size: int, **search: Any)
 
 
 @BOTH_WAYS
-@pytest.mark.parametrize("kind", ["User", "Group"])
-async def test_pages_in_every_order_are_the_whole_search(
-    store: Store, people: str, kind: str, descending: bool
+@pytest.mark.parametrize("type_name", ["User", "Group"])
+async def test_pages_in_every_order_make_up_the_whole_result(
+    store: Store, people: str, type_name: str, descending: bool
 ) -> None:
-    for sort in (None, *KINDS[kind].sort_paths):
-        whole = await found(store, people, kind, sort=sort, descending=descending)
+    for sort in (None, *RESOURCE_TYPES[type_name].sort_paths):
+        whole = await found(store, people, type_name, sort=sort, descending=descending)
         assert len(set(whole.keys)) == len(whole.items) > 1
         for size in (1, 2, 7):
-            seen = await walked(store, people, kind, size, sort=sort, descending=descending)
+            seen = await all_pages(store, people, type_name, size, sort=sort, descending=descending)
             assert seen == ids(whole), (sort, size)
 
 
-@pytest.mark.parametrize("kind", ["User", "Group"])
-async def test_backwards_is_the_same_search_turned_round(store: Store, people: str, kind: str) -> None:
-    for sort in (None, *KINDS[kind].sort_paths):
-        whole = await found(store, people, kind, sort=sort)
+@pytest.mark.parametrize("type_name", ["User", "Group"])
+async def test_descending_order_is_the_reverse_of_ascending_order(store: Store, people: str, type_name: str) -> None:
+    for sort in (None, *RESOURCE_TYPES[type_name].sort_paths):
+        whole = await found(store, people, type_name, sort=sort)
         for at in (1, 2, len(whole.items) - 1):
-            before = await found(store, people, kind, sort=sort, descending=True, after=whole.keys[at])
+            before = await found(store, people, type_name, sort=sort, descending=True, after=whole.keys[at])
             assert [*reversed(ids(before))] == ids(whole)[:at], sort
-            behind = await found(store, people, kind, sort=sort, after=whole.keys[at])
+            behind = await found(store, people, type_name, sort=sort, after=whole.keys[at])
             assert ids(behind) == ids(whole)[at + 1 :], sort
 
 
-@pytest.mark.parametrize(("kind", "texts", "sort"), [("User", USERS, "title"), ("Group", GROUPS, "displayName")])
-async def test_pages_of_each_filter_are_whom_the_evaluator_keeps(
-    store: Store, people: str, kind: str, texts: tuple[str, ...], sort: str
+@pytest.mark.parametrize(("type_name", "texts", "sort"), [("User", USERS, "title"), ("Group", GROUPS, "displayName")])
+async def test_pages_of_each_filter_have_the_matches_of_the_evaluator(
+    store: Store, people: str, type_name: str, texts: tuple[str, ...], sort: str
 ) -> None:
     for text in texts:
-        tree, expected = bound(text, kind), kept(kind, text)
+        tree, expected = bound(text, type_name), kept(type_name, text)
         size = len(expected) // 2 + 1
-        assert await walked(store, people, kind, size, filter=tree) == expected, text
-        assert await walked(store, people, kind, size, filter=tree, descending=True) == [*reversed(expected)], text
-        whole = await found(store, people, kind, filter=tree, sort=sort, descending=True)
-        assert await walked(store, people, kind, size, filter=tree, sort=sort, descending=True) == ids(whole), text
+        assert await all_pages(store, people, type_name, size, filter=tree) == expected, text
+        assert await all_pages(store, people, type_name, size, filter=tree, descending=True) == [*reversed(expected)], (
+            text
+        )
+        whole = await found(store, people, type_name, filter=tree, sort=sort, descending=True)
+        assert await all_pages(store, people, type_name, size, filter=tree, sort=sort, descending=True) == ids(whole), (
+            text
+        )
 
 
 @BOTH_WAYS
 @pytest.mark.parametrize("sort", ["title", "active", "meta.created", "userName"])
-async def test_what_sorts_alike_is_told_apart(store: Store, tenant: str, sort: str, descending: bool) -> None:
+async def test_resources_with_equal_sort_values_have_different_keys(
+    store: Store, tenant: str, sort: str, descending: bool
+) -> None:
     for number, title in enumerate(TITLES):
         await store.create(tenant, user(f"user-{number % 7}-{number}", number, title=title, active=number % 2 == 0))
     whole = await found(store, tenant, sort=sort, descending=descending)
     assert len(whole.items) == len(TITLES)
     for size in (1, 3):
-        assert await walked(store, tenant, "User", size, sort=sort, descending=descending) == ids(whole)
+        assert await all_pages(store, tenant, "User", size, sort=sort, descending=descending) == ids(whole)
 
 
-async def test_a_page_has_the_key_of_each(store: Store, tenant: str) -> None:
-    drafts = [user(f"user-{number}", number, title="same") for number in range(5)]
-    for new in drafts:
+async def test_a_page_has_the_key_of_each_resource(store: Store, tenant: str) -> None:
+    users = [user(f"user-{number}", number, title="same") for number in range(5)]
+    for new in users:
         await store.create(tenant, new)
     page = await found(store, tenant, offset=1, limit=3)
-    assert page.keys == tuple(new.id for new in drafts[1:4])
+    assert page.keys == tuple(new.id for new in users[1:4])
     for sort in ("title", "userName", "displayName", "meta.lastModified"):
         page = await found(store, tenant, offset=1, limit=3, sort=sort, descending=True)
-        assert page.keys == tuple(new.s[sort] for new in drafts[3:0:-1])
+        assert page.keys == tuple(new.sort_keys[sort] for new in users[3:0:-1])
     assert (await found(store, tenant, filter=bound('userName eq "nobody"'))).keys == ()
 
 
-async def test_the_total_is_that_of_the_whole_search_wherever_a_page_begins(store: Store, tenant: str) -> None:
+async def test_the_total_counts_all_matches_wherever_a_page_begins(store: Store, tenant: str) -> None:
     for number in range(7):
         await store.create(tenant, user(f"user-{number}", number, title="odd" if number % 2 else "even"))
     for limit in (0, 1, 2, 100):
@@ -125,7 +131,7 @@ async def test_the_total_is_that_of_the_whole_search_wherever_a_page_begins(stor
         assert (await found(store, tenant, limit=limit, counted=False)).total == 0
 
 
-async def test_it_goes_on_behind_one_that_is_gone_and_sees_all_that_stayed(store: Store, tenant: str) -> None:
+async def test_a_page_may_begin_behind_a_deleted_resource(store: Store, tenant: str) -> None:
     for number in range(10):
         await store.create(tenant, user(f"user-{number}", number * 2))
     page = await found(store, tenant, limit=3)
@@ -140,7 +146,7 @@ async def test_it_goes_on_behind_one_that_is_gone_and_sees_all_that_stayed(store
 
 
 @BOTH_WAYS
-async def test_a_filter_that_names_the_id_goes_by_the_key_too(store: Store, tenant: str, descending: bool) -> None:
+async def test_a_filter_on_the_id_respects_the_key(store: Store, tenant: str, descending: bool) -> None:
     for number in (1, 2, 3):
         await store.create(tenant, user(f"user-{number}", number))
     tree = bound(f'id eq "{resource_id(2)}" and userName sw "user"')

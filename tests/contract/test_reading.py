@@ -1,15 +1,15 @@
-"""What every store does when a page is read one resource after another, and when only the types of ids are asked for."""
+"""The contract of every store for pages read one resource at a time, and for the types of ids."""
 
 import pytest
 
 from scim.storage.interface import Member, Search, Store, Stored
-from tests.contract.drafts import bound, group, resource_id, user
+from tests.contract.write_models import bound, group, resource_id, user
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Taking:
-    """Takes resources until it has `most`; the next one it refuses."""
+    """Takes at most `most` resources, and then returns `False`."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -32,7 +32,7 @@ async def filled(store: Store, tenant: str, number: int) -> list[str]:
 
 @pytest.mark.parametrize("sort", [None, "userName"])
 @pytest.mark.parametrize("descending", [False, True])
-async def test_resources_are_handed_over_in_their_order_with_their_keys(
+async def test_take_receives_resources_in_order_with_their_keys(
     store: Store, tenant: str, sort: str | None, descending: bool
 ) -> None:
     await filled(store, tenant, 7)
@@ -51,7 +51,7 @@ async def test_resources_are_handed_over_in_their_order_with_their_keys(
 
 
 @pytest.mark.parametrize("most", [0, 1, 6])
-async def test_nothing_is_handed_over_after_a_resource_that_is_refused(store: Store, tenant: str, most: int) -> None:
+async def test_take_receives_no_resource_after_it_returned_false(store: Store, tenant: str, most: int) -> None:
     ids = await filled(store, tenant, 7)
     for sort in (None, "userName"):
         take = Taking(most)
@@ -63,7 +63,7 @@ async def test_nothing_is_handed_over_after_a_resource_that_is_refused(store: St
 
 
 async def test_a_search_that_ended_early_blocks_no_other_request(store: Store, tenant: str) -> None:
-    """In SQLite, a statement that is still open would keep an old view of the file."""
+    """In SQLite, a statement that remains open would keep an old snapshot of the file."""
 
     def fail(stored: Stored, key: str) -> bool:
         raise ValueError(f"{stored.id} {key}")
@@ -77,8 +77,8 @@ async def test_a_search_that_ended_early_blocks_no_other_request(store: Store, t
         assert (await store.search(tenant, "User", Search(None, 0, 100))).total == number + 1
 
 
-async def test_a_page_larger_than_the_database_answers_at_once_is_read_whole(store: Store, tenant: str) -> None:
-    """Cosmos DB cuts its answers at 4 MB."""
+async def test_a_page_larger_than_one_database_response_is_read_completely(store: Store, tenant: str) -> None:
+    """Cosmos DB limits its responses to 4 MB."""
     for n in range(25):
         await store.create(tenant, user(f"user-{n}", n, title="x" * 250_000))
     take = Taking(100)
@@ -88,7 +88,7 @@ async def test_a_page_larger_than_the_database_answers_at_once_is_read_whole(sto
 
 
 async def test_the_types_of_members_are_looked_up_on_request(store: Store, tenant: str) -> None:
-    """As far as no client has sent one, and among the types that are asked for."""
+    """Only if no client has sent a type, and only among the requested types."""
     await store.create(tenant, user("bjensen", 1))
     await store.create(tenant, user("jsmith", 2))
     await store.create(tenant, group("Guides", 3))
@@ -97,10 +97,10 @@ async def test_the_types_of_members_are_looked_up_on_request(store: Store, tenan
     members = [Member(id) for id in (*ids, *strange) if id != ids[1]] + [Member(ids[1], "Robot", "R2")]
     await store.create(tenant, group("All", 4), members)
 
-    async def known(*kinds: str, of: str = tenant) -> dict[str, str | None]:
-        found = await store.members(of, [ids[3]], limit=100, kinds=kinds)
+    async def known(*type_names: str, of: str = tenant) -> dict[str, str | None]:
+        found = await store.members(of, [ids[3]], limit=100, type_names=type_names)
         assert {item.member for item in found} == set(members)
-        return {item.member.value: item.known for item in found if item.known is not None}
+        return {item.member.value: item.resolved_type for item in found if item.resolved_type is not None}
 
     assert await known("User", "Group") == {ids[0]: "User", ids[2]: "Group", ids[3]: "Group"}
     assert await known("Group", "User") == await known("User", "Group")
@@ -115,10 +115,10 @@ async def test_the_types_of_a_page_of_members_are_found(store: Store, tenant: st
     users = await filled(store, tenant, 3)
     members = [Member(id) for id in users] + [Member(resource_id(n)) for n in range(10, 1_100)]
     await store.create(tenant, group("All", 5_000), members)
-    page = await store.members(tenant, [resource_id(5_000)], limit=1_000, kinds=["User", "Group"])
+    page = await store.members(tenant, [resource_id(5_000)], limit=1_000, type_names=["User", "Group"])
     assert len(page) == 1_000
-    assert [item.member.value for item in page if item.known == "User"] == users
+    assert [item.member.value for item in page if item.resolved_type == "User"] == users
     rest = await store.members(
-        tenant, [resource_id(5_000)], after=(page[-1].group, page[-1].member.value), limit=1_000, kinds=["User"]
+        tenant, [resource_id(5_000)], after=(page[-1].group, page[-1].member.value), limit=1_000, type_names=["User"]
     )
-    assert (len(rest), {item.known for item in rest}) == (93, {None})
+    assert (len(rest), {item.resolved_type for item in rest}) == (93, {None})

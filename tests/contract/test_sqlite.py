@@ -1,4 +1,4 @@
-"""What holds for the SQLite store beyond the contract: its indexes, its file, and what becomes of it when that fails."""
+"""Tests of the SQLite store beyond the contract: its indexes, its file, and failures of the file."""
 
 import asyncio
 import json
@@ -20,23 +20,13 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from scim.protocol.schema import Attribute, ResourceType
-from scim.storage import sqlite_file
-from scim.storage.interface import (
-    Changed,
-    Draft,
-    Gone,
-    Member,
-    MemberChanges,
-    QueryRefused,
-    Search,
-    Stored,
-    StoreUnavailable,
-    Taken,
-)
-from scim.storage.sqlite import SqliteStore
-from scim.storage.sqlite_index import MemoryIndex, _digest, entries
-from tests.contract.drafts import KINDS, bound, draft, group, resource_id, touch, user
+from scim.protocol.schema.model import Attribute, ResourceType
+from scim.storage.errors import AlreadyExists, NotFound, PreconditionFailed, QueryRefused, StoreUnavailable
+from scim.storage.interface import Member, MemberChanges, Search, Stored, WriteModel
+from scim.storage.sqlite import database
+from scim.storage.sqlite.index import MemoryIndex, _digest, entries
+from scim.storage.sqlite.store import SqliteStore
+from tests.contract.write_models import RESOURCE_TYPES, bound, group, resource_id, touch, user, write_model
 
 LATER: Final = "2026-02-01T00:00:00.000000Z"
 
@@ -51,12 +41,15 @@ def opened(path: Path | None = None) -> Iterator[SqliteStore]:
 # --- indexes ---
 
 
-def equalities(kind: ResourceType) -> Iterator[str]:
-    """Each equality that a filter can ask of a resource type."""
-    levels = [("", kind.attributes), *((f"{urn}:", schema.attributes) for urn, schema in kind.extensions.items())]
+def equalities(resource_type: ResourceType) -> Iterator[str]:
+    """Yield each equality that a filter on a resource type can have."""
+    levels = [
+        ("", resource_type.attributes),
+        *((f"{urn}:", schema.attributes) for urn, schema in resource_type.extensions.items()),
+    ]
     for prefix, attributes in levels:
         for attribute in attributes.values():
-            if attribute.returned == "never" or attribute.name == kind.relation:
+            if attribute.returned == "never" or attribute.name == resource_type.relation:
                 continue
             path = f"{prefix}{attribute.name}"
             if attribute.type != "complex":
@@ -86,17 +79,17 @@ def comparisons(path: str, attribute: Attribute) -> Iterator[str]:
 
 
 UNFILTERABLE: Final = re.compile(r"meta[.\[](location|version)")
-# Everybody of a type has the same one: an index would lead to all of them.
+# All resources of a type have the same value, so an index would return all of them.
 NOT_INDEXED: Final = re.compile(r"meta[.\[]resourceType")
 
 
-def filters(kind: str) -> list[str]:
-    texts = dict.fromkeys(equalities(KINDS[kind]))
+def filters(type_name: str) -> list[str]:
+    texts = dict.fromkeys(equalities(RESOURCE_TYPES[type_name]))
     return [text for text in texts if not UNFILTERABLE.match(text) and not NOT_INDEXED.match(text)]
 
 
 def statements(store: SqliteStore, act: Callable[[], object]) -> list[str]:
-    """The SQL that runs meanwhile, with the values in it."""
+    """Return the SQL statements that an action runs, with their values."""
     seen: list[str] = []
     store._db.set_trace_callback(seen.append)
     act()
@@ -104,8 +97,10 @@ def statements(store: SqliteStore, act: Callable[[], object]) -> list[str]:
     return seen
 
 
-def searched(store: SqliteStore, text: str, kind: str = "User", *, tenant: str = "t", limit: int = 10) -> list[str]:
-    search = asyncio.run(store.search(tenant, kind, Search(bound(text, kind), 0, limit)))
+def searched(
+    store: SqliteStore, text: str, type_name: str = "User", *, tenant: str = "t", limit: int = 10
+) -> list[str]:
+    search = asyncio.run(store.search(tenant, type_name, Search(bound(text, type_name), 0, limit)))
     return [item.id for item in search.items]
 
 
@@ -113,8 +108,8 @@ def plan(store: SqliteStore, sql: str) -> list[str]:
     return [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
 
-def walks_all_items(step: str) -> bool:
-    """Whether a step of a plan reads every item of a type: by a scan, or by the part of an index that they share."""
+def reads_all_items(step: str) -> bool:
+    """Return whether a step of a query plan reads all items of a type, by a scan or by a common prefix of an index."""
     if re.match(r"SCAN item\b", step):
         return True
     by = re.match(r"SEARCH item USING (?:COVERING )?INDEX \S+ \((.*)\)", step)
@@ -127,18 +122,20 @@ def empty() -> Iterator[SqliteStore]:
         yield store
 
 
-@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind in KINDS for text in filters(kind)])
-def test_equality_on_any_filterable_attribute_goes_by_an_index(empty: SqliteStore, kind: str, text: str) -> None:
-    # With room for one the search counts too, so both statements are looked at.
+@pytest.mark.parametrize(
+    ("type_name", "text"), [(type_name, text) for type_name in RESOURCE_TYPES for text in filters(type_name)]
+)
+def test_equality_on_each_filterable_attribute_uses_an_index(empty: SqliteStore, type_name: str, text: str) -> None:
+    # With a limit of one, the search also counts, so both statements are checked.
     for limit in (10, 0):
-        for sql in statements(empty, partial(searched, empty, text, kind, limit=limit)):
-            assert [step for step in plan(empty, sql) if walks_all_items(step)] == [], sql
+        for sql in statements(empty, partial(searched, empty, text, type_name, limit=limit)):
+            assert [step for step in plan(empty, sql) if reads_all_items(step)] == [], sql
 
 
-def test_the_look_at_plans_sees_a_walk_over_all_items(empty: SqliteStore) -> None:
+def test_the_query_plan_check_detects_reads_of_all_items(empty: SqliteStore) -> None:
     for text in ("title pr", 'title co "x"', 'title ne "x"', 'title eq "x" or nickName co "y"', "active ne true"):
         [sql] = statements(empty, partial(searched, empty, text))
-        assert any(walks_all_items(step) for step in plan(empty, sql)), text
+        assert any(reads_all_items(step) for step in plan(empty, sql)), text
 
 
 @pytest.mark.parametrize(
@@ -152,13 +149,13 @@ def test_the_look_at_plans_sees_a_walk_over_all_items(empty: SqliteStore) -> Non
         'meta.lastModified ge "2026-01-01T00:00:00Z" and meta.lastModified lt "2026-01-02T00:00:00Z"',
     ],
 )
-def test_a_filter_around_an_equality_goes_by_an_index_too(empty: SqliteStore, text: str) -> None:
+def test_a_filter_with_an_equality_uses_an_index(empty: SqliteStore, text: str) -> None:
     for sql in statements(empty, lambda: searched(empty, text)):
-        assert [step for step in plan(empty, sql) if walks_all_items(step)] == [], sql
+        assert [step for step in plan(empty, sql) if reads_all_items(step)] == [], sql
 
 
-def work(store: SqliteStore, text: str) -> int:
-    """How many steps SQLite's virtual machine takes for a search."""
+def count_steps(store: SqliteStore, text: str) -> int:
+    """Return the number of steps of SQLite's virtual machine for a search."""
     steps = 0
 
     def count() -> int:
@@ -191,19 +188,19 @@ async def _populate(store: SqliteStore, users: range) -> None:
         'schemas eq "urn:ietf:params:scim:schemas:core:2.0:User" and userName eq "user-7"',
     ],
 )
-def test_a_selective_equality_costs_the_same_however_many_users_there_are(text: str) -> None:
+def test_the_cost_of_a_selective_equality_is_independent_of_the_number_of_users(text: str) -> None:
     with opened() as store:
         asyncio.run(_populate(store, range(100)))
-        few = work(store, text)
+        few = count_steps(store, text)
         asyncio.run(_populate(store, range(100, 1_000)))
-        many = work(store, text)
+        many = count_steps(store, text)
         assert searched(store, text)
     assert many < 1.2 * few
 
 
 @pytest.mark.parametrize(("comparisons", "users"), [(100, 4), (4, 26)])
-def test_a_search_that_looks_through_too_many_values_is_stopped(comparisons: int, users: int) -> None:
-    # Other requests wait while SQLite searches, so its instructions are counted.
+def test_a_search_that_compares_too_many_values_is_stopped(comparisons: int, users: int) -> None:
+    # Other requests wait during a search, so its instructions are limited.
     emails = [{"value": f"a{n}"} for n in range(9_000)]
     text = " or ".join(f'emails.value co "absent{n}"' for n in range(comparisons))
     with opened() as store:
@@ -217,7 +214,7 @@ def test_a_search_that_looks_through_too_many_values_is_stopped(comparisons: int
         assert len(searched(store, "id pr", limit=2)) == 2
 
 
-def in_the_index(store: SqliteStore) -> set[tuple[Any, int]]:
+def stored_index_entries(store: SqliteStore) -> set[tuple[Any, int]]:
     if not isinstance(store._index, MemoryIndex):
         return set(store._db.execute("SELECT digest, row FROM leaf"))
     found = set()
@@ -226,15 +223,15 @@ def in_the_index(store: SqliteStore) -> set[tuple[Any, int]]:
         while places:
             names, place = places.pop()
             places += [((*names, name), below) for name, below in place.items()]
-            found |= {((*of, names, value), row) for value in place.rows for row in place.having(value)}
+            found |= {((*of, names, value), row) for value in place.rows for row in place.rows_with(value)}
     return found
 
 
-def from_the_items(store: SqliteStore) -> set[tuple[Any, int]]:
+def expected_index_entries(store: SqliteStore) -> set[tuple[Any, int]]:
     in_memory = isinstance(store._index, MemoryIndex)
     return {
-        ((tenant, kind, *entry) if in_memory else _digest(tenant, kind, entry), row)
-        for row, tenant, kind, f in store._db.execute("SELECT row, tenant, type, f FROM item")
+        ((tenant, type_name, *entry) if in_memory else _digest(tenant, type_name, entry), row)
+        for row, tenant, type_name, f in store._db.execute("SELECT row, tenant, type, f FROM item")
         for entry in entries(json.loads(f))
     }
 
@@ -261,7 +258,7 @@ STEPS: Final = st.one_of(
 @pytest.mark.parametrize("place", ["memory", "file"])
 @settings(max_examples=60)
 @given(program=st.lists(st.tuples(st.sampled_from(["one", "other"]), STEPS), max_size=20))
-def test_after_any_writes_the_index_has_the_values_of_all_items_and_no_others(
+def test_after_any_writes_the_index_has_exactly_the_values_of_all_items(
     place: str, program: list[tuple[str, tuple[str, int, dict[str, object] | None]]]
 ) -> None:
     async def run(store: SqliteStore) -> None:
@@ -269,24 +266,24 @@ def test_after_any_writes_the_index_has_the_values_of_all_items_and_no_others(
             id = resource_id(number)
             try:
                 if action == "create":
-                    await store.create(tenant, draft("User", body or {}, id=id))
+                    await store.create(tenant, write_model("User", body or {}, id=id))
                     await store.create(tenant, group(f"group {number}", 100 + number))
                 elif action == "replace":
                     stored = await store.read(tenant, "User", id)
                     expected = stored.version if stored else "1"
-                    await store.replace(tenant, draft("User", body or {}, id=id), expected=expected)
+                    await store.replace(tenant, write_model("User", body or {}, id=id), expected=expected)
                 elif action == "delete":
                     await store.delete(tenant, "User", id)
                     await store.delete(tenant, "Group", resource_id(100 + number))
                 else:
                     new = group(f"group {number}", 100 + number)
                     await store.change_members(tenant, new.id, MemberChanges((Member(id),)), touch(new, LATER))
-            except (Taken, Gone):
+            except (AlreadyExists, NotFound):
                 pass
 
     with TemporaryDirectory() as folder, opened(Path(folder) / "scim.db" if place == "file" else None) as store:
         asyncio.run(run(store))
-        assert in_the_index(store) == from_the_items(store)
+        assert stored_index_entries(store) == expected_index_entries(store)
 
 
 # --- the file ---
@@ -302,8 +299,8 @@ def test_a_file_keeps_everything_and_is_in_wal_mode(tmp_path: Path) -> None:
         assert asyncio.run(store.is_member("t", group().id, "a"))
 
 
-def test_only_its_owner_may_read_a_new_file_and_what_lies_beside_it(tmp_path: Path) -> None:
-    """People are in it. Whatever the process's umask says; a file that is there keeps its mode."""
+def test_only_the_owner_can_read_a_new_file_and_the_files_beside_it(tmp_path: Path) -> None:
+    """The file has personal data. The umask of the process doesn't matter; an existing file keeps its mode."""
     kept, new = tmp_path / "kept.db", tmp_path / "new.db"
     kept.touch(mode=0o644)
     kept.chmod(0o644)
@@ -321,7 +318,7 @@ def test_only_its_owner_may_read_a_new_file_and_what_lies_beside_it(tmp_path: Pa
     }
 
 
-def test_a_file_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_format_is_refused_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE of_the_future (x)")
@@ -369,16 +366,19 @@ PRAGMA user_version = 1;
 """
 
 
-def file_of_format_1(path: Path, *drafts: Draft) -> Path:
-    """A data file as the first version has left it, with these resources of tenant `t`."""
+def file_of_format_1(path: Path, *write_models: WriteModel) -> Path:
+    """Create a data file of format 1 with these resources of the customer `t`."""
     with closing(sqlite3.connect(path)) as db:
         db.executescript(FORMAT_1)
-        for row, new in enumerate(drafts, 1):
-            texts = (json.dumps(new.resource), json.dumps(new.f), json.dumps(dict(new.s)))
-            dates = (new.f["meta"]["created"], new.f["meta"]["lastModified"])
-            values = (row, "t", new.kind, new.id, new.key, 7, *texts, *dates)
+        for row, new in enumerate(write_models, 1):
+            texts = (json.dumps(new.resource), json.dumps(new.search_fields), json.dumps(dict(new.sort_keys)))
+            dates = (new.search_fields["meta"]["created"], new.search_fields["meta"]["lastModified"])
+            values = (row, "t", new.type_name, new.id, new.key, 7, *texts, *dates)
             db.execute(f"INSERT INTO item VALUES ({', '.join('?' * len(values))})", values)
-            db.executemany("INSERT INTO leaf VALUES (?, ?)", {(_digest("t", new.kind, e), row) for e in entries(new.f)})
+            db.executemany(
+                "INSERT INTO leaf VALUES (?, ?)",
+                {(_digest("t", new.type_name, e), row) for e in entries(new.search_fields)},
+            )
         db.execute("INSERT INTO member VALUES ('t', ?, 'a', NULL, NULL)", (resource_id(100),))
         db.commit()
     return path
@@ -391,32 +391,36 @@ def test_a_file_of_the_first_format_opens_and_works(tmp_path: Path) -> None:
     async def run(store: SqliteStore) -> None:
         stored = await store.read("t", "User", one.id)
         assert stored == Stored("User", one.id, "7", one.resource)
-        assert [found.id for found in await store.outdated("t", "User", one.rules, limit=10)] == [one.id]
-        with pytest.raises(Taken):
+        assert [found.id for found in await store.outdated("t", "User", one.index_version, limit=10)] == [one.id]
+        with pytest.raises(AlreadyExists):
             await store.create("t", user("BJENSEN", 2))
-        version = await store.replace("t", replace(one, claims={"badge": "1"}), expected="7", held=None)
+        version = await store.replace(
+            "t", replace(one, unique_values={"badge": "1"}), expected="7", old_unique_values=None
+        )
         assert version == "8"
-        assert await store.outdated("t", "User", one.rules, limit=10) == []
-        with pytest.raises(Taken):
-            await store.create("t", replace(user("other", 2), claims={"badge": "1"}))
+        assert await store.outdated("t", "User", one.index_version, limit=10) == []
+        with pytest.raises(AlreadyExists):
+            await store.create("t", replace(user("other", 2), unique_values={"badge": "1"}))
         assert await store.is_member("t", group().id, "a")
 
     with opened(path) as store:
         assert searched(store, 'title eq "x"') == [one.id]
         asyncio.run(run(store))
-        assert in_the_index(store) == from_the_items(store)
+        assert stored_index_entries(store) == expected_index_entries(store)
     with opened(path) as store:
         assert store._db.execute("PRAGMA user_version").fetchone() == (2,)
         assert asyncio.run(store.read("t", "User", one.id)) == Stored("User", one.id, "8", one.resource)
 
 
-def test_several_may_open_a_file_of_the_first_format_at_once(tmp_path: Path) -> None:
+def test_several_processes_can_upgrade_a_file_at_the_same_time(tmp_path: Path) -> None:
     path = file_of_format_1(tmp_path / "scim.db", user(number=1))
 
     def open_and_read(which: int) -> None:
         with opened(path) as store:
             assert asyncio.run(store.read("t", "User", resource_id(1))) is not None
-            asyncio.run(store.create("t", replace(user(f"user-{which}", 10 + which), claims={"badge": str(which)})))
+            asyncio.run(
+                store.create("t", replace(user(f"user-{which}", 10 + which), unique_values={"badge": str(which)}))
+            )
 
     in_threads(8, open_and_read)
     with opened(path) as store:
@@ -434,7 +438,7 @@ def test_a_file_whose_upgrade_fails_stays_as_it_was(tmp_path: Path) -> None:
         assert "rules" not in [column[1] for column in db.execute("PRAGMA table_info(item)")]
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     path.write_text("Dear diary, " * 500)
     with pytest.raises(StoreUnavailable, match=r"scim\.db: it is not a SQLite database"):
@@ -442,7 +446,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_text() == "Dear diary, " * 500
 
 
-def test_a_path_at_which_no_file_can_be_made_is_refused_with_its_name_and_the_reason(tmp_path: Path) -> None:
+def test_the_error_about_an_unusable_path_names_it_and_the_reason(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"scim\.db: there is no folder .*no such folder"):
         SqliteStore(tmp_path / "no such folder" / "scim.db")
     with pytest.raises(StoreUnavailable, match="it is a folder"):
@@ -450,7 +454,7 @@ def test_a_path_at_which_no_file_can_be_made_is_refused_with_its_name_and_the_re
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "with tables"])
-def test_a_file_that_another_program_locks_can_not_be_opened(tmp_path: Path, is_new: bool) -> None:
+def test_a_file_locked_by_another_program_cannot_be_opened(tmp_path: Path, is_new: bool) -> None:
     path = tmp_path / "scim.db"
     if not is_new:
         asyncio.run(SqliteStore(path).close())
@@ -458,19 +462,19 @@ def test_a_file_that_another_program_locks_can_not_be_opened(tmp_path: Path, is_
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable, match=r"scim\.db: it is locked by another program"):
-            sqlite_file.opened(path, patience=0.02)
+            database.open_database(path, lock_timeout=0.02)
         other.execute("ROLLBACK")
     asyncio.run(SqliteStore(path).close())
 
 
 def test_the_error_about_a_read_only_database_names_it(tmp_path: Path) -> None:
-    """Root may write to any file, so a connection that may not stands in for a read-only file or file system."""
+    """Root can write to any file, so a read-only connection replaces a read-only file or file system."""
     path = tmp_path / "scim.db"
     asyncio.run(SqliteStore(path).close())
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         with pytest.raises(sqlite3.Error) as error:
             db.execute("PRAGMA user_version = 3")
-        assert str(sqlite_file.unavailable(error.value, path)).startswith(f"{path}: it is read-only")
+        assert str(database.unavailable(error.value, path)).startswith(f"{path}: it is read-only")
 
 
 def test_a_locked_database_is_unavailable_for_writing_and_readable(tmp_path: Path) -> None:
@@ -494,24 +498,24 @@ def test_a_locked_database_is_unavailable_for_writing_and_readable(tmp_path: Pat
         asyncio.run(store.create("t", user("other", 2)))
 
 
-def test_a_full_disk_makes_a_write_fail_as_a_whole_and_the_store_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_fails_a_write_as_a_whole_and_the_store_remains_usable(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     with opened(path) as store:
         asyncio.run(store.create("t", user("first", 1)))
-        before = from_the_items(store)
+        before = expected_index_entries(store)
         room = path.with_name("scim.db-wal").stat().st_size + 100
-        with _files_up_to(room):
+        with _file_size_limit(room):
             for number in (2, 3):
                 with pytest.raises(StoreUnavailable):
                     asyncio.run(store.create("t", user("too much", number, title="x" * 50_000)))
             assert asyncio.run(store.read("t", "User", resource_id(1))) is not None
-        assert in_the_index(store) == from_the_items(store) == before
+        assert stored_index_entries(store) == expected_index_entries(store) == before
         asyncio.run(store.create("t", user("too much", 2)))
 
 
 @contextmanager
-def _files_up_to(size: int) -> Iterator[None]:
-    """A disk that is full, as far as this process goes: no file can grow beyond `size`."""
+def _file_size_limit(size: int) -> Iterator[None]:
+    """Simulate a full disk for this process: no file can grow beyond `size` bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -524,7 +528,7 @@ def _files_up_to(size: int) -> Iterator[None]:
 
 
 def in_threads(number: int, act: Callable[[int], None]) -> None:
-    """Run `act` in threads that start together; the first error is raised here."""
+    """Run `act` in threads that start at the same time. Raises the first error."""
     together = Barrier(number)
     errors: list[BaseException] = []
 
@@ -544,7 +548,7 @@ def in_threads(number: int, act: Callable[[int], None]) -> None:
         raise errors[0]
 
 
-def test_of_many_replaces_by_several_connections_exactly_one_wins_per_version(tmp_path: Path) -> None:
+def test_of_concurrent_replaces_by_several_connections_one_per_version_succeeds(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     with opened(path) as store:
         first = asyncio.run(store.create("t", user(title="start")))
@@ -558,7 +562,7 @@ def test_of_many_replaces_by_several_connections_exactly_one_wins_per_version(tm
                     try:
                         new = user(title=f"{which}/{turn}")
                         won.append((stored.version, await mine.replace("t", new, expected=stored.version)))
-                    except Changed:
+                    except PreconditionFailed:
                         continue
 
             with opened(path) as mine:
@@ -571,12 +575,12 @@ def test_of_many_replaces_by_several_connections_exactly_one_wins_per_version(tm
         assert len(set(afters)) == len(afters)
         stored = asyncio.run(store.read("t", "User", resource_id(1)))
         assert stored is not None
-        # A chain without a gap: each version but the last was replaced once.
+        # A chain without a gap: each version except the last one was replaced once.
         assert {first, *afters} - {*befores} == {stored.version}
-        assert in_the_index(store) == from_the_items(store)
+        assert stored_index_entries(store) == expected_index_entries(store)
 
 
-def test_members_that_several_connections_change_are_all_there(tmp_path: Path) -> None:
+def test_member_changes_of_several_connections_are_all_applied(tmp_path: Path) -> None:
     path = tmp_path / "scim.db"
     new = group()
     with opened(path) as store:
@@ -601,7 +605,7 @@ def test_members_that_several_connections_change_are_all_there(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("attempt", range(5))
-def test_several_may_open_a_new_file_at_once(tmp_path: Path, attempt: int) -> None:
+def test_several_processes_can_open_a_new_file_at_the_same_time(tmp_path: Path, attempt: int) -> None:
     path = tmp_path / "scim.db"
 
     def open_and_write(which: int) -> None:
@@ -617,8 +621,8 @@ WRITER: Final = """
 import asyncio, sys
 from pathlib import Path
 from scim.storage.interface import Member
-from scim.storage.sqlite import SqliteStore
-from tests.contract.drafts import group, user
+from scim.storage.sqlite.store import SqliteStore
+from tests.contract.write_models import group, user
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]))
@@ -632,7 +636,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("after", [1, 20, 111])
-def test_a_killed_process_leaves_all_that_it_reported_and_nothing_by_halves(tmp_path: Path, after: int) -> None:
+def test_after_a_kill_the_file_has_all_reported_writes_and_no_partial_one(tmp_path: Path, after: int) -> None:
     path = tmp_path / "scim.db"
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
@@ -645,7 +649,7 @@ def test_a_killed_process_leaves_all_that_it_reported_and_nothing_by_halves(tmp_
         reported = after + sum(1 for _ in writer.stdout)
     with opened(path) as store:
         assert store._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert in_the_index(store) == from_the_items(store)
+        assert stored_index_entries(store) == expected_index_entries(store)
         users, groups, members = (
             store._db.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
             for what in ("item WHERE type = 'User'", "item WHERE type = 'Group'", "member")

@@ -1,4 +1,4 @@
-"""Requests on types with unique attributes of their own, and reindexing them, through the service on every store."""
+"""Requests on types with custom unique attributes, and their reindexing, through the service on every store."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,19 +9,20 @@ import orjson
 import pytest
 
 from scim.ids import uuid7
-from scim.protocol import filter as syntax, fold, query
+from scim.protocol import folding, search_fields
 from scim.protocol.errors import InvalidValue, ScimError, Uniqueness
+from scim.protocol.filter import binding, syntax
+from scim.protocol.filter.binding import Bound
 from scim.protocol.limits import Limits
-from scim.protocol.query import Bound
-from scim.protocol.registry import Registry, core
-from scim.service.caller import Asked, Caller, Conditions
-from scim.service.group_members import GroupMembers
-from scim.service.membership import Memberships
+from scim.protocol.schema.registry import Registry, core
+from scim.service.members import GroupMembers
+from scim.service.memberships import Memberships
 from scim.service.passwords import Passwords, forget
-from scim.service.reindex import Reindex, Seen
-from scim.service.resources import Answer, Resources
+from scim.service.reindex import Reindex, ReindexResult
+from scim.service.request_context import RequestContext
+from scim.service.resources import Resources, Result
 from scim.storage.interface import Search, Store
-from tests.contract.own_types import BADGE, CAMPUS, USER, attribute, body, described, registry
+from tests.contract.own_types import BADGE, CAMPUS, USER, attribute, body, registry, with_characteristics
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,16 +36,16 @@ _seconds = count(1)
 
 
 def _clock() -> datetime:
-    """Time goes on with every look, so that ids are in the order in which they were made."""
+    """Return a clock that advances with every reading, so that ids are in the order of their creation."""
     return datetime(2026, 1, 31, tzinfo=UTC) + timedelta(seconds=next(_seconds))
 
 
 async def at_once(seconds: float) -> None:
-    """A sleep that doesn't."""
+    """Sleep without waiting."""
 
 
 class Service:
-    """The use cases on the types of a registry, for one tenant."""
+    """The operations of the service on the types of a registry, for one customer."""
 
     def __init__(self, store: Store, tenant: str, types: Registry) -> None:
         self.store, self.tenant, self.types = store, tenant, types
@@ -60,48 +61,50 @@ class Service:
             new_id=uuid7(_clock),
             sleep=at_once,
         )
-        self._caller = Caller(tenant, "https://scim.example.com")
+        self._context = RequestContext(tenant, "https://scim.example.com")
 
     def under(self, types: Registry) -> "Service":
-        """The same tenant, served with other schemas."""
+        """Return a service for the same customer with other schemas."""
         return Service(self.store, self.tenant, types)
 
-    async def post(self, sent: Any, kind: str = "User") -> str:
-        answer = await self._resources.create(self._caller, self.types.resource_types[kind], sent, Asked())
+    async def post(self, sent: Any, type_name: str = "User") -> str:
+        answer = await self._resources.create(self._context, self.types.resource_types[type_name], sent)
         assert answer.resource is not None
         return str(answer.resource["id"])
 
-    async def put(self, id: str, sent: Any) -> Answer:
-        kind = self.types.resource_types["User"]
-        return await self._resources.put(self._caller, kind, id, sent, Asked(), Conditions())
+    async def put(self, id: str, sent: Any) -> Result:
+        resource_type = self.types.resource_types["User"]
+        return await self._resources.put(self._context, resource_type, id, sent)
 
-    async def patch(self, id: str, path: str, value: Any, op: str = "replace", kind: str = "User") -> None:
+    async def patch(self, id: str, path: str, value: Any, op: str = "replace", type_name: str = "User") -> None:
         operation = {"op": op, "path": path, **({} if op == "remove" else {"value": value})}
         sent = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]}
-        type_ = self.types.resource_types[kind]
-        await self._resources.patch(self._caller, type_, id, sent, Asked(), Conditions())
+        resource_type = self.types.resource_types[type_name]
+        await self._resources.patch(self._context, resource_type, id, sent)
 
-    async def get(self, id: str, kind: str = "User") -> Any:
-        """The resource as a client reads it."""
-        type_ = self.types.resource_types[kind]
-        answer = await self._resources.get(self._caller, type_, id, Asked(), Conditions())
+    async def get(self, id: str, type_name: str = "User") -> Any:
+        """Return the resource as a client reads it."""
+        resource_type = self.types.resource_types[type_name]
+        answer = await self._resources.get(self._context, resource_type, id)
         return orjson.loads(orjson.dumps(answer.resource))
 
     async def delete(self, id: str) -> None:
-        await self._resources.delete(self._caller, self.types.resource_types["User"], id, Conditions())
+        await self._resources.delete(self._context, self.types.resource_types["User"], id)
 
     async def sorted(self, path: str) -> list[str]:
         found = await self.store.search(self.tenant, "User", Search(None, 0, 100, sort=path))
         return [item.resource["userName"] for item in found.items]
 
-    async def reindexed(self) -> list[Seen]:
-        """What a run finds, dealt with."""
+    async def reindexed(self) -> list[ReindexResult]:
+        """Return the results of a reindex."""
         return [seen async for seen in Reindex(self.store, self.types, at_once).run(self.tenant)]
 
     async def outdated(self) -> set[str]:
         found = set()
-        for kind in self.types.resource_types.values():
-            page = await self.store.outdated(self.tenant, kind.name, fold.rules(kind), limit=100)
+        for resource_type in self.types.resource_types.values():
+            page = await self.store.outdated(
+                self.tenant, resource_type.name, search_fields.index_version(resource_type), limit=100
+            )
             found |= {item.id for item in page}
         return found
 
@@ -112,8 +115,8 @@ def service(store: Store, tenant: str) -> Service:
 
 
 def bound(text: str, service: Service) -> Bound:
-    """A filter on the users of these types."""
-    return query.bind(syntax.parse(text), service.types.resource_types["User"])
+    """Return a bound filter on the users of these types."""
+    return binding.bind(syntax.parse(text), service.types.resource_types["User"])
 
 
 async def refused(attempt: Any, path: str = BADGE) -> Uniqueness:
@@ -127,7 +130,7 @@ async def refused(attempt: Any, path: str = BADGE) -> Uniqueness:
 # --- requests ---
 
 
-async def test_a_value_is_had_once_whatever_the_request_and_free_when_it_is_given_up(service: Service) -> None:
+async def test_a_value_is_unique_in_all_requests_and_free_after_its_removal(service: Service) -> None:
     one = await service.post(body("ada", badge="A1"))
     two = await service.post(body("bob", badge="B2"))
     await refused(service.post(body("eve", badge="a1")))
@@ -144,7 +147,7 @@ async def test_a_value_is_had_once_whatever_the_request_and_free_when_it_is_give
     assert await service.outdated() == set()
 
 
-async def test_a_change_of_anything_else_or_of_letter_case_keeps_the_value(service: Service) -> None:
+async def test_other_changes_and_changes_of_letter_case_keep_the_value(service: Service) -> None:
     one = await service.post(body("ada", badge="A1", tag="x"))
     await service.patch(one, "title", "Countess")
     await service.patch(one, f"{CAMPUS}:tag", "y")
@@ -153,20 +156,20 @@ async def test_a_change_of_anything_else_or_of_letter_case_keeps_the_value(servi
     await refused(service.post(body("eve", badge="a1")))
 
 
-async def test_the_error_says_whether_letter_case_counts(store: Store, tenant: str) -> None:
+async def test_the_error_states_whether_letter_case_matters(store: Store, tenant: str) -> None:
     service = Service(store, tenant, EXACT)
     await service.post(body("ada", badge="A1", tag="x"))
     await service.post(body("bob", badge="a1"))
     error = await refused(service.post(body("eve", badge="A1")))
-    assert "letter case" not in error.detail
+    assert "lower case" not in error.detail
     error = await refused(service.post(body("eve", tag="X")), f"{CAMPUS}:tag")
-    assert "letter case doesn't count" in error.detail
+    assert "upper and lower case count as equal" in error.detail
     error = await refused(service.post(body("ADA")), "userName")
-    assert "letter case doesn't count" in error.detail
+    assert "upper and lower case count as equal" in error.detail
     assert "A1" not in error.detail
 
 
-async def test_what_is_unassigned_meets_nobody_and_types_are_apart(service: Service) -> None:
+async def test_missing_values_and_other_types_do_not_conflict(service: Service) -> None:
     for name in ("ada", "bob"):
         await service.post(body(name))
         await service.post({**body(f"{name}2"), CAMPUS: {"badge": None, "tag": "same"}})
@@ -176,7 +179,7 @@ async def test_what_is_unassigned_meets_nobody_and_types_are_apart(service: Serv
     await refused(service.post({"displayName": "Others", CAMPUS: {"badge": "a1"}}, "Group"))
 
 
-LONGEST = [  # of 1,024 bytes when it is folded, whatever it is before that
+LONGEST = [  # of 1,024 bytes after folding
     pytest.param("x" * 1_024, id="ascii"),
     pytest.param("\u55b6\u696d\u90e8\U00020bb7" * 64 + "\u55b6" * 64, id="cjk"),
     pytest.param("\U0001f389" * 256, id="outside-the-bmp"),
@@ -188,8 +191,8 @@ LONGEST = [  # of 1,024 bytes when it is folded, whatever it is before that
 
 @pytest.mark.parametrize("value", LONGEST)
 async def test_a_value_of_1024_bytes_is_unique_and_a_longer_one_is_refused(service: Service, value: str) -> None:
-    """Counted after folding: the key, a claim, in POST and PATCH."""
-    assert len(fold.text(value).encode()) == fold.KEY_BYTES
+    """The length counts after folding: of the key and of a unique value, in POST and PATCH."""
+    assert len(folding.fold(value).encode()) == search_fields.KEY_BYTES
     one = await service.post(body(value, badge=value))
     await refused(service.post(body(value.upper())), "userName")
     await refused(service.post(body("bob", badge=value.upper())))
@@ -198,7 +201,7 @@ async def test_a_value_of_1024_bytes_is_unique_and_a_longer_one_is_refused(servi
     for attempt, path in (
         (service.post(body(f"{value}x")), "userName"),
         (service.post({"displayName": f"{value}x"}, "Group"), "displayName"),
-        (service.patch(guides, "displayName", f"{value}x", kind="Group"), "displayName"),
+        (service.patch(guides, "displayName", f"{value}x", type_name="Group"), "displayName"),
         (service.post(body("eve", badge=f"{value}x")), BADGE),
         (service.patch(one, BADGE, f"{value}x"), BADGE),
     ):
@@ -207,25 +210,29 @@ async def test_a_value_of_1024_bytes_is_unique_and_a_longer_one_is_refused(servi
         assert f"'{path}'" in raised.value.detail
 
 
-async def test_a_group_with_many_members_has_its_value_like_any_other(service: Service) -> None:
+async def test_a_large_group_has_unique_values(service: Service) -> None:
     many = [{"value": f"m{number}"} for number in range(150)]
     one = await service.post({"displayName": "One", "members": many, CAMPUS: {"badge": "1"}}, "Group")
     await refused(service.post({"displayName": "Two", "members": many, CAMPUS: {"badge": "1"}}, "Group"))
     await service.patch(one, "members", [{"value": f"n{number}"} for number in range(150)], "add", "Group")
-    await service.patch(one, BADGE, "2", kind="Group")
+    await service.patch(one, BADGE, "2", type_name="Group")
     assert len((await service.get(one, "Group"))["members"]) == 300
     await service.post({"displayName": "Two", "members": many, CAMPUS: {"badge": "1"}}, "Group")
 
 
-async def test_types_without_a_key_are_told_apart_by_their_ids(store: Store, tenant: str) -> None:
-    service = Service(store, tenant, registry(attribute("badge"), user=described(USER, "userName", required=False)))
+async def test_the_key_of_a_type_without_a_unique_attribute_is_the_id(store: Store, tenant: str) -> None:
+    service = Service(
+        store, tenant, registry(attribute("badge"), user=with_characteristics(USER, "userName", required=False))
+    )
     one = await service.post(body("same", badge="1"))
-    await refused(service.post(body("same", badge="2")), "userName")  # it is unique all the same, only not the key
+    await refused(
+        service.post(body("same", badge="2")), "userName"
+    )  # userName is still unique, although it isn't the key
     await service.patch(one, "userName", "other")
     await service.post(body("same", badge="2"))
 
 
-async def test_of_requests_at_once_that_want_one_value_one_gets_it(service: Service) -> None:
+async def test_of_concurrent_requests_for_one_value_exactly_one_succeeds(service: Service) -> None:
     ids = [await service.post(body(f"user-{number}", badge=str(number))) for number in range(4)]
 
     async def attempt(work: Any) -> bool:
@@ -243,7 +250,7 @@ async def test_of_requests_at_once_that_want_one_value_one_gets_it(service: Serv
 # --- reindexing ---
 
 
-async def test_a_newly_unique_attribute_is_claimed_by_a_reindex(store: Store, tenant: str) -> None:
+async def test_a_reindex_makes_the_values_of_a_newly_unique_attribute_unique(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     one = await before.post(body("ada", badge="A1"))
     group = await before.post({"displayName": "Guides", "members": [{"value": one}], CAMPUS: {"badge": "A1"}}, "Group")
@@ -251,7 +258,11 @@ async def test_a_newly_unique_attribute_is_claimed_by_a_reindex(store: Store, te
     was = [await before.get(one), await before.get(none), await before.get(group, "Group")]
     service = before.under(UNIQUE)
     assert await service.outdated() == {one, group, none}
-    assert await service.reindexed() == [Seen("User", one), Seen("User", none), Seen("Group", group)]
+    assert await service.reindexed() == [
+        ReindexResult("User", one),
+        ReindexResult("User", none),
+        ReindexResult("Group", group),
+    ]
     await refused(service.post(body("eve", badge="a1")))
     await refused(service.post({"displayName": "Two", CAMPUS: {"badge": "a1"}}, "Group"))
     assert await service.outdated() == set()
@@ -262,20 +273,22 @@ async def test_a_newly_unique_attribute_is_claimed_by_a_reindex(store: Store, te
         assert old == new
 
 
-async def test_values_that_two_have_are_reported_and_left_and_the_oldest_has_them(store: Store, tenant: str) -> None:
+async def test_a_reindex_reports_duplicates_and_the_oldest_resource_keeps_the_unique_value(
+    store: Store, tenant: str
+) -> None:
     before = Service(store, tenant, PLAIN)
     ids = [await before.post(body(f"user-{number}", badge=badge)) for number, badge in enumerate(["1", "2", "1", "1"])]
     service = before.under(UNIQUE)
     found = await service.reindexed()
-    assert found == [Seen("User", id, () if number < 2 else (BADGE,)) for number, id in enumerate(ids)]
+    assert found == [ReindexResult("User", id, () if number < 2 else (BADGE,)) for number, id in enumerate(ids)]
     assert [bool(seen) for seen in found] == [True, True, False, False]
     assert await service.outdated() == set(ids[2:])
     assert [(await service.get(id))[CAMPUS]["badge"] for id in ids] == ["1", "2", "1", "1"]
-    # What has nothing to do with it can be changed, and takes nothing from the one that has the value.
+    # Other attributes of a duplicate can change, and that doesn't affect the resource that has the value.
     await service.patch(ids[2], "active", False)
     await refused(service.post(body("eve", badge="1")))
     await refused(service.patch(ids[2], BADGE, "2"))
-    # Each leaves the value, and then it is had by one.
+    # After the other duplicates have lost the value, one resource has it.
     await service.patch(ids[2], BADGE, "3")
     await service.delete(ids[3])
     assert await service.outdated() == set()
@@ -285,17 +298,17 @@ async def test_values_that_two_have_are_reported_and_left_and_the_oldest_has_the
     await service.post(body("eve", badge="1"))
 
 
-async def test_one_that_gives_its_value_up_leaves_it_to_the_next_reindex(store: Store, tenant: str) -> None:
+async def test_after_a_removal_the_next_reindex_gives_the_value_to_a_duplicate(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     ids = [await before.post(body(f"user-{number}", badge="1")) for number in range(2)]
     service = before.under(UNIQUE)
     await service.reindexed()
     await service.patch(ids[0], BADGE, None, "remove")
-    assert await service.reindexed() == [Seen("User", ids[1])]
+    assert await service.reindexed() == [ReindexResult("User", ids[1])]
     await refused(service.patch(ids[0], BADGE, "1"))
 
 
-async def test_what_nobody_has_reindexed_yet_can_be_changed_and_is_up_to_date_then(store: Store, tenant: str) -> None:
+async def test_a_change_of_an_outdated_resource_reindexes_it(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     one, two, three = [
         await before.post(body(name, badge=badge)) for name, badge in (("a", "1"), ("b", "1"), ("c", "3"))
@@ -310,7 +323,7 @@ async def test_what_nobody_has_reindexed_yet_can_be_changed_and_is_up_to_date_th
     await refused(service.post(body("joe", badge="4")))
 
 
-async def test_an_attribute_that_is_no_longer_unique_lets_its_values_go(store: Store, tenant: str) -> None:
+async def test_values_of_an_attribute_that_is_no_longer_unique_are_released(store: Store, tenant: str) -> None:
     first = Service(store, tenant, UNIQUE)
     one = await first.post(body("ada", badge="1"))
     two = await first.post(body("bob", badge="2"))
@@ -320,12 +333,12 @@ async def test_an_attribute_that_is_no_longer_unique_lets_its_values_go(store: S
     await between.reindexed()
     again = between.under(UNIQUE)
     found = await again.reindexed()
-    assert [seen.taken for seen in found] == [(), (), (BADGE,)]
+    assert [seen.conflicts for seen in found] == [(), (), (BADGE,)]
     await again.post(body("joe", badge="2"))
     await refused(again.patch(one, BADGE, "3"))
 
 
-async def test_a_schema_that_changes_there_and_back_loses_no_claim_and_keeps_none(store: Store, tenant: str) -> None:
+async def test_a_schema_changed_and_restored_keeps_exactly_its_unique_values(store: Store, tenant: str) -> None:
     first = Service(store, tenant, UNIQUE)
     one = await first.post(body("ada", badge="1"))
     two = await first.post(body("bob", badge="2"))
@@ -339,26 +352,26 @@ async def test_a_schema_that_changes_there_and_back_loses_no_claim_and_keeps_non
     await refused(again.post(body("joe", badge="2")))
 
 
-async def test_a_letter_case_that_counts_no_longer_shows_who_has_the_same(store: Store, tenant: str) -> None:
+async def test_a_reindex_without_case_sensitivity_reports_equal_values(store: Store, tenant: str) -> None:
     before = Service(store, tenant, registry(attribute("badge", case_exact=True)))
     await before.post(body("ada", badge="a"))
     two = await before.post(body("bob", badge="A"))
     after = before.under(registry(attribute("badge")))
-    assert [seen for seen in await after.reindexed() if not seen] == [Seen("User", two, (BADGE,))]
+    assert [seen for seen in await after.reindexed() if not seen] == [ReindexResult("User", two, (BADGE,))]
 
 
-async def test_a_newly_sortable_attribute_orders_everybody_after_a_reindex(store: Store, tenant: str) -> None:
+async def test_a_newly_sortable_attribute_sorts_all_resources_after_a_reindex(store: Store, tenant: str) -> None:
     before = Service(store, tenant, core())
     for name, nick in (("ada", "z"), ("bob", "a"), ("eve", None)):
         await before.post({"userName": name, **({"nickName": nick} if nick else {})})
-    user = described(USER, "nickName", sortable=True)
-    kinds = {**core().resource_types, "User": user}
-    service = before.under(Registry(core().schemas, kinds))
+    user = with_characteristics(USER, "nickName", sortable=True)
+    resource_types = {**core().resource_types, "User": user}
+    service = before.under(Registry(core().schemas, resource_types))
     await service.reindexed()
     assert await service.sorted("nickName") == ["bob", "ada", "eve"]
 
 
-async def test_a_run_that_stopped_is_gone_on_with_where_it_was(store: Store, tenant: str) -> None:
+async def test_the_next_run_continues_an_interrupted_reindex(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     ids = [await before.post(body(f"user-{number}", badge=str(number))) for number in range(250)]
     service = before.under(UNIQUE)
@@ -371,8 +384,8 @@ async def test_a_run_that_stopped_is_gone_on_with_where_it_was(store: Store, ten
     assert await service.outdated() == set()
 
 
-async def test_what_others_change_under_a_run_is_not_lost_and_is_up_to_date(store: Store, tenant: str) -> None:
-    """A page has been read, and then one is patched, one gains a member and one is deleted."""
+async def test_concurrent_changes_during_a_reindex_are_kept_and_up_to_date(store: Store, tenant: str) -> None:
+    """After a page was read, one resource is patched, one gets a member, and one is deleted."""
     before = Service(store, tenant, PLAIN)
     people = [await before.post(body(f"user-{number}", badge=str(number))) for number in range(3)]
     group = await before.post({"displayName": "Guides"}, "Group")
@@ -393,7 +406,7 @@ async def test_what_others_change_under_a_run_is_not_lost_and_is_up_to_date(stor
     await service.post(body("joe", badge="2"))
 
 
-async def test_two_runs_and_requests_at_once_leave_every_value_with_one(store: Store, tenant: str) -> None:
+async def test_concurrent_reindexes_and_requests_keep_each_value_unique(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     ids = [await before.post(body(f"user-{number}", badge=str(number % 10))) for number in range(20)]
     service = before.under(UNIQUE)
@@ -419,50 +432,46 @@ async def test_two_runs_and_requests_at_once_leave_every_value_with_one(store: S
         await service.post(body(f"new-{badge}", badge=badge))
 
 
-async def test_a_key_that_two_share_by_new_rules_is_reported_and_left(store: Store, tenant: str) -> None:
+async def test_a_reindex_reports_a_key_that_is_a_duplicate_by_new_rules(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     one = await before.post({"userName": "ada", "nickName": "same"})
     two = await before.post({"userName": "bob", "nickName": "Same"})
-    user = described(USER, "userName", uniqueness="none")
-    user = described(user, "nickName", required=True, uniqueness="server")
+    user = with_characteristics(USER, "userName", uniqueness="none")
+    user = with_characteristics(user, "nickName", required=True, uniqueness="server")
     service = before.under(registry(attribute("badge"), user=user))
-    assert await service.reindexed() == [Seen("User", one), Seen("User", two, ("nickName",))]
+    assert await service.reindexed() == [ReindexResult("User", one), ReindexResult("User", two, ("nickName",))]
     assert await service.outdated() == {two}
-    # It can be found, disabled and deleted all the same.
+    # It can still be found, disabled and deleted.
     found = await store.search(tenant, "User", Search(bound('nickName eq "SAME"', service), 0, 10))
     assert [item.id for item in found.items] == [one, two]
     await service.patch(two, "active", False)
     assert (await service.get(two))["active"] is False
     await service.patch(one, "nickName", "other")
-    assert await service.reindexed() == [Seen("User", two)]
+    assert await service.reindexed() == [ReindexResult("User", two)]
     await refused(service.patch(one, "nickName", "SAME"), "nickName")
 
 
-async def test_a_key_that_only_the_old_rules_gave_to_another_resource_is_free_after_the_reindex(
-    store: Store, tenant: str
-) -> None:
-    """The older one wants the key that the younger one gives up."""
+async def test_a_key_held_by_the_old_rules_only_is_free_after_the_reindex(store: Store, tenant: str) -> None:
+    """The older resource needs the key that the younger one loses."""
     before = Service(store, tenant, PLAIN)
     one = await before.post({"userName": "ada", "nickName": "bob"})
     two = await before.post({"userName": "bob", "nickName": "cid"})
-    user = described(USER, "userName", uniqueness="none")
-    user = described(user, "nickName", required=True, uniqueness="server")
+    user = with_characteristics(USER, "userName", uniqueness="none")
+    user = with_characteristics(user, "nickName", required=True, uniqueness="server")
     service = before.under(registry(attribute("badge"), user=user))
-    assert await service.reindexed() == [Seen("User", two), Seen("User", one)]
+    assert await service.reindexed() == [ReindexResult("User", two), ReindexResult("User", one)]
     assert await service.outdated() == set()
     for taken in ("BOB", "CID"):
         await refused(service.post({"userName": "x", "nickName": taken}), "nickName")
 
 
-async def test_what_does_not_fit_its_schema_any_more_is_reported_and_the_others_are_done(
-    store: Store, tenant: str
-) -> None:
+async def test_a_reindex_reports_resources_that_do_not_conform_and_continues(store: Store, tenant: str) -> None:
     before = Service(store, tenant, PLAIN)
     one = await before.post(body("ada", tag="x"))
     two = await before.post(body("bob"))
     tag = attribute("tag", "complex", uniqueness="none", sub_attributes={"value": attribute("value")})
     service = before.under(registry(attribute("badge"), tag))
-    assert await service.reindexed() == [Seen("User", one, fits=False), Seen("User", two)]
+    assert await service.reindexed() == [ReindexResult("User", one, has_valid_types=False), ReindexResult("User", two)]
     assert await service.outdated() == {one}
 
 
@@ -477,7 +486,7 @@ async def test_what_does_not_fit_its_schema_any_more_is_reported_and_the_others_
         ({"type": "boolean"}, True, {"type": "integer", "uniqueness": "server"}),
     ],
 )
-async def test_a_value_of_another_type_is_not_shown_and_stands_in_no_changes_way(
+async def test_a_value_of_another_type_is_not_returned_and_blocks_no_change(
     store: Store, tenant: str, before: dict[str, Any], value: Any, now: dict[str, Any]
 ) -> None:
     was, tag = ({"uniqueness": "none", **one} for one in (before, now))
@@ -508,7 +517,7 @@ async def test_a_value_of_another_type_is_not_shown_and_stands_in_no_changes_way
     ],
 )
 @pytest.mark.parametrize("before", ["x", ["x", "y"], {"value": "x"}, [{"value": "x"}]], ids=str)
-async def test_a_value_of_another_shape_gives_way_to_a_new_one(
+async def test_a_nonconforming_value_can_be_replaced(
     store: Store, tenant: str, before: Any, several: bool, path: str, sent: Any
 ) -> None:
     subs = {"value": attribute("value", uniqueness="none")}
@@ -522,7 +531,7 @@ async def test_a_value_of_another_shape_gives_way_to_a_new_one(
     assert {"value": "new"} in (shown if several else [shown])
 
 
-async def test_a_run_knows_how_many_there_are(service: Service) -> None:
+async def test_a_reindex_returns_the_number_of_resources(service: Service) -> None:
     for name in ("ada", "bob"):
         await service.post(body(name))
     await service.post({"displayName": "Guides"}, "Group")

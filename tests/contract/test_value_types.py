@@ -1,20 +1,21 @@
-"""Filters on numbers, moments, booleans, references and elements without `value` keep the same on every store."""
+"""The contract of every store for filters on numbers, dates, booleans, references and elements without `value`."""
 
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 
-from scim.protocol import filter as syntax, fold, query, validate
-from scim.protocol.match import matches
-from scim.storage.interface import Draft, Search, Store
+from scim.protocol import search_fields, validate
+from scim.protocol.filter import binding, syntax
+from scim.protocol.filter.evaluate import matches
+from scim.storage.interface import Search, Store, WriteModel
 from tests.contract.conftest import new_tenant
-from tests.contract.drafts import resource_id
-from tests.unit.tables import KINDS, LOCK
+from tests.contract.write_models import resource_id
+from tests.unit.tables import LOCK, RESOURCE_TYPES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GADGET: Final = KINDS["Gadget"]
+GADGET: Final = RESOURCE_TYPES["Gadget"]
 GADGETS: Final[tuple[dict[str, Any], ...]] = (
     {"weight": 1, "count": 1, "home": "https://a.example/x"},
     {"weight": 1.0, "count": 100, "home": "https://A.example/x", "secret": "S3cret"},
@@ -70,36 +71,43 @@ FILTERS: Final[tuple[tuple[str, list[int]], ...]] = (
 )
 
 
-def draft(number: int, body: dict[str, Any]) -> Draft:
+def write_model(number: int, body: dict[str, Any]) -> WriteModel:
     resource = validate.resource({"serial": f"G-{number}", **body}, GADGET)
     created = f"2026-01-31T09:30:{number:02}.000000Z"
     resource["id"] = resource_id(number)
     resource["meta"] = {"resourceType": "Gadget", "created": created, "lastModified": created}
-    f = fold.folded(resource, GADGET)
-    return Draft("Gadget", resource["id"], fold.key(resource, GADGET), resource, f, fold.sort_keys(resource, f, GADGET))
+    f = search_fields.build(resource, GADGET)
+    return WriteModel(
+        "Gadget",
+        resource["id"],
+        search_fields.key(resource, GADGET),
+        resource,
+        f,
+        search_fields.sort_keys(resource, f, GADGET),
+    )
 
 
-DRAFTS: Final = [draft(number, body) for number, body in enumerate(GADGETS)]
+WRITE_MODELS: Final = [write_model(number, body) for number, body in enumerate(GADGETS)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gadgets(store: Store) -> str:
     tenant = new_tenant()
-    for new in DRAFTS:
+    for new in WRITE_MODELS:
         await store.create(tenant, new)
     return tenant
 
 
 @pytest.mark.parametrize(("text", "keeps"), FILTERS, ids=[text for text, _ in FILTERS])
-async def test_a_filter_keeps_these(store: Store, gadgets: str, text: str, keeps: list[int]) -> None:
-    bound = query.bind(syntax.parse(text), GADGET)
-    assert [number for number, new in enumerate(DRAFTS) if matches(bound, new.f)] == keeps
+async def test_a_filter_matches_these(store: Store, gadgets: str, text: str, keeps: list[int]) -> None:
+    bound = binding.bind(syntax.parse(text), GADGET)
+    assert [number for number, new in enumerate(WRITE_MODELS) if matches(bound, new.search_fields)] == keeps
     found = await store.search(gadgets, "Gadget", Search(bound, 0, 100))
-    assert [item.id for item in found.items] == [DRAFTS[number].id for number in keeps]
+    assert [item.id for item in found.items] == [WRITE_MODELS[number].id for number in keeps]
 
 
 async def test_values_are_read_as_they_were_written(store: Store, gadgets: str) -> None:
-    for new in DRAFTS:
+    for new in WRITE_MODELS:
         stored = await store.read(gadgets, "Gadget", new.id)
         assert stored is not None
         assert stored.resource == new.resource
@@ -111,19 +119,19 @@ async def test_values_are_read_as_they_were_written(store: Store, gadgets: str) 
 )
 async def test_numbers_and_moments_sort_as_such(store: Store, gadgets: str, path: str, order: list[int]) -> None:
     found = await store.search(gadgets, "Gadget", Search(None, 0, 100, path))
-    assert [item.id for item in found.items] == [DRAFTS[number].id for number in order]
+    assert [item.id for item in found.items] == [WRITE_MODELS[number].id for number in order]
 
 
-async def test_a_number_is_found_by_its_new_value_and_not_by_its_old_one(store: Store) -> None:
-    """1 and 1.0 are one value in an index too, which a change has to find its way out of."""
+async def test_a_changed_number_is_found_by_its_new_value_only(store: Store) -> None:
+    """1 and 1.0 are the same value in an index too, so a change from one to the other must keep the entry."""
     tenant = new_tenant()
-    version = await store.create(tenant, draft(1, {"weight": 1}))
-    version = await store.replace(tenant, draft(1, {"weight": 1.0, "count": 5}), expected=version)
+    version = await store.create(tenant, write_model(1, {"weight": 1}))
+    version = await store.replace(tenant, write_model(1, {"weight": 1.0, "count": 5}), expected=version)
 
-    async def hits(text: str) -> int:
-        bound = query.bind(syntax.parse(text), GADGET)
+    async def matches(text: str) -> int:
+        bound = binding.bind(syntax.parse(text), GADGET)
         return (await store.search(tenant, "Gadget", Search(bound, 0, 10))).total
 
-    assert [await hits(text) for text in ("weight eq 1", "weight eq 1.0", "count eq 5.0")] == [1, 1, 1]
-    await store.replace(tenant, draft(1, {"weight": 2.0}), expected=version)
-    assert [await hits(text) for text in ("weight eq 1", "weight eq 2", "count eq 5")] == [0, 1, 0]
+    assert [await matches(text) for text in ("weight eq 1", "weight eq 1.0", "count eq 5.0")] == [1, 1, 1]
+    await store.replace(tenant, write_model(1, {"weight": 2.0}), expected=version)
+    assert [await matches(text) for text in ("weight eq 1", "weight eq 2", "count eq 5")] == [0, 1, 0]

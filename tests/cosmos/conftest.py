@@ -1,4 +1,4 @@
-"""A store on the emulator, in a time that passes when a test says so."""
+"""A store on the emulator, with a clock that tests control."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from scim.storage.container import CONTAINER
-from scim.storage.cosmos import CosmosStore
-from scim.storage.cosmos_calls import Calls
-from scim.storage.cosmos_client import CosmosConnection
+from scim.storage.cosmos.calls import Calls
+from scim.storage.cosmos.connection import CosmosConnection
+from scim.storage.cosmos.container import CONTAINER
+from scim.storage.cosmos.store import CosmosStore
 from tests.cosmos_emulator import Emulator
 from tests.telemetry.conftest import lines  # noqa: F401 - pytest finds its fixture here
 
@@ -18,7 +18,7 @@ TENANT: Final = "acme"
 
 
 class Time:
-    """Clock, timer and sleep of a test: time passes when somebody says so, or `step` at each look at the timer."""
+    """Clock, timer and sleep of a test. Each reading of the timer advances it by `step`."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000.0

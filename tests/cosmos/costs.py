@@ -1,6 +1,7 @@
-"""What a SCIM request may cost on Cosmos DB: the table, and a service on the emulator that its rows are sent to.
+"""The maximum database calls of each SCIM request on Cosmos DB, and a service on the emulator to measure them.
 
-One row is one request on a tenant that was filled past the wire. Knows no SDK; the emulator counts what arrives there.
+Each row of the table is one request for a customer whose data is stored directly. Knows no SDK: the emulator counts
+calls.
 """
 
 import json
@@ -14,13 +15,13 @@ from urllib.parse import parse_qsl, quote
 from benchmarks import people
 from scim.app import App, Collaborators, build, utc_now
 from scim.edge.http import Request, Response
-from scim.security.customers import Customers
-from scim.security.records import EntraTenant, EntraWay
+from scim.security.customers.records import AccessRule, EntraTenant
+from scim.security.customers.repository import Customers
 from scim.settings import Settings
-from scim.storage.container import CONTAINER
-from scim.storage.cosmos_items import member_item, resource_item
+from scim.storage.cosmos.container import CONTAINER
+from scim.storage.cosmos.items import member_item, resource_item
 from scim.storage.interface import Member
-from tests.contract.drafts import draft
+from tests.contract.write_models import write_model
 from tests.cosmos_emulator import Emulator
 from tests.security.issuer import CONTOSO, Issuer
 
@@ -30,12 +31,12 @@ PAGE: Final = 1_000
 
 
 def user_id(number: int) -> str:
-    """The id of a user of a filled tenant."""
+    """Return the id of a user."""
     return f"01900000-0000-7000-8000-{number:012x}"
 
 
 def group_id(number: int) -> str:
-    """The id of a group of a filled tenant."""
+    """Return the id of a group."""
     return f"01900000-0000-7000-9000-{number:012x}"
 
 
@@ -45,30 +46,30 @@ GROUP: Final = group_id(0)
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Round trips to the database by kind; `pages` of queries, each of at most 1,000 rows."""
+    """The number of database calls by operation. Each page of a query, of at most 1,000 rows, is one call."""
 
     reads: int = 0
     queries: int = 0
     batches: int = 0
 
-    def by_kind(self) -> Counter[str]:
-        """As the emulator counts them."""
+    def by_operation(self) -> Counter[str]:
+        """Return the calls with the emulator's names of operations."""
         return Counter({"item.read": self.reads, "query": self.queries, "batch": self.batches})
 
 
 def batches(changes: int) -> int:
-    """Batches for so many member changes; one is needed at least."""
+    """Return the number of batches for this number of member changes, at least one."""
     return max(1, -(-changes // BATCH))
 
 
 def pages(rows: int) -> int:
-    """Queries for so many rows; only a page that isn't full says that nothing follows."""
+    """Return the number of query pages for this number of rows. After a full page, one more page is read."""
     return rows // PAGE + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the tenant holds: users, groups, how many users group 0 has, and in how many groups user 0 is."""
+    """The data of the customer: users, groups, the number of members of group 0, and of groups of user 0."""
 
     users: int = 1
     groups: int = 1
@@ -78,7 +79,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A request, the ceiling for its calls, and how that follows from the operation's formula."""
+    """A request, the maximum of its calls, and the formula for this maximum."""
 
     id: str
     operation: str
@@ -92,9 +93,9 @@ class Row:
     query: Mapping[str, str] = field(default_factory=dict)
     authorized: bool = True
     pages_before: int = 0
-    """How often `nextCursor` was followed before the request that counts."""
+    """How often `nextCursor` is followed before the measured request."""
     linked: bool = False
-    """Whether the token is one of Entra ID's that is linked to user 0; it has been let in before."""
+    """Whether the request has a token of Entra ID with a Me mapping to user 0. It was authenticated before."""
 
 
 def _group_patch(id: str, operation: str, formula: str, ceiling: Calls, given: Given, *operations: Any) -> Row:
@@ -147,8 +148,8 @@ def _members_only(id: str, n: int, operation: dict[str, Any], *, members: int = 
     return _group_patch(f"patch-group-{id}", name, formula, Calls(batches=batches(n)), given, operation)
 
 
-def _already_so(id: str, n: int, touched: int, *operations: dict[str, Any], members: int) -> Row:
-    """`touched`: how many of the batches meet something that is so already."""
+def _done_already(id: str, n: int, touched: int, *operations: dict[str, Any], members: int) -> Row:
+    """`touched` is the number of batches with changes that are done already."""
     ceiling = Calls(queries=touched, batches=batches(n) + touched)
     formula = "⌈n/98⌉ batches, + 1 query and 1 batch for each batch in which something was so already"
     name = f"PATCH group, members only, n = {n}, some already so"
@@ -213,7 +214,7 @@ def _bulk(id: str, operation: str, formula: str, ceiling: Calls, *operations: di
 
 
 def _me() -> Iterator[Row]:
-    """Each costs one query more than the same on `/Users/{id}`."""
+    """Each needs one query more than the same request on `/Users/{id}`."""
     without = {"excludedAttributes": "groups"}
     change = people.patch({"op": "replace", "path": "title", "value": "Guide"})
     changed = {**people.user(0), "title": "Guide"}
@@ -323,7 +324,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("put-user-no-op", "PUT user", "1 read, no write", Calls(reads=1), "PUT", f"/Users/{USER}", people.user(0)),
     *(_delete_user(memberships) for memberships in (0, 10, 96, 97, 150, PAGE + 1)),
     *(_delete_group(members) for members in (0, 150)),
-    # many at once
+    # lists and bulk requests
     _bulk(
         "create-100",
         "bulk: 100 users created",
@@ -360,11 +361,11 @@ ROWS: Final[tuple[Row, ...]] = (
     *(_members_only(f"add-{n}", n, _add(5_000, n), members=10) for n in (1, 98, 99, 300)),
     *(_members_only(f"remove-{n}", n, _remove(0, n), members=300) for n in (1, 98, 99, 300)),
     _members_only("remove-by-value", 1, {"op": "Remove", "path": f'members[value eq "{user_id(7)}"]'}, members=_FULL),
-    _already_so("add-2-one-there", 2, 1, _add(9, 2), members=10),
-    _already_so("add-300-one-there", 300, 1, _add(9, 300), members=10),
-    _already_so("add-300-half-there", 300, 4, *(_add(n if n % 2 else 5_000 + n, 1) for n in range(300)), members=300),
-    _already_so("remove-2-one-gone", 2, 1, _remove(9, 2), members=10),
-    _already_so("remove-none-there", 2, 1, _remove(10, 2), members=10),
+    _done_already("add-2-one-there", 2, 1, _add(9, 2), members=10),
+    _done_already("add-300-one-there", 300, 1, _add(9, 300), members=10),
+    _done_already("add-300-half-there", 300, 4, *(_add(n if n % 2 else 5_000 + n, 1) for n in range(300)), members=300),
+    _done_already("remove-2-one-gone", 2, 1, _remove(9, 2), members=10),
+    _done_already("remove-none-there", 2, 1, _remove(10, 2), members=10),
     _group_patch(
         "patch-group-add-there-already",
         "PATCH group, members only, nothing to change",
@@ -503,10 +504,10 @@ ROWS: Final[tuple[Row, ...]] = (
 
 
 class Service:
-    """The service on an emulator; each tenant is let in by its own name as the token."""
+    """The service on an emulator. The token of each customer is its name."""
 
     def __init__(self, app: App, emulator: Emulator, linked: Mapping[str, str]) -> None:
-        """`linked` are the tokens of tenants that have another than their name."""
+        """`linked` are the tokens of customers with another token than their name."""
         self._app = app
         self.linked = linked
         self.emulator = emulator
@@ -514,7 +515,7 @@ class Service:
     async def send(
         self, tenant: str, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Response:
-        """One request, as the triggers hand it over."""
+        """Send one request as the triggers do."""
         sent = "&".join(f"{name}={quote(value)}" for name, value in (query or {}).items())
         headers = {"content-type": "application/scim+json", "authorization": f"Bearer {tenant}"}
         content = b"" if body is None else json.dumps(body).encode()
@@ -523,7 +524,7 @@ class Service:
         return await self._app.handler.handle(request)
 
     async def cost(self, row: Row) -> tuple[Response, Counter[str], float]:
-        """The answer to a row's request on its tenant, the calls that it made, and their request units."""
+        """Send the request of a row. Return the response, its calls and their request units."""
         token = self.linked.get(row.id, row.id) if row.authorized else "a-token-of-nobody"
         query = dict(row.query)
         for _ in range(row.pages_before):
@@ -534,9 +535,9 @@ class Service:
         return answer, self.emulator.counts(), self.emulator.charge()
 
     def fill(self, tenant: str, given: Given) -> None:
-        """Store what the tenant holds, past the wire."""
-        users = [draft("User", people.user(n), id=user_id(n)) for n in range(given.users)]
-        groups = [draft("Group", people.group(n), id=group_id(n)) for n in range(given.groups)]
+        """Store the data of a customer directly in the emulator."""
+        users = [write_model("User", people.user(n), id=user_id(n)) for n in range(given.users)]
+        groups = [write_model("Group", people.group(n), id=group_id(n)) for n in range(given.groups)]
         links = [(GROUP, user_id(n)) for n in range(given.members)]
         links += [(group_id(n), USER) for n in range(given.memberships) if (group_id(n), USER) not in links[:1]]
         self.emulator.seed(
@@ -551,20 +552,20 @@ class Service:
 async def instance(
     emulator: Emulator, endpoint: str, tenants: list[str], linked: Set[str] = frozenset()
 ) -> AsyncIterator[Service]:
-    """The service as `scim.app` builds it, through the SDK and over a socket; without `linked` it has asked for nothing yet.
+    """Yield the service as `scim.app` builds it, with the SDK over a socket. Without `linked` it has made no call yet.
 
-    Those tenants can be entered with a token of Entra ID as well, which is linked to user 0.
+    The customers of `linked` also accept a token of Entra ID with a Me mapping to user 0.
     """
     issuer = Issuer()
     settings = Settings(
         store="cosmos", cosmos_endpoint=endpoint, cosmos_key=emulator.key, dev_keys=await issuer.start()
     )
-    # Time stands still, so that whoever was let in once is remembered.
+    # Time stands still, so that authenticated tokens remain in the cache.
     given = Collaborators(timer=lambda: 0.0)
     app = build(settings, given, tokens={tenant: tenant for tenant in tenants})
     subject = people.external_id(0)
     try:
-        await _let_in(app, linked)
+        await _authenticated(app, linked)
         yield Service(app, emulator, {name: issuer.token(aud=name, oid=subject, sub=subject) for name in linked})
     finally:
         await app.close()
@@ -573,7 +574,7 @@ async def instance(
 
 @asynccontextmanager
 async def running_emulator() -> AsyncIterator[tuple[Emulator, str]]:
-    """An emulator with the service's container, and its address."""
+    """Yield an emulator with the service's container, and its endpoint."""
     emulator = Emulator()
     emulator.create("scim", {"id": "resources", **CONTAINER})
     endpoint = await emulator.start()
@@ -585,7 +586,7 @@ async def running_emulator() -> AsyncIterator[tuple[Emulator, str]]:
 
 @asynccontextmanager
 async def service(tenants: list[str]) -> AsyncIterator[Service]:
-    """An instance on an emulator, its container opened already, the key of its cursors read and linked tokens let in."""
+    """Yield a warm instance on an emulator: container open, cursor key read, tokens of `linked` authenticated."""
     linked = {row.id for row in ROWS if row.linked} & set(tenants)
     async with (
         running_emulator() as (emulator, endpoint),
@@ -598,12 +599,12 @@ async def service(tenants: list[str]) -> AsyncIterator[Service]:
         yield opened
 
 
-async def _let_in(app: App, customers: Set[str]) -> None:
-    """Tokens of an Entra tenant let in each of these as a customer, by its name as their audience."""
+async def _authenticated(app: App, customers: Set[str]) -> None:
+    """Return an authenticator for Entra tokens whose audience is the name of one of these customers."""
     if app.store is None or not customers:
         return
     records = Customers(app.store, utc_now)
     for name in customers:
         await records.create(name)
-    ways = tuple(EntraWay(customer=name, audience=name) for name in customers)
-    await records.allow(EntraTenant(id=CONTOSO, cloud="global", ways=ways))
+    ways = tuple(AccessRule(customer=name, audience=name) for name in customers)
+    await records.allow(EntraTenant(id=CONTOSO, cloud="global", access_rules=ways))

@@ -1,4 +1,4 @@
-"""An engine of Cosmos SQL that others wrote: @zeit/cosmosdb-query, in a Node process of its own. Knows no SCIM."""
+"""An independent engine of Cosmos SQL, @zeit/cosmosdb-query, in a Node process. Knows no SCIM."""
 
 import json
 import subprocess
@@ -14,11 +14,11 @@ _PATIENCE_SECONDS: Final = 60
 
 
 class Unparsed(Exception):
-    """The engine doesn't know the syntax of a query."""
+    """The engine can't parse a query."""
 
 
 class OtherEngine:
-    """The engine with some items loaded. Close it at the end."""
+    """A context manager for the engine, whose process ends with it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -32,15 +32,15 @@ class OtherEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Node ends when nothing more can come.
+        # Node ends when its input is closed.
         self._process.communicate(timeout=30)
 
     def load(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Answer from these items, from now on."""
+        """Replace the items that queries run on."""
         self._ask({"items": items})
 
     def query(self, sql: str, parameters: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
-        """The rows of a query. Raises `Unparsed`."""
+        """Return the rows of a query. Raises `Unparsed`."""
         answer = self._ask({"sql": sql, "parameters": parameters})
         if "unparsed" in answer:
             raise Unparsed(answer["unparsed"])

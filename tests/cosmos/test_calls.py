@@ -1,4 +1,4 @@
-"""No request makes more database calls than its operation may: whole requests, counted where they reach the database."""
+"""The database calls of each request stay below the maximum of the table, counted by the emulator."""
 
 import json
 from collections.abc import AsyncIterator
@@ -32,13 +32,13 @@ async def running() -> AsyncIterator[Service]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-async def test_a_request_stays_below_its_ceiling_and_its_line_has_its_calls_and_charges(
+async def test_a_request_stays_below_its_limit_and_its_log_line_has_calls_and_charges(
     running: Service, lines: Lines, row: Row
 ) -> None:
     running.fill(row.id, row.given)
     answer, calls, charge = await running.cost(row)
     assert answer.status == row.status, answer.body[:500]
-    assert calls <= row.ceiling.by_kind(), (
+    assert calls <= row.ceiling.by_operation(), (
         f"{row.operation} may cost {row.formula}: {row.ceiling}; it made {dict(calls)}"
     )
     *before, line = lines.taken()
@@ -49,7 +49,7 @@ async def test_a_request_stays_below_its_ceiling_and_its_line_has_its_calls_and_
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.path == "/Bulk"], ids=lambda row: row.id)
-async def test_the_operations_of_a_bulk_that_is_counted_succeed(row: Row) -> None:
+async def test_the_operations_of_a_counted_bulk_request_succeed(row: Row) -> None:
     async with service([row.id]) as alone:
         alone.fill(row.id, row.given)
         answer, _, _ = await alone.cost(row)
@@ -57,7 +57,7 @@ async def test_the_operations_of_a_bulk_that_is_counted_succeed(row: Row) -> Non
 
 
 @pytest.mark.parametrize("row", WRITES, ids=lambda row: row.id)
-async def test_in_a_bulk_an_operation_costs_no_more(running: Service, row: Row) -> None:
+async def test_an_operation_costs_no_more_in_a_bulk_request(running: Service, row: Row) -> None:
     tenant = f"{row.id}-in-bulk"
     running.fill(tenant, row.given)
     operation = {"method": row.method, "path": row.path, "data": row.body, "bulkId": "one"}
@@ -65,15 +65,15 @@ async def test_in_a_bulk_an_operation_costs_no_more(running: Service, row: Row) 
     answer, calls, _ = await running.cost(together)
     [entry] = json.loads(answer.body)["Operations"]
     assert entry["status"] == str(row.status), entry
-    assert calls <= row.ceiling.by_kind(), f"{row.formula}: {row.ceiling}; it made {dict(calls)}"
+    assert calls <= row.ceiling.by_operation(), f"{row.formula}: {row.ceiling}; it made {dict(calls)}"
 
 
-async def test_every_row_has_a_tenant_of_its_own() -> None:
+async def test_every_row_has_its_own_customer() -> None:
     assert len({row.id for row in ROWS}) == len(ROWS)
 
 
-async def test_the_calls_of_a_request_are_seen() -> None:
-    """A count that sees nothing would stay below every ceiling."""
+async def test_the_calls_of_a_request_are_counted() -> None:
+    """A counter that counts no call would stay below every maximum."""
     async with service(["seen"]) as running:
         running.fill("seen", Given())
         row = Row("seen", "", "", Calls(), "PATCH", f"/Users/{USER}", people.patch(_CHANGE), 204)
@@ -82,15 +82,17 @@ async def test_the_calls_of_a_request_are_seen() -> None:
     assert charge > 10
 
 
-async def test_the_first_cursor_of_all_makes_the_key_and_the_first_of_an_instance_reads_it() -> None:
-    """Nobody else reads anything for cursors: not who opens the next one, and not whose list fits on one page."""
+async def test_the_first_cursor_creates_the_key_and_each_instance_reads_it_once() -> None:
+    """Further cursors, and lists that fit on one page, need no call for the key."""
     row = Row("t", "", "", Calls(), "GET", "/Users", query={"cursor": "", "excludedAttributes": "groups"})
     fits = replace(row, query={**row.query, "count": "150"})
     async with running_emulator() as (emulator, endpoint):
 
         async def cost(of: Service, row: Row) -> dict[str, int]:
             _, calls, _ = await of.cost(row)
-            return {kind: number for kind, number in calls.items() if kind in {"item.read", "query", "batch"}}
+            return {
+                operation: number for operation, number in calls.items() if operation in {"item.read", "query", "batch"}
+            }
 
         async with instance(emulator, endpoint, ["t"]) as one, instance(emulator, endpoint, ["t"]) as other:
             one.fill("t", Given(users=150))

@@ -1,6 +1,6 @@
-"""A request that is called off in the middle: at whichever call of the database, nothing is left half-written.
+"""A request that is cancelled at any of its database calls leaves no partial change.
 
-The Functions host calls none off; a worker that ends does, and the client's repeat comes to another one.
+The Functions host doesn't cancel requests, but a worker that stops does. The client's repeat goes to another worker.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ from typing import Final, Literal
 import pytest
 import pytest_asyncio
 
-from tests.cosmos.test_faults import CASES, IN_BATCHES, Case, after, data
+from tests.cosmos.test_faults import CASES, IN_BATCHES, Case, data, state_after
 from tests.cosmos.world import Ids, Service, State, members, populated, serving
 from tests.cosmos_emulator import Fault, Slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 type World = tuple[Service, Ids]
-type Lands = Literal["before it is called off", "after it was called off", "after the repeat"]
-"""When the call that was under way takes effect."""
+type Lands = Literal["before the cancellation", "after the cancellation", "after the repeat"]
+"""When the running call is applied."""
 
 GROUPS: Final = 120
-LANDS: Final[tuple[Lands, ...]] = ("before it is called off", "after it was called off", "after the repeat")
+LANDS: Final[tuple[Lands, ...]] = ("before the cancellation", "after the cancellation", "after the repeat")
 
 
 class Clock:
-    """The app's clock, which stands until a test moves it."""
+    """The app's clock, which stands still until a test changes it."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ async def first(clock: Clock) -> AsyncIterator[World]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def in_many_groups(clock: Clock) -> AsyncIterator[World]:
-    """Ada is in more groups than one batch takes."""
+    """The service with a user Ada who is in more groups than fit into one batch."""
     async with serving(clock=clock) as service:
         made = await service.send("POST", "/Users", {"userName": "ada", "title": "old"})
         ada: str = made.json["id"]
@@ -62,9 +62,9 @@ async def in_many_groups(clock: Clock) -> AsyncIterator[World]:
         yield Service(service.app, service.emulator, "t0", prototype), Ids(ada, "", "", "")
 
 
-async def called_off(service: Service, ids: Ids, case: Case, nth: int, lands: Lands) -> Slow | None:
-    """Send the request and call it off at its `nth` call; `None` if it has fewer. What is returned still holds the call."""
-    slow = Slow(asyncio.Event(), after=lands == "before it is called off")
+async def cancelled(service: Service, ids: Ids, case: Case, nth: int, lands: Lands) -> Slow | None:
+    """Send a request and cancel it at its `nth` call. Return the fault that holds the call, or `None` without one."""
+    slow = Slow(asyncio.Event(), after=lands == "before the cancellation")
     service.emulator.faults.append(Fault(data, slow, nth=nth))
     sending = asyncio.create_task(case.send(service, ids))
     reached = asyncio.create_task(slow.reached.wait())
@@ -77,20 +77,20 @@ async def called_off(service: Service, ids: Ids, case: Case, nth: int, lands: La
     with pytest.raises(asyncio.CancelledError):
         await sending
     if lands != "after the repeat":
-        await landed(service, slow)
+        await applied(service, slow)
     return slow
 
 
-async def landed(service: Service, slow: Slow) -> None:
-    """Until the emulator has carried out the call that it was held at."""
+async def applied(service: Service, slow: Slow) -> None:
+    """Wait until the emulator has executed the held call."""
     slow.event.set()
     [call] = [call for call in service.emulator.requests if call.fault is slow]
     while not call.status:  # noqa: ASYNC110 - the emulator has no event for that; it takes a few turns of this loop
         await asyncio.sleep(0)
 
 
-def between(before: State, now: State, then: State) -> bool:
-    """Whether nothing is there that neither was nor will be, and nothing is missing that was and will be."""
+def is_between(before: State, now: State, then: State) -> bool:
+    """Return whether a state has only data of the old or the new state, and all data that both have."""
     if not (before[0].items() & then[0].items() <= now[0].items() <= before[0].items() | then[0].items()):
         return False
     was, here, will = (
@@ -99,17 +99,17 @@ def between(before: State, now: State, then: State) -> bool:
     return was & will <= here <= was | will
 
 
-async def holds_together(world: World, clock: Clock, case: Case, lands: Lands, *, in_one: bool) -> int:
-    """Call the request off at each of its calls in turn, and look at what has come of it; how many calls it has.
+async def check_cancellations(world: World, clock: Clock, case: Case, lands: Lands, *, in_one: bool) -> int:
+    """Cancel a request at each of its calls in turn, and check the result. Return the number of its calls.
 
-    `in_one`: it is done altogether or not at all.
+    With `in_one`, the request must be applied as a whole or not at all.
     """
     started, ids = world
     for nth in count(1):
         service = started.of(f"t{next(_tenants)}")
         before = service.stored()
-        then = after(case, before, ids)
-        slow = await called_off(service, ids, case, nth, lands)
+        then = state_after(case, before, ids)
+        slow = await cancelled(service, ids, case, nth, lands)
         if slow is None:
             return nth - 1
         service.emulator.faults.clear()
@@ -117,15 +117,15 @@ async def holds_together(world: World, clock: Clock, case: Case, lands: Lands, *
         now = service.stored()
         if in_one:
             assert now in (before, then)
-        assert between(before, now, then)
-        # The service goes on, and the client repeats what it has no answer to.
+        assert is_between(before, now, then)
+        # The service continues, and the client repeats the request.
         answer = await case.send(service, ids)
         assert answer.status in {case.status, case.again}, answer.body
         service.check_items()
         if case.method != "DELETE":
             assert service.stored() == then
         if lands == "after the repeat":
-            await landed(service, slow)
+            await applied(service, slow)
         service.check_items()
         clock.now += timedelta(minutes=11)
         await service.store.sweep(service.tenant)
@@ -135,15 +135,15 @@ async def holds_together(world: World, clock: Clock, case: Case, lands: Lands, *
         service.check_items()
         clock.now += timedelta(minutes=11)
         assert await service.store.sweep(service.tenant) == 0
-        _check_nothing_is_left_to_do(service)
+        _check_all_is_swept(service)
     raise AssertionError
 
 
 _tenants: Final = count(1)
 
 
-def _check_nothing_is_left_to_do(service: Service) -> None:
-    """No group is unfinished, and no marker is open that no sweep has dealt with."""
+def _check_all_is_swept(service: Service) -> None:
+    """Check that no group is unfinished, and that all deletion markers are done."""
     items = service.emulator.items(service.tenant)
     assert [item for item in items if item["type"] == "pending"] == []
     assert [item for item in items if item["type"] == "gone" and not item.get("done")] == []
@@ -151,28 +151,28 @@ def _check_nothing_is_left_to_do(service: Service) -> None:
 
 @pytest.mark.parametrize("lands", LANDS)
 @pytest.mark.parametrize("name", CASES)
-async def test_a_request_that_is_called_off_leaves_nothing_half_done(
+async def test_a_cancelled_request_leaves_no_partial_change(
     first: World, clock: Clock, name: str, lands: Lands
 ) -> None:
     in_one = name not in IN_BATCHES or CASES[name].method in {"POST", "DELETE"}
-    calls = await holds_together(first, clock, CASES[name], lands, in_one=in_one)
+    calls = await check_cancellations(first, clock, CASES[name], lands, in_one=in_one)
     assert calls >= (3 if name in IN_BATCHES else 1)
 
 
 @pytest.mark.parametrize("lands", LANDS)
-async def test_a_deletion_of_a_user_in_many_groups_that_is_called_off_leaves_it_in_none(
+async def test_a_cancelled_deletion_of_a_user_in_many_groups_is_completed(
     in_many_groups: World, clock: Clock, lands: Lands
 ) -> None:
-    calls = await holds_together(in_many_groups, clock, CASES["delete a user"], lands, in_one=False)
+    calls = await check_cancellations(in_many_groups, clock, CASES["delete a user"], lands, in_one=False)
     assert calls >= 3
 
 
-async def test_a_called_off_first_request_leaves_the_connection_to_the_next(clock: Clock) -> None:
-    """At each call that opening it takes."""
-    for kind in ("account.read", "container.read"):
+async def test_a_cancelled_first_request_does_not_block_the_connection(clock: Clock) -> None:
+    """For each call that opens the connection."""
+    for operation in ("account.read", "container.read"):
         async with serving(clock=clock) as service:
             slow = Slow(asyncio.Event())
-            service.emulator.faults.append(Fault(kind, slow))
+            service.emulator.faults.append(Fault(operation, slow))
             asking = asyncio.create_task(service.send("GET", "/Users"))
             await slow.reached.wait()
             asking.cancel()
@@ -182,7 +182,7 @@ async def test_a_called_off_first_request_leaves_the_connection_to_the_next(cloc
             assert (await service.send("POST", "/Users", {"userName": "ada"})).status == 201
 
 
-async def test_a_request_that_waits_for_a_called_off_one_to_open_the_connection_is_answered(clock: Clock) -> None:
+async def test_a_request_waiting_for_a_cancelled_connection_attempt_succeeds(clock: Clock) -> None:
     async with serving(clock=clock) as service:
         slow = Slow(asyncio.Event())
         service.emulator.faults.append(Fault("account.read", slow))

@@ -1,4 +1,4 @@
-"""`scim cosmos init`, `scim customer export|erase` and `scim reindex`: what they do, what they say, and what they refuse."""
+"""`scim cosmos init`, `scim customer export|erase` and `scim reindex`: effects, output and errors."""
 
 import asyncio
 import json
@@ -14,19 +14,19 @@ from click.testing import CliRunner, Result
 
 from scim.app import utc_now
 from scim.cli import main
-from scim.security.customers import Customers
-from scim.storage.container import CONTAINER
-from scim.storage.cosmos_items import marker
+from scim.security.customers.repository import Customers
+from scim.storage.cosmos.container import CONTAINER
+from scim.storage.cosmos.items import marker
 from scim.storage.interface import Member, Search
-from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import CosmosServer, Loop, PortClient, Server
-from tests.contract.drafts import group, resource_id, user
+from tests.contract.write_models import group, resource_id, user
 from tests.cosmos_emulator import CutBefore, Emulator, Fault
 
 
 @pytest.fixture
 def account(loop: Loop) -> Iterator[tuple[Emulator, dict[str, str]]]:
-    """An emulator that has nothing yet, and the variables that lead to it."""
+    """An empty emulator, and the environment variables that point to it."""
     emulator = Emulator()
     endpoint = loop.run(emulator.start())
     yield emulator, {"COSMOS_ENDPOINT": endpoint, "COSMOS_KEY": emulator.key}
@@ -34,7 +34,7 @@ def account(loop: Loop) -> Iterator[tuple[Emulator, dict[str, str]]]:
 
 
 def run(*arguments: str, **environment: str) -> Result:
-    """The command in this process, in an environment of these variables only."""
+    """Run the command in this process, with these environment variables only."""
     none = {name: None for name in os.environ if name.startswith(("SCIM_", "COSMOS_"))}
     return CliRunner(env={**none, **environment}).invoke(main, arguments)
 
@@ -50,7 +50,7 @@ def fails_with(ended: Result, *words: str) -> None:
 # --- scim cosmos init -------------------------------------------------------------------------------------------
 
 
-def test_init_makes_database_and_container_as_they_are_defined(account: tuple[Emulator, dict[str, str]]) -> None:
+def test_init_creates_database_and_container_as_defined(account: tuple[Emulator, dict[str, str]]) -> None:
     emulator, environment = account
     ended = run("cosmos", "init", **environment)
     assert ended.exit_code == 0, ended.output
@@ -77,7 +77,7 @@ def test_init_may_be_repeated(account: tuple[Emulator, dict[str, str]]) -> None:
     assert len(emulator.items("default")) == 1
 
 
-def test_init_makes_what_the_settings_name(account: tuple[Emulator, dict[str, str]]) -> None:
+def test_init_creates_what_the_settings_name(account: tuple[Emulator, dict[str, str]]) -> None:
     emulator, environment = account
     ended = run("cosmos", "init", **environment, COSMOS_DATABASE="one", COSMOS_CONTAINER="two")
     assert ended.exit_code == 0, ended.output
@@ -92,7 +92,7 @@ def test_init_makes_what_the_settings_name(account: tuple[Emulator, dict[str, st
         ("indexingPolicy", {**CONTAINER["indexingPolicy"], "includedPaths": [{"path": "/f/*"}]}),
     ],
 )
-def test_init_tells_a_container_that_is_another(
+def test_init_reports_a_container_with_another_definition(
     account: tuple[Emulator, dict[str, str]], name: str, value: dict[str, Any]
 ) -> None:
     emulator, environment = account
@@ -101,7 +101,7 @@ def test_init_tells_a_container_that_is_another(
 
 
 def test_init_needs_an_emulator() -> None:
-    """An account in Azure, or one without a key, is the deployment's to prepare."""
+    """For an account in Azure, or without a key, the deployment creates the container."""
     fails_with(run("cosmos", "init"), "COSMOS_ENDPOINT")
     fails_with(run("cosmos", "init", COSMOS_ENDPOINT="http://127.0.0.1:1"), "azd provision")
     azure = "https://contoso.documents.azure.com:443/"
@@ -109,7 +109,7 @@ def test_init_needs_an_emulator() -> None:
     fails_with(run("cosmos", "init", COSMOS_ENDPOINT=azure, COSMOS_KEY="a2V5"), "azd provision")
 
 
-def test_init_tells_in_one_line_that_it_is_refused_or_that_nobody_is_there(
+def test_init_reports_a_refused_or_missing_database_in_one_line(
     account: tuple[Emulator, dict[str, str]],
 ) -> None:
     _, environment = account
@@ -122,7 +122,7 @@ def test_init_tells_in_one_line_that_it_is_refused_or_that_nobody_is_there(
 
 
 def filled(path: Path, *tenants: str) -> Path:
-    """A data file in which each of these tenants has a user in a group."""
+    """Return a data file in which each of these customers has a user in a group."""
 
     async def fill() -> None:
         store = SqliteStore(path)
@@ -161,8 +161,8 @@ def test_an_export_to_a_file_is_for_its_owner_only(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir() if "jsonl" in path.name) == ["acme.jsonl"]
 
 
-def test_an_erasure_takes_one_tenant_out_of_the_file(tmp_path: Path) -> None:
-    """Nothing of it can be read in the file's bytes either; the other tenant has everything."""
+def test_an_erasure_removes_one_customer_from_the_file(tmp_path: Path) -> None:
+    """The bytes of the file contain none of its data either. The other customer keeps all data."""
     data = filled(tmp_path / "scim.db", "acme")
     ended = run("customer", "erase", "acme", "--yes", "--data", str(data))
     assert ended.exit_code == 0, ended.output
@@ -174,7 +174,7 @@ def test_an_erasure_takes_one_tenant_out_of_the_file(tmp_path: Path) -> None:
     assert len(lines(run("customer", "export", "other", "--data", str(data)).stdout)) == 4
 
 
-def test_an_erasure_wants_a_yes_and_says_how_much_there_is(tmp_path: Path) -> None:
+def test_an_erasure_requires_confirmation_and_states_the_number_of_items(tmp_path: Path) -> None:
     data = filled(tmp_path / "scim.db", "acme")
     ended = run("customer", "erase", "acme", "--data", str(data))
     fails_with(ended, "Nothing was changed", "--yes")
@@ -183,7 +183,7 @@ def test_an_erasure_wants_a_yes_and_says_how_much_there_is(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", [["export"], ["erase", "--yes"]], ids=["export", "erase"])
-def test_data_that_is_not_there_and_names_that_are_none_are_told(tmp_path: Path, command: list[str]) -> None:
+def test_missing_data_and_invalid_names_are_reported(tmp_path: Path, command: list[str]) -> None:
     fails_with(run("customer", *command, "acme"), "--data")
     fails_with(run("customer", *command, "acme", "--data", str(tmp_path / "none.db")), "no file")
     assert not (tmp_path / "none.db").exists()
@@ -192,7 +192,7 @@ def test_data_that_is_not_there_and_names_that_are_none_are_told(tmp_path: Path,
         fails_with(run("customer", *command, "--data", str(data), "--", name), "1 to 64")
 
 
-def test_a_tenant_on_cosmos_is_exported_and_erased(cosmos_server: CosmosServer, cosmos_client: PortClient) -> None:
+def test_a_customer_on_cosmos_is_exported_and_erased(cosmos_server: CosmosServer, cosmos_client: PortClient) -> None:
     emulator = cosmos_server.emulator
     person, leaver = cosmos_client.user("bjensen"), cosmos_client.user("leaver")
     guides = cosmos_client.group("Guides", person["id"], leaver["id"], *(f"member-{n}" for n in range(1_500)))
@@ -206,7 +206,7 @@ def test_a_tenant_on_cosmos_is_exported_and_erased(cosmos_server: CosmosServer, 
     exported = lines(run("customer", "export", "default", **environment).stdout)
     assert {line["resource"]["id"] for line in exported if "resource" in line} == {person["id"], guides["id"]}
     assert sum("member" in line for line in exported) == 1_501
-    # The connection goes in the middle: what is left is found by the same command.
+    # After a cut connection, the same command completes the erasure.
     fault = Fault("query", CutBefore(), nth=3, times=None)
     emulator.faults.append(fault)
     fails_with(run("customer", "erase", "default", "--yes", **environment), "same command again")
@@ -219,9 +219,7 @@ def test_a_tenant_on_cosmos_is_exported_and_erased(cosmos_server: CosmosServer, 
     assert cosmos_client.get("/Users").json["totalResults"] == 0
 
 
-def test_an_export_that_breaks_off_leaves_no_file(
-    tmp_path: Path, cosmos_server: CosmosServer, cosmos_client: PortClient
-) -> None:
+def test_a_failed_export_leaves_no_file(tmp_path: Path, cosmos_server: CosmosServer, cosmos_client: PortClient) -> None:
     cosmos_client.user("bjensen")
     fault = Fault("query", CutBefore(), nth=2, times=None)
     cosmos_server.emulator.faults.append(fault)
@@ -240,14 +238,14 @@ def test_an_export_that_breaks_off_leaves_no_file(
 
 
 def outdated(path: Path, tenant: str, *names: str) -> Path:
-    """A data file in which a tenant has users of these names that were written by other rules, and one that wasn't."""
+    """Return a data file in which a customer has outdated users with these names, and an up-to-date one."""
 
     async def fill() -> None:
         store = SqliteStore(path)
         if tenant != "default":
             await Customers(store, utc_now).create(tenant)
         for number, name in enumerate(names):
-            await store.create(tenant, replace(user(name, number), rules="0.old", s={}))
+            await store.create(tenant, replace(user(name, number), index_version="0.old", sort_keys={}))
         await store.create(tenant, group(number=1_000))
         await store.close()
 
@@ -255,7 +253,7 @@ def outdated(path: Path, tenant: str, *names: str) -> Path:
     return path
 
 
-def test_a_reindex_brings_a_customer_up_to_date_and_says_how_much_there_was_to_do(tmp_path: Path) -> None:
+def test_a_reindex_updates_a_customer_and_reports_the_number_of_resources(tmp_path: Path) -> None:
     data = outdated(tmp_path / "scim.db", "acme", "ada", "bob")
     ended = run("reindex", "--customer", "acme", "--data", str(data))
     assert ended.exit_code == 0, ended.output
@@ -267,7 +265,7 @@ def test_a_reindex_brings_a_customer_up_to_date_and_says_how_much_there_was_to_d
     asyncio.run(store.close())
 
 
-def test_a_reindex_of_all_goes_through_every_customer_and_default(tmp_path: Path) -> None:
+def test_a_reindex_of_all_includes_every_customer_and_default(tmp_path: Path) -> None:
     data = outdated(tmp_path / "scim.db", "acme", "ada", "bob")
     outdated(data, "contoso", *(f"user-{number}" for number in range(230)))
     outdated(data, "default", "eve")
@@ -278,18 +276,18 @@ def test_a_reindex_of_all_goes_through_every_customer_and_default(tmp_path: Path
         "Rewrote 2 of 3 resources of acme.",
         "Rewrote 230 of 231 resources of contoso.",
     ]
-    # The customers' own records are no resources.
+    # Customer records aren't resources.
     shown = run("customer", "list", "--data", str(data)).stdout
     assert [line.split()[0] for line in shown.splitlines()[1:]] == ["acme", "contoso"]
 
 
-def test_a_reindex_names_what_it_could_not_write_and_not_its_values(tmp_path: Path) -> None:
+def test_a_reindex_names_failed_resources_without_their_values(tmp_path: Path) -> None:
     data = outdated(tmp_path / "scim.db", "acme", "ada", "bob")
 
     async def take() -> None:
         store = SqliteStore(data)
-        # Under older rules these two keys were apart.
-        new = replace(user("ADA", 7), key="User:another", rules="0.old")
+        # By older rules these two keys were different.
+        new = replace(user("ADA", 7), key="User:another", index_version="0.old")
         await store.create("acme", new)
         await store.close()
 
@@ -305,14 +303,14 @@ def test_a_reindex_names_what_it_could_not_write_and_not_its_values(tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "--customer", "acme"]], ids=["nobody", "both"])
-def test_a_reindex_wants_to_know_whose(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_reindex_requires_a_customer(tmp_path: Path, arguments: list[str]) -> None:
     data = outdated(tmp_path / "scim.db", "acme")
     fails_with(run("reindex", *arguments, "--data", str(data)), "--customer", "--all")
     fails_with(run("reindex", "--customer", "$system", "--data", str(data)), "1 to 64")
     fails_with(run("reindex", "--all"), "--data")
 
 
-def test_a_reindex_on_cosmos_stops_at_a_fault_and_the_same_command_goes_on(
+def test_repeating_a_failed_reindex_on_cosmos_completes_it(
     cosmos_server: CosmosServer, cosmos_client: PortClient
 ) -> None:
     emulator = cosmos_server.emulator
@@ -320,7 +318,7 @@ def test_a_reindex_on_cosmos_stops_at_a_fault_and_the_same_command_goes_on(
     items = {item["id"]: item for item in emulator.items("default")}
     own = {name: value for name, value in items[f"User:{ids[0]}"].items() if not name.startswith("_")}
     partition = emulator.container().partition("default")
-    for id in ids[:3]:  # as the first version has written them
+    for id in ids[:3]:  # in the format of the first version
         partition.delete(f"User:{id}", None)
         resource = items[f"User:{id}"]["resource"]
         old = {"id": f"User:{id}", "key": items[f"User:{id}"]["key"], "v": 1, "f": {"id": id}, "s": {}}
@@ -340,7 +338,7 @@ def test_a_reindex_on_cosmos_stops_at_a_fault_and_the_same_command_goes_on(
     assert cosmos_client.get("/Users?filter=userName+pr").json["totalResults"] == 5
 
 
-def test_a_server_on_cosmos_sweeps_by_itself(loop: Loop) -> None:
+def test_a_server_on_cosmos_sweeps_periodically(loop: Loop) -> None:
     emulator = Emulator()
     emulator.create("scim", {"id": "resources", **CONTAINER})
     endpoint = loop.run(emulator.start())
@@ -355,14 +353,14 @@ def test_a_server_on_cosmos_sweeps_by_itself(loop: Loop) -> None:
     client = PortClient(server.origin)
     for _ in range(500):
         assert client.get("/Users").status == 200
-        if any("swept 1 items" in line for line in server._log):
+        if any("the sweep deleted 1 leftover or expired items" in line for line in server._log):
             break
     client.close()
     code, log = server.stop()
     loop.run(emulator.stop())
     assert [(item["id"], item.get("done")) for item in emulator.items("default")] == [(gone, True)]
     assert code == 0
-    assert "swept 1 items" in log
-    # The SDK would log each URL, which has ids in it.
+    assert "the sweep deleted 1 leftover or expired items" in log
+    # The SDK would log each URL, which contains ids.
     assert resource_id(1) not in log
     assert endpoint not in log

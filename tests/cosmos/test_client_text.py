@@ -1,4 +1,4 @@
-"""What a client writes into paths, bodies and filters reaches no URL of the database."""
+"""Text of clients in paths, bodies and filters never becomes part of a database URL."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from tests.contract.drafts import group, touch
 from tests.contract.test_store import LATER, adding, removing
+from tests.contract.write_models import group, touch
 from tests.cosmos.world import Ids, Service, members, new_tenant, patch_of, populated, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,17 +25,19 @@ async def first() -> AsyncIterator[World]:
 
 @pytest.fixture
 def world(first: World) -> World:
-    """The small world in a tenant of its own."""
+    """The sample data in its own customer."""
     service, ids = first
     return service.of(new_tenant(), with_many=False), ids
 
 
 @pytest.mark.parametrize("id", STRANGE)
-@pytest.mark.parametrize("kind", ["Users", "Groups"])
-async def test_an_id_in_a_path_is_not_found_without_asking_the_database(world: World, kind: str, id: str) -> None:
+@pytest.mark.parametrize("endpoint", ["Users", "Groups"])
+async def test_an_impossible_id_in_a_path_is_not_found_without_a_database_call(
+    world: World, endpoint: str, id: str
+) -> None:
     service, _ = world
     before = service.stored()
-    path = f"/{kind}/{quote(id, safe='')}"
+    path = f"/{endpoint}/{quote(id, safe='')}"
     bodies: dict[str, Any] = {
         "GET": None,
         "DELETE": None,
@@ -46,7 +48,7 @@ async def test_an_id_in_a_path_is_not_found_without_asking_the_database(world: W
         answer = await service.send(method, path, body)
         if id:
             assert answer.status == 404, (method, answer.body)
-        elif method != "GET":  # without an id it is the list
+        elif method != "GET":  # without an id it is a list
             assert answer.status == 405
     if id:
         assert service.emulator.item_requests == []
@@ -54,7 +56,7 @@ async def test_an_id_in_a_path_is_not_found_without_asking_the_database(world: W
     assert service.stored() == before
 
 
-async def test_members_of_any_text_come_and_go_and_are_found(world: World) -> None:
+async def test_members_with_any_text_can_be_added_found_and_removed(world: World) -> None:
     service, ids = world
     path = f"/Groups/{ids.small}"
     values = [value for value in STRANGE if value]
@@ -88,7 +90,7 @@ async def test_a_member_without_text_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("id", STRANGE)
-async def test_an_id_in_a_filter_finds_nothing(world: World, id: str) -> None:
+async def test_an_impossible_id_in_a_filter_has_no_match(world: World, id: str) -> None:
     service, _ = world
     text = id.replace("\\", "\\\\").replace("\x01", "\\u0001")
     for path, query in [
@@ -114,16 +116,16 @@ async def test_names_and_references_may_be_any_text(world: World) -> None:
 
 
 @pytest.mark.parametrize("id", [*STRANGE, "a" * 300])
-async def test_the_store_itself_refuses_an_id_that_is_no_part_of_a_url(world: World, id: str) -> None:
+async def test_the_store_refuses_an_id_that_is_unsafe_in_a_url(world: World, id: str) -> None:
     service, _ = world
     if id in {"", "User:1"}:
-        # Our own alphabet: what comes of it is one path segment.
+        # Ids of our own alphabet are one path segment.
         assert await service.store.read(service.tenant, "User", id) is None
         service.check_urls()
         return
     store, tenant = service.store, service.tenant
     new = group()
-    bad = type(new)("Group", id, new.key, new.resource, new.f, new.s)
+    bad = type(new)("Group", id, new.key, new.resource, new.search_fields, new.sort_keys)
     for attempt in (
         lambda: store.read(tenant, "User", id),
         lambda: store.create(tenant, bad),

@@ -1,4 +1,4 @@
-"""The first use of the database: once for all requests, stopped by a wrong account, and tried again after a failure."""
+"""The first use of the database: one attempt for all requests, a wrong account, and attempts after a failure."""
 
 import asyncio
 import time
@@ -8,13 +8,14 @@ import pytest
 
 from scim.app import utc_now
 from scim.ids import uuid7
-from scim.storage.container import CONTAINER
-from scim.storage.cosmos import CosmosStore
-from scim.storage.cosmos_calls import Calls
-from scim.storage.cosmos_client import CosmosConnection
-from scim.storage.interface import Member, MemberChanges, StoreUnavailable
-from tests.contract.drafts import group, touch
+from scim.storage.cosmos.calls import Calls
+from scim.storage.cosmos.connection import CosmosConnection
+from scim.storage.cosmos.container import CONTAINER
+from scim.storage.cosmos.store import CosmosStore
+from scim.storage.errors import StoreUnavailable
+from scim.storage.interface import Member, MemberChanges
 from tests.contract.test_store import LATER, everybody
+from tests.contract.write_models import group, touch
 from tests.cosmos.world import Answer, at_once, patch_of, serving
 from tests.cosmos_emulator import (
     CutBefore,
@@ -28,7 +29,7 @@ from tests.cosmos_emulator import (
     unavailable,
 )
 
-# The SDK's own pause between its tries to read an account, which it takes from nowhere else.
+# The pause of the SDK between attempts to read an account, which no option sets.
 HEALTH_CHECK = "AZURE_COSMOS_HEALTH_CHECK_RETRY_AFTER_MS"
 USER = "/Users/01900000-0000-7000-8000-000000000001"
 
@@ -38,7 +39,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(HEALTH_CHECK, "1")
 
 
-def told_to_come_back(answer: Answer, status: int = 503) -> None:
+def is_unavailable(answer: Answer, status: int = 503) -> None:
     assert answer.status == status, answer.body
     assert int(answer.headers["retry-after"]) >= 1
 
@@ -49,7 +50,7 @@ async def test_many_first_requests_open_one_connection() -> None:
         assert {answer.status for answer in answers} == {404}
         counts = service.emulator.counts(metadata=True)
         assert (counts["container.read"], counts["item.read"]) == (1, 20)
-        # The SDK reads the account when it is entered and once more beside that, and we for its consistency.
+        # The SDK reads the account once or twice, and the service once for its consistency.
         assert counts["account.read"] <= 3
 
 
@@ -57,7 +58,7 @@ async def test_many_first_requests_share_one_failure() -> None:
     async with serving() as service:
         service.emulator.faults.append(Fault("container.read", unavailable(), times=None))
         for answer in await asyncio.gather(*(service.send("GET", USER) for _ in range(20))):
-            told_to_come_back(answer)
+            is_unavailable(answer)
         assert service.emulator.counts(metadata=True)["container.read"] == 1
 
 
@@ -69,9 +70,9 @@ async def test_an_account_weaker_than_strong_is_not_used(level: str, caplog: pyt
             ("POST", "/Users", {"userName": "ada"}),
             ("DELETE", USER, None),
         ]:
-            told_to_come_back(await service.send(method, path, body))
+            is_unavailable(await service.send(method, path, body))
         assert f"the Cosmos DB account has consistency {level}; it must be Strong" in caplog.text
-        assert {call.kind for call in service.emulator.requests} == {"account.read"}
+        assert {call.operation for call in service.emulator.requests} == {"account.read"}
         assert (await service.send("GET", "/Schemas")).status == 200
 
 
@@ -84,36 +85,36 @@ async def test_a_wrong_container_name_is_never_404(caplog: pytest.LogCaptureFixt
             ("PUT", USER, {"userName": "ada"}),
             ("POST", "/Groups", {"displayName": "G"}),
         ]:
-            told_to_come_back(await service.send(method, path, body))
+            is_unavailable(await service.send(method, path, body))
         assert "Cosmos DB answered 404" in caplog.text
 
 
 @pytest.mark.parametrize("key", ["d3Jvbmc=", "not base64!", "x"])
 async def test_a_wrong_key_is_never_401(key: str, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(key=key) as service:
-        told_to_come_back(await service.send("GET", USER))
-        told_to_come_back(await service.send("GET", "/Users"))
-        told_to_come_back(await service.send("PATCH", USER, patch_of({"op": "remove", "path": "title"})))
+        is_unavailable(await service.send("GET", USER))
+        is_unavailable(await service.send("GET", "/Users"))
+        is_unavailable(await service.send("PATCH", USER, patch_of({"op": "remove", "path": "title"})))
         assert "the store is unavailable" in caplog.text
         assert key not in caplog.text
 
 
-async def test_no_database_at_all_is_503() -> None:
+async def test_an_unreachable_database_is_503() -> None:
     async with serving() as service:
         await service.emulator.stop()
-        told_to_come_back(await service.send("GET", USER))
-        told_to_come_back(await service.send("POST", "/Users", {"userName": "ada"}))
+        is_unavailable(await service.send("GET", USER))
+        is_unavailable(await service.send("POST", "/Users", {"userName": "ada"}))
 
 
-@pytest.mark.parametrize("kind", ["account.read", "container.read"])
+@pytest.mark.parametrize("operation", ["account.read", "container.read"])
 @pytest.mark.parametrize(
     "effect", [unauthorized(), forbidden(), unavailable(), CutBefore(), owner_not_found()], ids=str
 )
-async def test_a_first_use_that_fails_is_tried_again_by_the_next_request(kind: str, effect: Any) -> None:
+async def test_after_a_failed_first_use_the_next_request_tries_again(operation: str, effect: Any) -> None:
     async with serving() as service:
-        service.emulator.faults.append(Fault(kind, effect, times=None))
-        told_to_come_back(await service.send("GET", USER))
-        told_to_come_back(await service.send("POST", "/Users", {"userName": "ada"}))
+        service.emulator.faults.append(Fault(operation, effect, times=None))
+        is_unavailable(await service.send("GET", USER))
+        is_unavailable(await service.send("POST", "/Users", {"userName": "ada"}))
         service.emulator.faults.clear()
         assert (await service.send("POST", "/Users", {"userName": "ada"})).status == 201
 
@@ -121,13 +122,13 @@ async def test_a_first_use_that_fails_is_tried_again_by_the_next_request(kind: s
 async def test_a_first_use_that_is_throttled_is_429() -> None:
     async with serving() as service:
         service.emulator.faults.append(Fault("container.read", throttled(1), times=None))
-        told_to_come_back(await service.send("GET", USER), 429)
+        is_unavailable(await service.send("GET", USER), 429)
         service.emulator.faults.clear()
         assert (await service.send("GET", USER)).status == 404
 
 
 async def quick(emulator: Emulator, endpoint: str) -> CosmosStore:
-    """A store that gives a request a tenth of a second, with its connection open."""
+    """Yield a store with a timeout of 0.1 seconds per request and an open connection."""
     connection = CosmosConnection(endpoint, "scim", "resources", key=emulator.key, read_timeout=0.1)
     await connection.container()
     return CosmosStore(
@@ -141,7 +142,7 @@ async def quick(emulator: Emulator, endpoint: str) -> CosmosStore:
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_an_answer_that_is_too_slow_counts_as_an_unknown_outcome(after: bool) -> None:
+async def test_a_timeout_of_a_write_counts_as_an_unknown_outcome(after: bool) -> None:
     emulator = Emulator()
     emulator.create("scim", {"id": "resources", **CONTAINER})
     store = await quick(emulator, await emulator.start())
@@ -152,7 +153,7 @@ async def test_an_answer_that_is_too_slow_counts_as_an_unknown_outcome(after: bo
         await store.create("t", new, [Member("a"), Member("b")])
         emulator.faults.append(Fault("batch", slow))
         await store.change_members("t", new.id, MemberChanges((Member("c"),), ("a",)), touch(new, LATER))
-        slow.event.set()  # what was given up still comes to pass, or tries to
+        slow.event.set()  # the request that timed out continues, or tries to
         for _ in range(50):
             await store.read("t", "Group", new.id)
         assert await everybody(store, "t", new.id) == ["b", "c"]

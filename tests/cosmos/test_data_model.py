@@ -1,4 +1,4 @@
-"""What docs/data-model.md shows is what is stored."""
+"""The examples in docs/data-model.md are the stored items."""
 
 import json
 import re
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from scim.app import utc_now
-from scim.security.customers import SYSTEM as SYSTEM_TENANT, Customers
-from scim.security.records import SecretToken
-from scim.security.sealing_key import SealingKey
+from scim.security.cursor_key import CursorKey
+from scim.security.customers.records import SecretToken
+from scim.security.customers.repository import SYSTEM as SYSTEM_TENANT, Customers
 from scim.storage.interface import Member
 from tests.contract.cosmos import in_process
-from tests.contract.drafts import draft, resource_id, user
 from tests.contract.own_types import BADGE
+from tests.contract.write_models import resource_id, user, write_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
 SYSTEM = {"_rid", "_self", "_etag", "_attachments", "_ts"}
-# The rules have a digest of the schemas in their name.
+# The index version contains a digest of the schemas.
 CHANCE = {"w", "v", "at", "due"}
 BABS = {
     "userName": "BJensen@example.com",
@@ -32,18 +32,18 @@ BABS = {
 async def test_the_examples_are_items_as_they_are_stored() -> None:
     shown = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)]
     async with in_process() as (store, emulator):
-        babs = draft("User", BABS, id=resource_id(1))
-        await store.create("acme", replace(babs, claims={BADGE: "4711"}))
-        guides = draft("Group", {"displayName": "Tour Guides"}, id=resource_id(2))
+        babs = write_model("User", BABS, id=resource_id(1))
+        await store.create("acme", replace(babs, unique_values={BADGE: "4711"}))
+        guides = write_model("Group", {"displayName": "Tour Guides"}, id=resource_id(2))
         await store.create("acme", guides, [Member(resource_id(1), "User")])
         await store.create("acme", user("leaver", 3))
         await store.delete("acme", "User", resource_id(3))
         customers = Customers(store, utc_now)
         await customers.create("acme")
         await customers.add_token(SecretToken.of(shown[3]["resource"]))
-        key = await SealingKey(store, clock=lambda: datetime(2026, 1, 31, 9, 30, tzinfo=UTC), timer=lambda: 0.0)()
-        shown[4]["resource"]["key"] = b64encode(key).decode()  # the page shows how it begins
-        shown[5]["resource"]["key"] = b64encode(await customers.need_mac_key()).decode()
+        key = await CursorKey(store, clock=lambda: datetime(2026, 1, 31, 9, 30, tzinfo=UTC), timer=lambda: 0.0)()
+        shown[4]["resource"]["key"] = b64encode(key).decode()  # the page shows the beginning
+        shown[5]["resource"]["key"] = b64encode(await customers.require_mac_key()).decode()
         shown[5]["resource"]["created"] = stored_at(emulator.items(SYSTEM_TENANT), "MacKey:secret-tokens")
         stored = {item["id"]: item for tenant in ("acme", SYSTEM_TENANT) for item in emulator.items(tenant)}
     assert [item["type"] for item in shown] == [
@@ -64,7 +64,7 @@ async def test_the_examples_are_items_as_they_are_stored() -> None:
 
 
 def stored_at(items: Iterable[Any], id: str) -> str:
-    """When the record of this id was made, by the real clock."""
+    """Return the creation time of the record with this id, which is from the real clock."""
     return next(str(item["resource"]["created"]) for item in items if item["id"] == id)
 
 

@@ -1,4 +1,4 @@
-"""Whatever Cosmos DB does to a request: nothing is lost, doubled, orphaned or half-written, and a repeat completes it."""
+"""Faults of Cosmos DB in every request: no data is lost, doubled, orphaned or partial, and a repeat completes it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -7,19 +7,10 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from scim.storage.interface import (
-    Gone,
-    Member,
-    MemberChanges,
-    Search,
-    StoreError,
-    StoreUnavailable,
-    Taken,
-    Throttled,
-    TooLarge,
-)
-from tests.contract.drafts import bound, group, touch, user
+from scim.storage.errors import AlreadyExists, NotFound, StoreError, StoreUnavailable, Throttled, TooLarge
+from scim.storage.interface import Member, MemberChanges, Search
 from tests.contract.test_store import LATER, adding, removing
+from tests.contract.write_models import bound, group, touch, user
 from tests.cosmos.world import MANY, Answer, Ids, Service, State, members, new_tenant, patch_of, populated, serving
 from tests.cosmos_emulator import (
     Answer as Says,
@@ -45,7 +36,7 @@ type World = tuple[Service, Ids]
 
 @pytest.fixture(scope="module")
 def clock() -> list[float]:
-    """What the app's timer stands at, and by how much it goes on whenever it is read."""
+    """The time of the app's timer, and how much it advances at each reading."""
     return [0.0, 0.0]
 
 
@@ -61,39 +52,39 @@ async def first(clock: list[float]) -> AsyncIterator[World]:
 
 @pytest.fixture
 def world(first: World) -> World:
-    """The small world in a tenant of its own."""
+    """The sample data in its own customer."""
     service, ids = first
     return service.of(new_tenant()), ids
 
 
 @pytest.fixture
 def small_world(first: World) -> World:
-    """The same, but for nearly all members of the large group."""
+    """The sample data without most members of the large group."""
     service, ids = first
     return service.of(new_tenant(), with_many=False), ids
 
 
 def write(call: Call) -> bool:
-    return call.kind == "batch"
+    return call.operation == "batch"
 
 
 def data(call: Call) -> bool:
-    """Every request for items."""
+    """Match every request for items."""
     return call.resource_type == "docs"
 
 
-def looks_up(service: Service) -> Callable[[Call], bool]:
-    """Point reads behind the first batch."""
+def lookups(service: Service) -> Callable[[Call], bool]:
+    """Match point reads after the first batch."""
     service.emulator.requests.clear()
-    return lambda call: call.kind == "item.read" and service.emulator.counts()["batch"] > 0
+    return lambda call: call.operation == "item.read" and service.emulator.counts()["batch"] > 0
 
 
-# --- what a client may ask for ---
+# --- requests ---
 
 
 @dataclass(frozen=True)
 class Case:
-    """A request on the small world, and what becomes of users (by name: title) and groups (by name: members)."""
+    """A request on the sample data, and its effect on users (title by name) and groups (members by name)."""
 
     method: str
     path: Callable[[Ids], str]
@@ -101,7 +92,7 @@ class Case:
     status: int
     change: Callable[[State, Ids], None]
     again: int
-    """What a repeat is told when the first one has taken effect already."""
+    """The status of a repeat after the first request was applied."""
 
     async def send(self, service: Service, ids: Ids) -> Answer:
         return await service.send(self.method, self.path(ids), self.body(ids))
@@ -236,12 +227,12 @@ def faults(**effects: Any) -> pytest.MarkDecorator:
 # --- the faults ---
 
 
-async def test_every_request_does_what_it_should_when_all_is_well(world: World) -> None:
+async def test_every_request_succeeds_without_faults(world: World) -> None:
     service, ids = world
     for each in CASES.values():
         fresh = service.of(new_tenant())
         assert await fresh.state() == fresh.stored()
-        await completes(each, (fresh, ids))
+        await check_completion(each, (fresh, ids))
         assert await fresh.state() == fresh.stored()
 
 
@@ -258,29 +249,31 @@ async def test_every_request_does_what_it_should_when_all_is_well(world: World) 
     operation_met_another=FailOperation(0, 449),
     operation_unavailable=FailOperation(0, 503),
 )
-async def test_a_write_whose_outcome_is_unknown_once_is_done_once(small_world: World, case: Case, effect: Any) -> None:
+async def test_a_write_with_one_unknown_outcome_is_applied_once(small_world: World, case: Case, effect: Any) -> None:
     service, _ = small_world
     service.emulator.faults.append(Fault(write, effect))
-    await completes(case, small_world)
+    await check_completion(case, small_world)
 
 
 @in_batches
 @faults(timeout_with_effect=timed_out(after=True), cut_before=CutBefore(), cut_after=CutAfter())
 @pytest.mark.parametrize("nth", [1, 3])
-async def test_so_is_each_batch_of_a_large_change(world: World, case: Case, effect: Any, nth: int) -> None:
+async def test_each_batch_of_a_large_change_with_an_unknown_outcome_is_applied_once(
+    world: World, case: Case, effect: Any, nth: int
+) -> None:
     service, _ = world
     service.emulator.faults.append(Fault(write, effect, nth=nth))
-    await completes(case, world)
+    await check_completion(case, world)
 
 
 @small
 @faults(cut_after=CutAfter(), timed_out=timed_out(after=True))
-async def test_a_lookup_that_fails_too_is_made_again(small_world: World, case: Case, effect: Any) -> None:
+async def test_a_failed_lookup_of_an_outcome_is_repeated(small_world: World, case: Case, effect: Any) -> None:
     service, _ = small_world
     before = service.stored()
     service.emulator.faults.append(Fault(write, effect))
-    service.emulator.faults.append(Fault(looks_up(service), unavailable(), times=2))
-    await completes(case, small_world, before)
+    service.emulator.faults.append(Fault(lookups(service), unavailable(), times=2))
+    await check_completion(case, small_world, before)
 
 
 @small
@@ -294,7 +287,7 @@ async def test_a_lookup_that_fails_too_is_made_again(small_world: World, case: C
     operation_forbidden=FailOperation(0, 403),
     second_operation_unavailable=FailOperation(1, 500),
 )
-async def test_a_write_that_keeps_failing_changes_nothing_and_a_repeat_completes_it(
+async def test_a_repeatedly_failing_write_changes_nothing_and_a_repeat_completes_it(
     small_world: World, case: Case, effect: Any
 ) -> None:
     service, ids = small_world
@@ -303,16 +296,16 @@ async def test_a_write_that_keeps_failing_changes_nothing_and_a_repeat_completes
         and case.path(ids) in {"/Users", f"/Users/{ids.ada}"}
         and case.method != "DELETE"
     ):
-        effect = FailOperation(0, 500)  # there is no second operation
+        effect = FailOperation(0, 500)  # the batch has no second operation
     before = service.stored()
     service.emulator.faults.append(Fault(write, effect, times=None))
     answer = await case.send(service, ids)
-    told_to_come_back(answer, 429 if effect in {throttled(1), FailOperation(0, 429)} else 503)
+    is_retryable(answer, 429 if effect in {throttled(1), FailOperation(0, 429)} else 503)
     service.emulator.faults.clear()
     assert service.stored() == before
     service.check_items()
     assert service.orphans() == []
-    await completes(case, small_world, before)
+    await check_completion(case, small_world, before)
 
 
 @large
@@ -323,20 +316,20 @@ async def test_a_write_that_keeps_failing_changes_nothing_and_a_repeat_completes
     owner_not_found=owner_not_found(),
     operation_refused=FailOperation(3, 409),
 )
-async def test_half_of_a_large_change_may_fail_and_a_repeat_completes_it(world: World, case: Case, effect: Any) -> None:
+async def test_a_repeat_completes_a_partly_failed_large_change(world: World, case: Case, effect: Any) -> None:
     service, ids = world
     before = service.stored()
     service.emulator.faults.append(Fault(write, effect, nth=2, times=None))
     answer = await case.send(service, ids)
-    told_to_come_back(answer, 429 if effect == throttled(1) else 503)
+    is_retryable(answer, 429 if effect == throttled(1) else 503)
     service.emulator.faults.clear()
     service.check_items()
     if case.method == "POST":
         assert service.stored() == before
-    await completes(case, world, before)
+    await check_completion(case, world, before)
 
 
-# The times are those that the SDK and the store make before they give up.
+# The numbers of attempts of the SDK and the store.
 @pytest.mark.parametrize(
     ("effect", "times"),
     [(throttled(1), 4), (CutBefore(), 5), (CutAfter(), 5), (owner_not_found(), 1)],
@@ -350,11 +343,11 @@ async def test_a_large_group_that_fails_half_way_leaves_nothing_behind(
     case, before = CASES["create a large group"], service.stored()
     service.emulator.faults.append(Fault(write, effect, nth=nth, times=times))
     if effect == CutAfter():
-        service.emulator.faults.append(Fault(looks_up(service), unavailable(), times=times - 1))
+        service.emulator.faults.append(Fault(lookups(service), unavailable(), times=times - 1))
     answer = await case.send(service, ids)
     if answer.status == 201:
         assert effect == CutAfter()
-        assert service.stored() == after(case, before, ids)
+        assert service.stored() == state_after(case, before, ids)
     else:
         assert service.stored() == before
     service.check_items()
@@ -370,34 +363,34 @@ async def test_a_large_group_that_fails_half_way_leaves_nothing_behind(
     owner_not_found=owner_not_found(),
     refused=FailOperation(3, 404),
 )
-async def test_a_deleted_group_is_gone_although_its_members_go_later(world: World, effect: Any) -> None:
+async def test_a_group_is_deleted_before_its_members(world: World, effect: Any) -> None:
     service, ids = world
     case, before = CASES["delete a large group"], service.stored()
     service.emulator.faults.append(Fault(write, effect, nth=2, times=None))
     assert (await case.send(service, ids)).status == 204
     assert service.emulator.counts()["batch"] <= 8
     service.emulator.faults.clear()
-    assert await service.state() == after(case, before, ids)
+    assert await service.state() == state_after(case, before, ids)
     service.check_items()
     await service.store.sweep(service.tenant)
     assert service.orphans() == []
-    assert await service.state() == after(case, before, ids)
+    assert await service.state() == state_after(case, before, ids)
 
 
 @large
-async def test_a_large_change_that_has_used_its_time_stops_and_a_repeat_goes_on(
+async def test_a_large_change_stops_at_its_time_limit_and_a_repeat_completes_it(
     world: World, clock: list[float], case: Case
 ) -> None:
     service, ids = world
     before = service.stored()
-    clock[:] = [0.0, 40.0]  # each reading is so much later
+    clock[:] = [0.0, 40.0]  # each reading is 40 seconds later
     answer = await case.send(service, ids)
     clock[1] = 0.0
-    told_to_come_back(answer, 503)
+    is_retryable(answer, 503)
     service.check_items()
     if case.method == "POST":
         assert service.stored() == before
-    await completes(case, world, before)
+    await check_completion(case, world, before)
 
 
 @small
@@ -408,14 +401,14 @@ async def test_a_large_change_that_has_used_its_time_stops_and_a_repeat_goes_on(
     error=Says(500),
     cut=CutBefore(),
 )
-async def test_a_database_that_fails_altogether_is_503(small_world: World, case: Case, effect: Any) -> None:
+async def test_a_database_that_always_fails_is_503(small_world: World, case: Case, effect: Any) -> None:
     service, ids = small_world
     before = service.stored()
     service.emulator.faults.append(Fault(data, effect, times=None))
-    told_to_come_back(await case.send(service, ids), 503)
+    is_retryable(await case.send(service, ids), 503)
     service.emulator.faults.clear()
     assert service.stored() == before
-    await completes(case, small_world, before)
+    await check_completion(case, small_world, before)
 
 
 @faults(
@@ -442,13 +435,13 @@ async def test_a_read_of_a_database_that_fails_is_503_or_429(small_world: World,
         ("/Groups", f'filter=members eq "{ids.ada}"'),
         ("/Users", "count=0"),
     ]:
-        told_to_come_back(await service.send("GET", path, query=query), 429 if effect == throttled(1) else 503)
+        is_retryable(await service.send("GET", path, query=query), 429 if effect == throttled(1) else 503)
     assert (await service.send("GET", "/ServiceProviderConfig")).status == 200
     service.emulator.faults.clear()
     assert (await service.send("GET", f"/Users/{ids.ada}")).status == 200
 
 
-async def test_pages_that_end_early_lose_nobody(world: World) -> None:
+async def test_short_query_pages_lose_no_resource(world: World) -> None:
     service, _ = world
     before = service.stored()
     service.emulator.faults.append(Fault("query", ShortPage(0), times=1))
@@ -457,31 +450,31 @@ async def test_pages_that_end_early_lose_nobody(world: World) -> None:
 
 
 @case
-async def test_a_write_that_is_done_although_nobody_can_say_so_is_there_once(world: World, case: Case) -> None:
-    """The client gets 503, and its repeat is told what is so: 404 for a delete, 409 for a create."""
+async def test_a_write_applied_without_a_known_outcome_is_applied_once(world: World, case: Case) -> None:
+    """The response is 503. The repeat of a delete is 404, and of a create 409."""
     service, ids = world
     before = service.stored()
     service.emulator.faults.append(Fault(write, CutAfter()))
     service.emulator.faults.append(Fault(write, unavailable(), nth=1, times=None))
-    service.emulator.faults.append(Fault(looks_up(service), unavailable(), times=None))
-    told_to_come_back(await case.send(service, ids), 503)
+    service.emulator.faults.append(Fault(lookups(service), unavailable(), times=None))
+    is_retryable(await case.send(service, ids), 503)
     service.emulator.faults.clear()
     service.check_items()
     answer = await case.send(service, ids)
     assert answer.status in {case.status, case.again}, answer.body
-    assert service.stored() == after(case, before, ids)
+    assert service.stored() == state_after(case, before, ids)
     service.check_items()
 
 
-async def completes(case: Case, world: World, before: State | None = None) -> None:
-    """The request succeeds, everything is as it should be, and a further repeat changes nothing."""
+async def check_completion(case: Case, world: World, before: State | None = None) -> None:
+    """Check that the request succeeds with the expected state, and that a repeat changes nothing."""
     service, ids = world
     before, left = before or service.stored(), service.orphans()
     service.emulator.requests.clear()
     answer = await case.send(service, ids)
     service.emulator.faults.clear()
     assert answer.status == case.status, answer.body
-    expected = after(case, before, ids)
+    expected = state_after(case, before, ids)
     assert service.stored() == expected
     service.check_items()
     assert service.orphans() == left
@@ -492,21 +485,21 @@ async def completes(case: Case, world: World, before: State | None = None) -> No
     service.check_urls()
 
 
-def after(case: Case, before: State, ids: Ids) -> State:
-    """The state that the request leads to."""
+def state_after(case: Case, before: State, ids: Ids) -> State:
+    """Return the expected state after the request."""
     state = (dict(before[0]), dict(before[1]))
     case.change(state, ids)
     return state
 
 
-def told_to_come_back(answer: Answer, status: int) -> None:
+def is_retryable(answer: Answer, status: int) -> None:
     assert answer.status == status, answer.body
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
     assert answer.json["status"] == str(status)
 
 
-# --- the store by itself ---
+# --- the store without the service ---
 
 
 @pytest.mark.parametrize(
@@ -524,7 +517,7 @@ def told_to_come_back(answer: Answer, status: int) -> None:
     ],
     ids=["429", "449", "401", "403", "404", "408", "503", "cut", "413"],
 )
-async def test_every_method_of_the_store_raises_what_the_interface_names(
+async def test_every_store_method_raises_only_errors_of_the_interface(
     small_world: World, effect: Any, error: type[StoreError]
 ) -> None:
     service, _ = small_world
@@ -561,19 +554,17 @@ async def test_every_method_of_the_store_raises_what_the_interface_names(
 
 @faults(conflict=409, missing=404, precondition=412)
 @pytest.mark.parametrize("index", [0, 1])
-async def test_a_status_that_an_operation_cannot_have_is_the_databases_trouble(
-    small_world: World, effect: int, index: int
-) -> None:
-    """A create can't be gone, a patch can't be taken, and nothing has changed under a write that asked for no version."""
+async def test_an_impossible_status_of_an_operation_is_unavailable(small_world: World, effect: int, index: int) -> None:
+    """A create can't be 404, a patch can't be 409, and a write without a version can't be 412."""
     service, _ = small_world
     store, tenant, many = service.store, service.tenant, group("Guides", 2)
     await store.create(tenant, many, [Member("a")])
     before = service.emulator.items(tenant)
     service.emulator.faults.append(Fault(write, FailOperation(index, effect), times=None))
-    own: dict[int, type[StoreError]] = {409: Taken} if index == 0 else {}
+    own: dict[int, type[StoreError]] = {409: AlreadyExists} if index == 0 else {}
     with pytest.raises(own.get(effect, StoreUnavailable)):
         await store.create(tenant, group("More", 4), [Member("a")])
-    own = {404: Gone} if index == 0 else {}
+    own = {404: NotFound} if index == 0 else {}
     with pytest.raises(own.get(effect, StoreUnavailable)):
         await store.change_members(tenant, many.id, adding("b"), touch(many, LATER))
     with pytest.raises(own.get(effect, StoreUnavailable)):

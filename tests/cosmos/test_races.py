@@ -1,4 +1,4 @@
-"""Deletes that meet adds, from the group's side and from the user's, over a database that cuts connections too."""
+"""Concurrent deletions and additions of members, also with cut database connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ async def first() -> AsyncIterator[World]:
 
 @pytest.fixture
 def world(first: World) -> World:
-    """The small world in a tenant of its own."""
+    """The sample data in its own customer."""
     service, ids = first
     return service.of(new_tenant(), with_many=False), ids
 
@@ -33,13 +33,13 @@ def adding(*values: str) -> dict[str, Any]:
 
 
 def swept_later(service: Service) -> set[str]:
-    """Resources whose deletion has left a marker."""
+    """Return the resources with an open deletion marker."""
     items = service.emulator.items(service.tenant)
     return {item["id"].rpartition(":")[2] for item in items if item["type"] == "gone"}
 
 
 @pytest.mark.parametrize("effect", [None, CutBefore(), CutAfter(), retry_with()])
-async def test_a_group_that_is_deleted_under_its_adds_has_no_members_left(world: World, effect: Any) -> None:
+async def test_a_group_deleted_during_adds_has_no_members(world: World, effect: Any) -> None:
     service, ids = world
     if effect is not None:
         service.emulator.faults.append(Fault("batch", effect, nth=2, times=3))
@@ -60,9 +60,7 @@ async def test_a_group_that_is_deleted_under_its_adds_has_no_members_left(world:
 
 
 @pytest.mark.parametrize("effect", [None, CutBefore(), CutAfter(), retry_with()])
-async def test_a_user_that_is_deleted_under_its_adds_is_in_no_group_that_no_sweep_finds(
-    world: World, effect: Any
-) -> None:
+async def test_a_user_deleted_during_adds_is_removed_from_all_groups(world: World, effect: Any) -> None:
     service, ids = world
     groups = [(await service.send("POST", "/Groups", {"displayName": f"G{number}"})).json["id"] for number in range(8)]
     if effect is not None:
@@ -82,7 +80,7 @@ async def test_a_user_that_is_deleted_under_its_adds_is_in_no_group_that_no_swee
     assert not [item for item in service.emulator.items(service.tenant) if item.get("member") == ids.ada]
 
 
-async def test_an_add_that_waits_through_the_deletion_of_its_group_writes_nothing(world: World) -> None:
+async def test_a_delayed_add_to_a_deleted_group_writes_nothing(world: World) -> None:
     service, ids = world
     slow = Slow(asyncio.Event())
     service.emulator.faults.append(Fault("batch", slow))
@@ -94,7 +92,7 @@ async def test_an_add_that_waits_through_the_deletion_of_its_group_writes_nothin
     assert service.orphans() == []
 
 
-async def test_a_deletion_that_waits_through_adds_takes_them_along(world: World) -> None:
+async def test_a_delayed_deletion_includes_members_added_meanwhile(world: World) -> None:
     service, ids = world
     slow = Slow(asyncio.Event())
     service.emulator.faults.append(Fault("batch", slow))
@@ -106,7 +104,7 @@ async def test_a_deletion_that_waits_through_adds_takes_them_along(world: World)
     assert service.orphans() == []
 
 
-async def test_a_deletion_whose_memberships_leave_meanwhile_looks_again(world: World) -> None:
+async def test_a_deletion_reads_memberships_again_if_they_change_meanwhile(world: World) -> None:
     service, ids = world
     slow = Slow(asyncio.Event())
     service.emulator.faults.append(Fault("batch", slow))
@@ -121,7 +119,7 @@ async def test_a_deletion_whose_memberships_leave_meanwhile_looks_again(world: W
     assert "ada" not in state[0]
 
 
-async def test_a_user_and_its_group_may_be_deleted_at_once(first: World) -> None:
+async def test_a_user_and_its_group_can_be_deleted_concurrently(first: World) -> None:
     service, ids = first[0].of(new_tenant()), first[1]
     paths = [f"/Users/{ids.ada}", f"/Groups/{ids.small}", f"/Groups/{ids.large}", f"/Users/{ids.bob}"]
     answers = await asyncio.gather(*(service.send("DELETE", path) for path in paths))
@@ -130,14 +128,14 @@ async def test_a_user_and_its_group_may_be_deleted_at_once(first: World) -> None
     assert [item for item in service.emulator.items(service.tenant) if item["type"] == "member"] == []
 
 
-async def test_of_deletions_at_once_one_or_more_succeed_and_the_others_find_nothing(first: World) -> None:
+async def test_concurrent_deletions_succeed_or_are_404(first: World) -> None:
     service, ids = first[0].of(new_tenant()), first[1]
     answers = await asyncio.gather(*(service.send("DELETE", f"/Groups/{ids.large}") for _ in range(5)))
     assert sorted({answer.status for answer in answers}) == [204, 404]
     assert service.orphans() == []
 
 
-async def test_a_member_that_many_add_and_remove_at_once_is_there_once_or_not(world: World) -> None:
+async def test_concurrent_adds_and_removes_leave_a_member_at_most_once(world: World) -> None:
     service, ids = world
     removing = patch_of({"op": "remove", "path": 'members[value eq "shared"]'})
     bodies = [adding("shared", f"n{number}") if number % 2 else removing for number in range(16)]
@@ -148,7 +146,7 @@ async def test_a_member_that_many_add_and_remove_at_once_is_there_once_or_not(wo
     assert {value for value in found if value.startswith("n")} == {f"n{number}" for number in range(1, 16, 2)}
 
 
-# --- changes of members that meet one another ---
+# --- concurrent changes of members ---
 
 
 def removing(*values: str) -> dict[str, Any]:
@@ -159,10 +157,10 @@ def replacing(*values: str) -> dict[str, Any]:
     return patch_of({"op": "replace", "path": "members", "value": members(*values)})
 
 
-async def meeting(
+async def delayed_patch(
     service: Service, group: str, body: dict[str, Any], nth: int, others: list[dict[str, Any]], **headers: str
 ) -> Answer:
-    """The answer to a PATCH whose nth batch waits until the others are through; each of these comes later."""
+    """Return the response to a PATCH whose nth batch is delayed until the other requests are done."""
     slow = Slow(asyncio.Event())
     service.emulator.faults.append(Fault("batch", slow, nth=nth))
     waiting = asyncio.ensure_future(service.send("PATCH", f"/Groups/{group}", body, headers))
@@ -190,11 +188,11 @@ async def meeting(
     ],
     ids=["replace-add", "replace-replace", "replace-remove", "clear-add", "filter-add", "add-replace"],
 )
-async def test_a_change_that_depends_on_the_members_is_computed_from_the_members_at_the_time_of_its_write(
+async def test_a_change_that_depends_on_members_uses_those_at_the_time_of_its_write(
     world: World, body: dict[str, Any], others: list[dict[str, Any]], left: list[str]
 ) -> None:
     service, ids = world
-    answer = await meeting(service, ids.small, body, 1, others)
+    answer = await delayed_patch(service, ids.small, body, 1, others)
     assert answer.status == 204
     names = {ids.ada: "ada", ids.bob: "bob"}
     assert sorted(names.get(value, value) for value in (await service.state())[1]["Small"]) == left
@@ -211,40 +209,40 @@ async def test_a_change_that_depends_on_the_members_is_computed_from_the_members
     ],
     ids=["add", "remove", "both"],
 )
-async def test_a_change_of_which_a_part_was_done_already_comes_before_another_or_after_it(
+async def test_a_partly_done_change_is_ordered_before_or_after_a_concurrent_one(
     world: World, body: dict[str, Any], other: dict[str, Any], there: set[str]
 ) -> None:
-    """Its second batch holds what was left to do; the other change undoes what wasn't."""
+    """Its second batch has the remaining changes; the concurrent one undoes those that were done before."""
     service, ids = world
-    answer = await meeting(service, ids.small, body, 2, [other])
+    answer = await delayed_patch(service, ids.small, body, 2, [other])
     assert answer.status == 204
     found = set((await service.state())[1]["Small"]) & {"away", "new"}
     assert found == there
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
-async def test_a_replacement_in_several_batches_ends_with_the_members_that_it_lists(first: World, nth: int) -> None:
+async def test_a_replacement_in_several_batches_ends_with_its_members(first: World, nth: int) -> None:
     service, ids = first[0].of(new_tenant()), first[1]
     version = (await service.send("GET", f"/Groups/{ids.large}", query="attributes=id")).headers["etag"]
     listed = [f"n{number}" for number in range(60)]
     headers = {"if-match": version} if nth > 1 else {}
-    answer = await meeting(service, ids.large, replacing(*listed), nth, [adding("late", "n1")], **headers)
+    answer = await delayed_patch(service, ids.large, replacing(*listed), nth, [adding("late", "n1")], **headers)
     assert answer.status == 204, "the condition was met by the first batch"
     assert (await service.state())[1]["Large"] == sorted(listed)
     assert (await service.send("GET", f"/Groups/{ids.large}")).headers["etag"] == answer.headers["etag"]
 
 
-async def test_a_replacement_for_a_version_that_has_gone_is_refused_before_anything_is_done(first: World) -> None:
+async def test_a_replacement_with_an_old_version_changes_nothing(first: World) -> None:
     service, ids = first[0].of(new_tenant()), first[1]
     before = (await service.state())[1]["Large"]
     version = (await service.send("GET", f"/Groups/{ids.large}", query="attributes=id")).headers["etag"]
-    answer = await meeting(service, ids.large, replacing("new"), 1, [adding("late")], **{"if-match": version})
+    answer = await delayed_patch(service, ids.large, replacing("new"), 1, [adding("late")], **{"if-match": version})
     assert answer.status == 412
     assert (await service.state())[1]["Large"] == sorted([*before, "late"])
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
-async def test_if_match_star_accepts_any_version_also_a_later_one(world: World, method: str) -> None:
+async def test_if_match_star_accepts_any_version(world: World, method: str) -> None:
     service, ids = world
     slow = Slow(asyncio.Event())
     service.emulator.faults.append(Fault("batch", slow))
@@ -257,7 +255,7 @@ async def test_if_match_star_accepts_any_version_also_a_later_one(world: World, 
     assert (await service.state())[1].get("Small", []) == ([] if method == "DELETE" else ["new"])
 
 
-async def test_a_put_answers_with_the_members_as_they_are_stored(world: World) -> None:
+async def test_the_response_to_a_put_has_the_stored_members(world: World) -> None:
     service, ids = world
     path, named = f"/Groups/{ids.small}", [{"value": "shown", "display": "Before"}]
     await service.patch(path, {"op": "add", "path": "members", "value": named})

@@ -1,4 +1,4 @@
-"""A filter that Cosmos DB refuses as too complex is an error of the client's, and no fault of the database."""
+"""A filter that Cosmos DB refuses as too complex is an error of the client, not of the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 from azure.cosmos.aio import ContainerProxy
 
-from scim.protocol.filter import parse
+from scim.protocol.filter.binding import bind
+from scim.protocol.filter.syntax import parse
 from scim.protocol.limits import Limits
-from scim.protocol.query import bind
-from scim.storage.cosmos_calls import Calls
-from scim.storage.interface import QueryRefused, Search, StoreUnavailable
+from scim.storage.cosmos.calls import Calls
+from scim.storage.errors import QueryRefused, StoreUnavailable
+from scim.storage.interface import Search
 from tests.conftest import PortClient
 from tests.contract.cosmos import in_process
-from tests.contract.drafts import KINDS
+from tests.contract.write_models import RESOURCE_TYPES
 from tests.cosmos_emulator import Emulator
 from tests.cosmos_emulator.faults import Answer, Fault
 from tests.cosmos_emulator.sql_parse import MAX_SUBQUERIES
@@ -23,7 +24,7 @@ def every(number: int) -> str:
     return " and ".join(f'emails.value sw "{n}"' for n in range(number))
 
 
-def test_a_filter_that_is_too_complex_is_an_invalid_filter_each_time(cosmos_client: PortClient) -> None:
+def test_a_filter_that_is_too_complex_is_always_an_invalid_filter(cosmos_client: PortClient) -> None:
     for _ in range(2):
         for path in ("/Users/.search", "/.search"):
             answer = cosmos_client.post(path, {"filter": every(MAX_SUBQUERIES + 1)})
@@ -43,12 +44,12 @@ def test_a_filter_that_is_too_complex_is_an_invalid_filter_each_time(cosmos_clie
     ids=["or", "none", "not any", "brackets"],
 )
 def test_alternatives_on_one_attribute_are_one_subquery(cosmos_client: PortClient, text: str) -> None:
-    """So that the longest filter stays within what the database takes."""
+    """So the longest filter stays within the limits of the database."""
     assert cosmos_client.post("/Users/.search", {"filter": text}).status == 200
 
 
-def test_only_an_error_of_the_query_s_text_counts() -> None:
-    """A 400 for another reason, such as a missing index, is the operator's to mend."""
+def test_only_errors_in_the_query_text_are_invalid_filters() -> None:
+    """A 400 for another reason, such as a missing index, is a problem for the operator."""
 
     def calls(container: Callable[[], Awaitable[ContainerProxy]], emulator: Emulator) -> Calls:
         emulator.faults.append(Fault("query", Answer(400)))
@@ -56,11 +57,11 @@ def test_only_an_error_of_the_query_s_text_counts() -> None:
 
     async def searched(text: str) -> None:
         async with in_process(calls) as (store, _):
-            tree = bind(parse(text, Limits()), KINDS["User"])
+            tree = bind(parse(text, Limits()), RESOURCE_TYPES["User"])
             with pytest.raises(StoreUnavailable) as raised:
                 await store.search("t", "User", Search(tree, 0, 1))
             assert not isinstance(raised.value, QueryRefused)
             with pytest.raises(QueryRefused, match="SC3002"):
-                await store.search("t", "User", Search(bind(parse(every(60)), KINDS["User"]), 0, 1))
+                await store.search("t", "User", Search(bind(parse(every(60)), RESOURCE_TYPES["User"]), 0, 1))
 
     asyncio.run(searched("title pr"))

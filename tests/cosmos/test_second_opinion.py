@@ -1,6 +1,6 @@
-"""An engine that others wrote answers each query of the Cosmos store as the emulator does, on the same items.
+"""An independent engine has the same results as the emulator for each query of the Cosmos DB store.
 
-The store runs on the emulator; every query that it sends on the way is also put to `other_engine`.
+The store runs on the emulator. Each query that it sends also runs on `other_engine`, on the same items.
 """
 
 import asyncio
@@ -13,30 +13,30 @@ import pytest
 from azure.cosmos.aio import ContainerProxy
 from hypothesis import event, given, settings, strategies as st
 
-from scim.protocol import query
 from scim.protocol.errors import InvalidFilter
+from scim.protocol.filter import binding
+from scim.protocol.filter.binding import All, AnyOf, Bound, IdIn
+from scim.protocol.filter.evaluate import matches
 from scim.protocol.json import Json, JsonObject
-from scim.protocol.match import matches
-from scim.protocol.query import All, Among, AnyOf, Bound
-from scim.storage.cosmos import CosmosStore
-from scim.storage.cosmos_calls import Calls
-from scim.storage.interface import Draft, Member, MemberChanges, Search
+from scim.storage.cosmos.calls import Calls
+from scim.storage.cosmos.store import CosmosStore
+from scim.storage.interface import Member, MemberChanges, Search, WriteModel
 from tests.contract.cosmos import in_process
-from tests.contract.drafts import KINDS, bound, draft, group, resource_id, touch, user
 from tests.contract.filters import ALL_OR_NONE, GROUPS, USERS
 from tests.contract.people import PEOPLE
+from tests.contract.write_models import RESOURCE_TYPES, bound, group, resource_id, touch, user, write_model
 from tests.cosmos.other_engine import OtherEngine, Unparsed
 from tests.cosmos_emulator import Emulator
 from tests.properties.strategies import filters, filters_about
 
-# --- where the other engine can't be asked ---
+# --- queries that the other engine can't run ---
 
 PAGE: Final = " OFFSET "
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A kind of query that the other engine doesn't know or gets wrong, with an example that shows it."""
+    """A feature of queries that the other engine lacks or evaluates incorrectly, with an example."""
 
     name: str
     reason: str
@@ -72,22 +72,22 @@ DIFFERENCES: Final = (
 
 
 MOST_BRACKETS: Final = 3
-"""Within more of them its parser tries each way anew: measured, five times as long for each, ten seconds for five."""
+"""Its parser backtracks in deeper nesting: each level takes five times as long, and five levels ten seconds."""
 
 
-def _cannot_judge(sql: str, parameters: Sequence[JsonObject]) -> bool:
-    """Whether a query is too deep, or depends on the order of letters outside the BMP; page clauses are dealt with."""
+def _is_not_comparable(sql: str, parameters: Sequence[JsonObject]) -> bool:
+    """Return whether a query is too deep, or depends on the order of characters outside the BMP."""
     if max(accumulate((letter == "(") - (letter == ")") for letter in sql)) > MOST_BRACKETS:
         return True
     high = [p["name"] for p in parameters if isinstance(p["value"], str) and any(c >= "\ue000" for c in p["value"])]
     return any(f" {op} {name}" in sql for op in ("<", "<=", ">", ">=") for name in high)
 
 
-# --- the judge ---
+# --- the comparison ---
 
 
 class JudgedCalls(Calls):
-    """Calls whose queries the other engine answers too."""
+    """Calls that run each query on the other engine too, and compare the results."""
 
     def __init__(
         self, container: Callable[[], Awaitable[ContainerProxy]], emulator: Emulator, engine: OtherEngine
@@ -109,7 +109,7 @@ class JudgedCalls(Calls):
             yield row
 
     def _judge(self, tenant: str, sql: str, parameters: Sequence[JsonObject], rows: Sequence[Json]) -> None:
-        if _cannot_judge(sql, parameters):
+        if _is_not_comparable(sql, parameters):
             self.left_out += 1
             return
         items = self._emulator.items(tenant)
@@ -130,25 +130,25 @@ class JudgedCalls(Calls):
 
 
 def _number(word: str, parameters: Sequence[JsonObject]) -> int:
-    """A number as OFFSET and LIMIT have it; 0 for a word between."""
+    """Return a number of OFFSET and LIMIT; 0 for the word between them."""
     return int(next((p["value"] for p in parameters if p["name"] == word), word if word.isdigit() else 0))
 
 
 @dataclass
 class World:
-    """A store under judgement, with everybody of `people` in tenant `people`."""
+    """A store whose queries are compared, with all resources of `people` for the customer `people`."""
 
     runner: asyncio.Runner
     store: CosmosStore
     calls: JudgedCalls
 
-    def search(self, kind: str, bound: Bound, **options: Any) -> list[str]:
+    def search(self, type_name: str, bound: Bound, **options: Any) -> list[str]:
         search = Search(bound, **{"offset": 0, "limit": 1_000, **options})
         asked = len(self.calls.judged) + self.calls.left_out
-        found = self.runner.run(self.store.search("people", kind, search)).items
+        found = self.runner.run(self.store.search("people", type_name, search)).items
         if len(self.calls.judged) + self.calls.left_out == asked:
-            # The filter names an id, so the store has read that item; as part of an OR it asks.
-            return self.search(kind, AnyOf((bound, query.FALSE)), **options)
+            # The filter requires an id, so the store made a point read. As part of an OR it makes a query.
+            return self.search(type_name, AnyOf((bound, binding.FALSE)), **options)
         return [item.id for item in found]
 
 
@@ -175,40 +175,46 @@ def world(engine: OtherEngine) -> Iterator[World]:
         runner.run(opened.__aexit__(None, None, None))
 
 
-EVERYBODY: Final[list[Draft]] = [draft(k, body, id=resource_id(number)) for number, (k, body) in enumerate(PEOPLE)]
-USERS_OF_PEOPLE: Final = [new for new in EVERYBODY if new.kind == "User"]
+EVERYBODY: Final[list[WriteModel]] = [
+    write_model(k, body, id=resource_id(number)) for number, (k, body) in enumerate(PEOPLE)
+]
+USERS_OF_PEOPLE: Final = [new for new in EVERYBODY if new.type_name == "User"]
 
 
-def expected(kind: str, tree: Bound) -> list[str]:
-    return [new.id for new in EVERYBODY if new.kind == kind and matches(tree, new.f)]
+def expected(type_name: str, tree: Bound) -> list[str]:
+    return [new.id for new in EVERYBODY if new.type_name == type_name and matches(tree, new.search_fields)]
 
 
 # --- searches ---
 
 
-@pytest.mark.parametrize(("kind", "texts"), [("User", USERS + ALL_OR_NONE), ("Group", GROUPS)], ids=["users", "groups"])
-def test_both_engines_answer_every_filter_of_the_contract(world: World, kind: str, texts: tuple[str, ...]) -> None:
-    """But for ten at most, which are too deep or compare letters outside the BMP."""
+@pytest.mark.parametrize(
+    ("type_name", "texts"), [("User", USERS + ALL_OR_NONE), ("Group", GROUPS)], ids=["users", "groups"]
+)
+def test_both_engines_agree_on_every_filter_of_the_contract(
+    world: World, type_name: str, texts: tuple[str, ...]
+) -> None:
+    """Except for at most ten, which are too deep or compare characters outside the BMP."""
     judged, left_out = len(world.calls.judged), world.calls.left_out
     for text in texts:
-        tree = bound(text, kind)
-        found = world.search(kind, tree)
-        assert found == expected(kind, tree), text
+        tree = bound(text, type_name)
+        found = world.search(type_name, tree)
+        assert found == expected(type_name, tree), text
     assert len(world.calls.judged) - judged >= len(texts) - 10
     assert world.calls.left_out - left_out <= 10
 
 
 @pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
-@pytest.mark.parametrize("kind", ["User", "Group"])
-def test_both_engines_sort_alike(world: World, kind: str, descending: bool) -> None:
-    for sort in KINDS[kind].sort_paths:
-        keys = {new.id: new.s[sort] for new in EVERYBODY if new.kind == kind}
-        found = world.search(kind, query.TRUE, sort=sort, descending=descending)
+@pytest.mark.parametrize("type_name", ["User", "Group"])
+def test_both_engines_agree_on_sorts(world: World, type_name: str, descending: bool) -> None:
+    for sort in RESOURCE_TYPES[type_name].sort_paths:
+        keys = {new.id: new.sort_keys[sort] for new in EVERYBODY if new.type_name == type_name}
+        found = world.search(type_name, binding.TRUE, sort=sort, descending=descending)
         assert found == sorted(keys, key=lambda id: keys[id], reverse=descending), sort
 
 
-def test_both_engines_cut_and_count_pages_alike(world: World) -> None:
-    """A full page and one behind the end are counted, with the same condition."""
+def test_both_engines_agree_on_pages_and_counts(world: World) -> None:
+    """A full page and a page behind the end need a count, with the same condition."""
     for offset, limit in ((0, 0), (0, 1), (0, 5), (3, 5), (30, 5), (500, 5)):
         for text in ("title pr", 'emails[type eq "work"]', 'not (emails.type eq "work")', "nickName eq null"):
             tree = bound(text)
@@ -217,22 +223,22 @@ def test_both_engines_cut_and_count_pages_alike(world: World) -> None:
     assert any("COUNT" in sql for sql in world.calls.judged)
 
 
-def test_both_engines_find_those_among_given_ids(world: World) -> None:
-    """What `members eq` and `groups eq` become."""
-    some = Among((resource_id(3), resource_id(1), resource_id(999)))
+def test_both_engines_agree_on_lists_of_ids(world: World) -> None:
+    """`members eq` and `groups eq` become such lists."""
+    some = IdIn((resource_id(3), resource_id(1), resource_id(999)))
     assert world.search("User", some) == [resource_id(1), resource_id(3)]
-    assert world.search("User", Among(())) == []
+    assert world.search("User", IdIn(())) == []
     assert world.search("User", All((some, bound("title pr")))) == [resource_id(1), resource_id(3)]
 
 
 @settings(max_examples=40)
 @given(st.data())
-def test_both_engines_answer_generated_filters_alike(world: World, data: st.DataObject) -> None:
+def test_both_engines_agree_on_generated_filters(world: World, data: st.DataObject) -> None:
     about = data.draw(st.sampled_from(USERS_OF_PEOPLE))
     trees = data.draw(st.lists(st.one_of(filters_about(about.resource), filters()), min_size=1, max_size=3))
     for tree in trees:
         try:
-            bound_tree = query.bind(tree, KINDS["User"])
+            bound_tree = binding.bind(tree, RESOURCE_TYPES["User"])
         except InvalidFilter:
             continue
         found = world.search("User", bound_tree)
@@ -243,8 +249,8 @@ def test_both_engines_answer_generated_filters_alike(world: World, data: st.Data
 # --- the other queries of the store ---
 
 
-def test_both_engines_answer_what_the_store_asks_about_members(world: World) -> None:
-    """Members, memberships and names, in pages; changes that are so already; a deletion on both sides."""
+def test_both_engines_agree_on_queries_about_members(world: World) -> None:
+    """Members, memberships and names in pages, changes that are done already, deletions of users and groups."""
     store, run = world.store, world.runner.run
     ann, ben, guides, managers = user("ann", 1), user("ben", 2), group("guides", 11), group("managers", 12)
     strange = ["\U0001f389", "it's", 'a"b', "back\\slash", "", ann.id, ben.id, guides.id]
@@ -281,8 +287,8 @@ def test_both_engines_answer_what_the_store_asks_about_members(world: World) -> 
 
 
 @pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: row.name)
-def test_each_difference_is_still_one(row: Difference, engine: OtherEngine) -> None:
-    """A row whose example no longer differs has outlived its reason."""
+def test_each_recorded_difference_still_exists(row: Difference, engine: OtherEngine) -> None:
+    """A difference whose example has equal results can be removed."""
     engine.load(ITEMS)
     theirs: list[Any] | type[Unparsed]
     try:

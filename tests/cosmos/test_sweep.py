@@ -1,4 +1,4 @@
-"""The sweep finds what deletions and unfinished groups have left, whatever stopped them, and takes nothing else."""
+"""The sweep deletes the items left behind by deletions and unfinished groups, and no others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,13 +6,14 @@ from typing import Any, Final
 
 import pytest
 
-from scim.app import TENANT as SWEPT, App
+from scim.app import DEFAULT_CUSTOMER as SWEPT, App
 from scim.edge.handler import Unconfigured
 from scim.service.sweeps import Sweeps
-from scim.storage.cosmos import CosmosStore
-from scim.storage.interface import Member, StoreError, StoreUnavailable, Throttled
-from scim.telemetry import line
-from tests.contract.drafts import group, resource_id, user
+from scim.storage.cosmos.store import CosmosStore
+from scim.storage.errors import StoreError, StoreUnavailable, Throttled
+from scim.storage.interface import Member
+from scim.telemetry import log_line
+from tests.contract.write_models import group, resource_id, user
 from tests.cosmos.conftest import TENANT, Time, left
 from tests.cosmos_emulator import CutBefore, Emulator, Fault, Slow, throttled
 
@@ -23,22 +24,22 @@ def members(number: int) -> list[Member]:
     return [Member(f"member-{n}") for n in range(number)]
 
 
-async def delete_without_time(store: CosmosStore, time: Time, kind: str, id: str) -> None:
-    """A deletion whose time is up after its first batch."""
+async def delete_without_cleanup(store: CosmosStore, time: Time, type_name: str, id: str) -> None:
+    """Delete a resource without time for more than the first batch."""
     time.step = 100.0
-    await store.delete(TENANT, kind, id)
+    await store.delete(TENANT, type_name, id)
     time.step = 0.0
 
 
-async def test_a_large_group_is_gone_at_once_and_its_members_are_swept(
+async def test_a_large_group_is_deleted_at_once_and_its_members_are_swept(
     store: CosmosStore, emulator: Emulator, time: Time
 ) -> None:
     await store.create(TENANT, group("Kept", 1), members(10))
     await store.create(TENANT, group("Large", 2), members(3_000))
-    await delete_without_time(store, time, "Group", resource_id(2))
+    await delete_without_cleanup(store, time, "Group", resource_id(2))
     assert await store.read(TENANT, "Group", resource_id(2)) is None
     assert await store.names(TENANT, ["Group"], [resource_id(2)]) == {}
-    # The name is free while the members are still being swept.
+    # The name is free before the members are swept.
     await store.create(TENANT, group("Large", 3))
     assert len(left(emulator, "member")) == 3_010 - 98
     assert await store.sweep(TENANT) == 3_000 - 98
@@ -46,18 +47,16 @@ async def test_a_large_group_is_gone_at_once_and_its_members_are_swept(
     assert await store.sweep(TENANT) == 0
 
 
-async def test_the_memberships_of_a_deleted_user_are_swept_on_their_side(
-    store: CosmosStore, emulator: Emulator, time: Time
-) -> None:
+async def test_the_memberships_of_a_deleted_user_are_swept(store: CosmosStore, emulator: Emulator, time: Time) -> None:
     await store.create(TENANT, user(number=1))
     for number in range(2, 132):
         await store.create(TENANT, group(f"Group {number}", number), [Member(resource_id(1)), Member("another")])
-    await delete_without_time(store, time, "User", resource_id(1))
+    await delete_without_cleanup(store, time, "User", resource_id(1))
     assert await store.sweep(TENANT) == 130 - 98
     assert {item["member"] for item in left(emulator, "member")} == {"another"}
 
 
-async def test_a_marker_is_done_ten_minutes_after_the_deletion_and_stays_as_a_tombstone(
+async def test_a_marker_is_done_after_ten_minutes_and_remains_as_a_tombstone(
     store: CosmosStore, emulator: Emulator, time: Time
 ) -> None:
     await store.create(TENANT, group("One", 1), members(5))
@@ -65,13 +64,13 @@ async def test_a_marker_is_done_ten_minutes_after_the_deletion_and_stays_as_a_to
     time.seconds += 599
     await store.sweep(TENANT)
     assert [item.get("done") for item in left(emulator, "gone")] == [None]
-    # A member that an overtaken request had still added is found as late as this.
+    # A member added by a concurrent request is found until now.
     emulator.seed([{"id": "m:late", "tenant": TENANT, "type": "member", "key": "m:late", "group": resource_id(1)}])
     time.seconds += 1
     assert await store.sweep(TENANT) == 1
     [marker] = left(emulator, "gone")
     assert (marker["id"], marker["done"]) == (f"x:gone:Group:{resource_id(1)}", True)
-    # From now on it costs nothing: no sweep looks at it again.
+    # From now on no sweep reads it again.
     emulator.requests.clear()
     assert await store.sweep(TENANT) == 0
     assert emulator.counts() == {"query": 2}
@@ -84,10 +83,10 @@ async def test_a_marker_is_done_ten_minutes_after_the_deletion_and_stays_as_a_to
 async def test_more_deletions_than_a_page_of_markers_are_all_swept(
     store: CosmosStore, emulator: Emulator, time: Time
 ) -> None:
-    """Also those of one moment, which only their ids tell apart."""
+    """Also deletions at the same time, whose markers differ in their ids only."""
     for number in range(150):
         await store.create(TENANT, group(f"Group {number}", number), members(2))
-        await delete_without_time(store, time, "Group", resource_id(number))
+        await delete_without_cleanup(store, time, "Group", resource_id(number))
         emulator.seed(
             [
                 {
@@ -105,10 +104,10 @@ async def test_more_deletions_than_a_page_of_markers_are_all_swept(
     assert all(item["done"] for item in left(emulator, "gone"))
 
 
-async def test_two_sweeps_at_once_do_the_work_of_one(store: CosmosStore, emulator: Emulator, time: Time) -> None:
+async def test_concurrent_sweeps_have_the_result_of_one(store: CosmosStore, emulator: Emulator, time: Time) -> None:
     for number in range(3):
         await store.create(TENANT, group(f"Group {number}", number), members(1_000))
-        await delete_without_time(store, time, "Group", resource_id(number))
+        await delete_without_cleanup(store, time, "Group", resource_id(number))
     time.seconds += 600
     both = await asyncio.gather(store.sweep(TENANT), store.sweep(TENANT))
     assert sum(both) == 3 * (1_000 - 98)
@@ -116,11 +115,9 @@ async def test_two_sweeps_at_once_do_the_work_of_one(store: CosmosStore, emulato
     assert [item.get("done") for item in left(emulator, "gone")] == [True] * 3
 
 
-async def test_a_sweep_that_runs_out_of_time_goes_on_the_next_time(
-    store: CosmosStore, emulator: Emulator, time: Time
-) -> None:
+async def test_the_next_sweep_continues_after_a_time_limit(store: CosmosStore, emulator: Emulator, time: Time) -> None:
     await store.create(TENANT, group("Large", 1), members(3_000))
-    await delete_without_time(store, time, "Group", resource_id(1))
+    await delete_without_cleanup(store, time, "Group", resource_id(1))
     time.seconds += 600
     time.step = 30.0
     swept = [await store.sweep(TENANT)]
@@ -133,11 +130,11 @@ async def test_a_sweep_that_runs_out_of_time_goes_on_the_next_time(
 
 
 @pytest.mark.parametrize("effect", [throttled(10), CutBefore()], ids=["throttled", "cut"])
-async def test_a_sweep_that_fails_goes_on_the_next_time(
+async def test_the_next_sweep_continues_after_a_failure(
     store: CosmosStore, emulator: Emulator, time: Time, effect: Any
 ) -> None:
     await store.create(TENANT, group("Large", 1), members(1_500))
-    await delete_without_time(store, time, "Group", resource_id(1))
+    await delete_without_cleanup(store, time, "Group", resource_id(1))
     time.seconds += 600
     emulator.faults.append(Fault("query", effect, nth=4, times=None))
     with pytest.raises((Throttled, StoreUnavailable)):
@@ -149,16 +146,14 @@ async def test_a_sweep_that_fails_goes_on_the_next_time(
     assert left(emulator, "gone")[0]["done"]
 
 
-async def test_members_of_a_group_that_was_never_finished_are_swept(
-    store: CosmosStore, emulator: Emulator, time: Time
-) -> None:
+async def test_members_of_an_unfinished_group_are_swept(store: CosmosStore, emulator: Emulator, time: Time) -> None:
     emulator.faults.append(Fault("batch", CutBefore(), nth=4, times=None))
     with pytest.raises(StoreUnavailable):
         await store.create(TENANT, group("Large", 1), members(1_000))
     emulator.faults.clear()
     assert len(left(emulator, "member")) == 3 * 97
     assert await store.sweep(TENANT) == 0, "it might still be at work"
-    # The client has repeated its request in the meantime.
+    # The client has repeated its request meanwhile.
     await store.create(TENANT, group("Large", 2), members(1_000))
     time.seconds += 601
     assert await store.sweep(TENANT) == 3 * 97
@@ -167,11 +162,11 @@ async def test_members_of_a_group_that_was_never_finished_are_swept(
     assert len(left(emulator, "member")) == 1_000
 
 
-async def test_a_creation_that_wakes_up_after_it_was_given_up_creates_nothing(
+async def test_a_delayed_creation_of_an_abandoned_group_creates_nothing(
     store: CosmosStore, emulator: Emulator, time: Time
 ) -> None:
     slow = Slow(asyncio.Event())
-    emulator.faults.append(Fault("batch", slow, nth=11))  # the last, which has the group itself
+    emulator.faults.append(Fault("batch", slow, nth=11))  # the last batch, which writes the group itself
     creation = asyncio.create_task(store.create(TENANT, group("Large", 1), members(1_000)))
     await slow.reached.wait()
     time.seconds += 601
@@ -185,7 +180,7 @@ async def test_a_creation_that_wakes_up_after_it_was_given_up_creates_nothing(
     assert left(emulator, "member", "pending") == []
 
 
-async def test_the_app_sweeps_again_and_again_whatever_the_database_answers(
+async def test_the_app_continues_to_sweep_after_database_errors(
     store: CosmosStore, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.faults.append(Fault("query", CutBefore(), times=1))
@@ -205,8 +200,10 @@ async def test_the_app_sweeps_again_and_again_whatever_the_database_answers(
 
     sweeps = Sweeps(store, tenants, nothing_expired, timer=lambda: 0.0, begin_at=lambda number: number - 1)
     with pytest.raises(asyncio.CancelledError):
-        await App(Unconfigured(lambda: "id", line.Lines(lambda: 0.0).observe), store, sleep, sweeps).sweep_regularly()
+        await App(
+            Unconfigured(lambda: "id", log_line.LogLines(lambda: 0.0).observe), store, sleep, sweeps
+        ).sweep_regularly()
     assert 60 <= waits[0] <= 600
     assert emulator.counts() == {"query": 5}
     assert {call.partition_key for call in emulator.requests} <= {None, SWEPT}
-    assert "will go on" in caplog.text
+    assert "the next run repeats it" in caplog.text

@@ -1,4 +1,4 @@
-"""The service on an emulator, a small world to begin with in every tenant, and what a client sees of it."""
+"""The service on an emulator, with the same sample data for every customer, and the state that a client reads."""
 
 import json
 import re
@@ -10,11 +10,11 @@ from typing import Any, Final, Self
 
 from scim.app import App, Collaborators, build
 from scim.edge.http import Request
-from scim.protocol import fold
-from scim.protocol.registry import core
+from scim.protocol import search_fields
+from scim.protocol.schema.registry import core
 from scim.settings import Settings
-from scim.storage.container import CONTAINER
-from scim.storage.cosmos import CosmosStore
+from scim.storage.cosmos.container import CONTAINER
+from scim.storage.cosmos.store import CosmosStore
 from tests.cosmos_emulator import Emulator
 
 TENANTS: Final = 1_000
@@ -23,12 +23,12 @@ _PLAIN_PATH: Final = re.compile(r"/(dbs/scim(/colls/resources(/(pkranges|docs(/[
 
 
 async def at_once(seconds: float) -> None:
-    """A sleep that doesn't."""
+    """Sleep without waiting."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; header names are lower case."""
+    """A response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,12 +40,12 @@ class Answer:
 
 
 type State = tuple[dict[str, str | None], dict[str, list[str]]]
-"""The titles of the users by name, and the members of the groups by name: what a client can see."""
+"""The titles of users and the members of groups, by name, as a client reads them."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """The app on an emulator, and one tenant of it."""
+    """The app on an emulator, for one customer."""
 
     app: App
     emulator: Emulator
@@ -58,7 +58,7 @@ class Service:
         return self.app.store
 
     def of(self, tenant: str, *, with_many: bool = True) -> Self:
-        """Another tenant, with the same small world in it; the members of its large group take a while to write."""
+        """Return the service for another customer, with the same sample data."""
         self.emulator.faults.clear()
         self.emulator.requests.clear()
         kept = [item for item in self.prototype if with_many or item.get("member") not in MANY]
@@ -68,7 +68,7 @@ class Service:
     async def send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, query: str = ""
     ) -> Answer:
-        """A request to a path below the base path, through the handler."""
+        """Send a request to a path below the base path to the handler."""
         content = b"" if body is None else json.dumps(body).encode()
         sent = {"authorization": f"Bearer {self.tenant}", **(headers or {})}
         parameters = dict(pair.split("=", 1) for pair in query.split("&")) if query else {}
@@ -80,7 +80,7 @@ class Service:
         return await self.send("PATCH", path, patch_of(*operations))
 
     async def state(self) -> State:
-        """What a client sees; users and groups must tell the same from their two sides."""
+        """Return the state that a client reads. `members` of groups and `groups` of users must agree."""
         users = await self._listed("/Users")
         groups = await self._listed("/Groups")
         for each in groups:
@@ -97,7 +97,7 @@ class Service:
         )
 
     def stored(self) -> State:
-        """The same as it stands in the items."""
+        """Return the same state, read from the items."""
         items = self._items()
         users = {i["resource"]["userName"]: i["resource"].get("title") for i in items if i["type"] == "User"}
         names = {i["id"].partition(":")[2]: i["resource"]["displayName"] for i in items if i["type"] == "Group"}
@@ -108,7 +108,7 @@ class Service:
         return users, {name: sorted(values) for name, values in groups.items()}
 
     def _items(self) -> list[dict[str, Any]]:
-        # Not copied: that would take most of the time of these tests.
+        # Without copies, which would take most of the time of these tests.
         return [item.document for item in self.emulator.container().partition(self.tenant).items()]
 
     async def _listed(self, path: str) -> list[Any]:
@@ -119,27 +119,27 @@ class Service:
         return resources
 
     def check_items(self) -> None:
-        """Nothing is half-written, and no member item is left that neither has a group nor a marker to be swept by."""
+        """Check that items are consistent, and that each member item has a group or a marker for the sweep."""
         items = {item["id"]: item for item in self._items()}
         for id, item in items.items():
-            kind, _, of = id.partition(":")
-            if kind == "m":
+            prefix, _, of = id.partition(":")
+            if prefix == "m":
                 group = item["group"]
                 assert {f"Group:{group}", f"x:gone:Group:{group}", f"x:pending:Group:{group}"} & set(items), id
-            elif kind != "x":
-                type_, resource = core().resource_types[kind], item["resource"]
-                f = fold.folded(resource, type_)
+            elif prefix != "x":
+                resource_type, resource = core().resource_types[prefix], item["resource"]
+                f = search_fields.build(resource, resource_type)
                 assert (resource["id"], f"x:gone:{id}" in items) == (of, False)
-                assert (item["key"], item["f"]) == (fold.key(resource, type_), f)
-                assert item["s"] == dict(fold.sort_keys(resource, f, type_))
+                assert (item["key"], item["f"]) == (search_fields.key(resource, resource_type), f)
+                assert item["s"] == dict(search_fields.sort_keys(resource, f, resource_type))
 
     def orphans(self) -> list[str]:
-        """Member items of groups that aren't there."""
+        """Return the member items of groups that don't exist."""
         items = {item["id"]: item for item in self._items()}
         return [id for id, one in items.items() if one["type"] == "member" and f"Group:{one['group']}" not in items]
 
     def check_urls(self) -> None:
-        """Every path that the database was asked for consists of our own names and ids."""
+        """Check that all requested database paths consist of the service's own names and ids."""
         for call in self.emulator.requests:
             assert _PLAIN_PATH.fullmatch(call.path), call.path
 
@@ -156,14 +156,14 @@ _names: Final = count(1)
 
 
 def new_tenant() -> str:
-    """A tenant that no test has used before."""
+    """Return a customer that no test has used before."""
     number = next(_names)
     assert number < TENANTS
     return f"t{number}"
 
 
 def app_on(endpoint: str, key: str, container: str = "resources", **collaborators: Any) -> App:
-    """The app as the environment would build it, with a token for each tenant."""
+    """Return the app as built from the environment, with a token for each customer."""
     settings = Settings(store="cosmos", cosmos_endpoint=endpoint, cosmos_key=key, cosmos_container=container)
     given = Collaborators(sleep=at_once, **collaborators)
     return build(settings, given, tokens={f"t{number}": f"t{number}" for number in range(TENANTS)})
@@ -171,7 +171,7 @@ def app_on(endpoint: str, key: str, container: str = "resources", **collaborator
 
 @asynccontextmanager
 async def serving(consistency: str = "Strong", **options: Any) -> AsyncIterator[Service]:
-    """An app on an emulator of its own, over a socket."""
+    """Yield an app on its own emulator, over a socket."""
     emulator = Emulator(consistency=consistency)
     emulator.create("scim", {"id": "resources", **CONTAINER})
     endpoint = await emulator.start()
@@ -185,7 +185,7 @@ async def serving(consistency: str = "Strong", **options: Any) -> AsyncIterator[
 
 @dataclass(frozen=True)
 class Ids:
-    """The resources of the small world."""
+    """The ids of the sample data."""
 
     ada: str
     bob: str
@@ -194,7 +194,7 @@ class Ids:
 
 
 async def populated(service: Service) -> tuple[Service, Ids]:
-    """Two users, a small group of both, and a large one of more than two batches; and copies of the items."""
+    """Create two users, a small group of both, and a large group of more than two batches. Keeps copies of the items."""
 
     async def made(path: str, body: dict[str, Any]) -> str:
         answer = await service.send("POST", path, body)

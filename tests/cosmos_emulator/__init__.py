@@ -1,7 +1,7 @@
-"""A Cosmos DB account in memory for tests: strict, and silent about nothing that it doesn't know.
+"""A strict emulator of a Cosmos DB account in memory, for tests. Knows no SCIM.
 
-Owns the REST protocol as azure-cosmos speaks it, one partition at a time. What the service refuses it refuses; what it
-doesn't emulate is 400. Refuses to know SCIM.
+It implements the REST protocol as azure-cosmos uses it, for requests within one partition. It refuses the requests that
+Cosmos DB refuses, and responds with 400 to all features that it doesn't emulate.
 """
 
 from tests.cosmos_emulator.emulator import KEY, Emulator

@@ -1,4 +1,4 @@
-"""The authorization header: the master key's signature, or a token when tokens are allowed. Knows no routes.
+"""Checks the authorization header: a signature with the master key, or a token if tokens are allowed. Knows no routes.
 
 Source: "Access control in the Azure Cosmos DB SQL API" (the string to sign) and "Azure Cosmos DB data plane security"
 (`type=aad`). The date is required but its age is not checked: the emulator's clock is the test's and not the SDK's.
@@ -18,15 +18,15 @@ from tests.cosmos_emulator.wire import METADATA_BY_AAD, CosmosError, WireRequest
 type TokenCheck = Callable[[str], bool]
 
 
-class Door:
-    """Decides who may enter: `key` is the base64 master key, `tokens` judges an Entra token or is None."""
+class Authentication:
+    """Authenticates requests. `key` is the base64 master key; `tokens` checks an Entra token, or is None."""
 
     def __init__(self, key: str, tokens: TokenCheck | None) -> None:
         self._key = base64.b64decode(key)
         self._tokens = tokens
 
     def check(self, request: WireRequest, resource_type: str, link: str, *, metadata_write: bool) -> None:
-        """Raises CosmosError 401 for a missing or wrong credential, 403 for what a token may never do."""
+        """Raise CosmosError 401 for a missing or wrong credential, 403 for requests that no token allows."""
         fields = dict(part.partition("=")[::2] for part in unquote(request.headers.get("authorization", "")).split("&"))
         signature = fields.get("sig", "")
         if fields.get("ver") != "1.0" or not signature:

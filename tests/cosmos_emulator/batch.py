@@ -1,7 +1,8 @@
-"""A transactional batch: all operations of one partition key, or none. Knows points, no wire headers.
+"""Executes a transactional batch: all operations on one partition key, or none. Knows no HTTP headers.
 
-Source: "Transactional batch operations in Azure Cosmos DB": at most 100 operations and 2 MB, executed in order and seen
-by the operations behind; when one fails the response is 207, the failed one carries its status and all others 424.
+Source: "Transactional batch operations in Azure Cosmos DB": at most 100 operations and 2 MB, executed in order, each
+with the effects of those before it. If one fails, the response is 207; that operation has its status and all others
+have 424.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ MAX_OPERATIONS = 100
 _FIELDS = frozenset(["operationType", "id", "resourceBody", "ifMatch", "ifNoneMatch"])
 _FAILED_DEPENDENCY = 424
 
-type FailureAt = Callable[[int], int | None]  # a fault: the status with which the operation at an index fails
+type FailureAt = Callable[[int], int | None]  # the injected failure status of the operation at an index, or None
 
 
 def execute(operations: Any, points: Points, failure_at: FailureAt) -> tuple[int, list[dict[str, Any]], float]:
-    """The status, the results in the order of the operations, and the charge of the whole."""
+    """Return the status, the results in the order of the operations, and the total charge."""
     if not isinstance(operations, list) or not operations:
         refuse("A batch is a list of operations.")
     if len(operations) > MAX_OPERATIONS:
@@ -54,10 +55,10 @@ def execute(operations: Any, points: Points, failure_at: FailureAt) -> tuple[int
 
 
 def _check(operation: Any) -> None:
-    """A batch with an operation that can't be read is refused as a whole."""
+    """Refuse the batch if the operation is malformed or not emulated."""
     if not isinstance(operation, dict) or not set(operation) <= _FIELDS:
         refuse("The batch has an operation with properties that are not emulated.")
-    kind, has_id, has_body = operation.get("operationType"), "id" in operation, "resourceBody" in operation
+    operation_type, has_id, has_body = operation.get("operationType"), "id" in operation, "resourceBody" in operation
     shapes = {
         "Create": (False, True),
         "Read": (True, False),
@@ -65,11 +66,11 @@ def _check(operation: Any) -> None:
         "Delete": (True, False),
         "Patch": (True, True),
     }
-    if shapes.get(str(kind)) != (has_id, has_body):
-        refuse(f"The batch operation {kind!r} is not emulated or malformed.")
-    if "ifNoneMatch" in operation and kind != "Read":
+    if shapes.get(str(operation_type)) != (has_id, has_body):
+        refuse(f"The batch operation {operation_type!r} is not emulated or malformed.")
+    if "ifNoneMatch" in operation and operation_type != "Read":
         refuse("ifNoneMatch is emulated for reads only.")
-    if "ifMatch" in operation and kind in {"Read", "Create"}:
+    if "ifMatch" in operation and operation_type in {"Read", "Create"}:
         refuse("ifMatch is emulated for replace, delete and patch only.")
 
 

@@ -1,4 +1,4 @@
-"""What each operation costs in request units. Knows sizes and counts, no items.
+"""Computes the charge of each operation in request units (RU). Knows sizes and counts, no items.
 
 From the documentation ("Optimize request cost in Azure Cosmos DB", "Service quotas"):
     point read            1 RU for 1 KB, 10 RU for 100 KB: a straight line between them, by whole KB
@@ -9,13 +9,13 @@ From the documentation ("Optimize request cost in Azure Cosmos DB", "Service quo
     Strong and Bounded    double every read: point reads and queries
 From a worked example there ("Troubleshoot query issues": 60,951 items of 400 MB scanned for 4,060 RU):
     loading an item       0.0104 RU for each KB
-Assumed, for want of a published number:
+Assumed, because no number is published:
     an index term         0.1 RU for each indexed value written
     a returned row        0.05 RU, and 0.01 RU for each KB of it
     an index look-up      0.05 RU for each value looked up
-    an index entry        0.001 RU for each entry that a string search or an index scan goes through
+    an index entry        0.001 RU for each entry that a string search or an index scan reads
     an error              1 RU, as a read of 1 KB (conflicts and failed preconditions are charged)
-The numbers are for comparing designs and for catching scans; a bill is only made by the service.
+The numbers allow to compare designs and to detect scans. Real charges differ.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REFUSED = 1.0
 
 @dataclass(slots=True)
 class QueryWork:
-    """What a page of a query has done."""
+    """The work of one page of a query, from which its charge is computed."""
 
     look_ups: int = 0
     index_entries: int = 0
@@ -50,22 +50,22 @@ def _line(size: int, first: float, hundredth: float) -> float:
 
 
 def read(size: int, *, doubled: bool) -> float:
-    """A point read of an item of that many bytes."""
+    """Return the charge of a point read of an item of this size in bytes."""
     return _line(size, 1.0, 10.0) * (2 if doubled else 1)
 
 
 def create(size: int, terms: int) -> float:
-    """A create or delete of an item with that many indexed values."""
+    """Return the charge of a create or delete of an item with this number of indexed values."""
     return _line(size, 5.0, 50.0) + terms * _INDEX_TERM
 
 
 def replace(size: int, terms: int) -> float:
-    """A replace or patch."""
+    """Return the charge of a replace or patch."""
     return 2 * create(size, terms)
 
 
 def query(work: QueryWork, *, doubled: bool) -> float:
-    """A page of a query."""
+    """Return the charge of a page of a query."""
     charge = (
         _QUERY
         + work.look_ups * _LOOK_UP

@@ -1,4 +1,4 @@
-"""Databases and containers: definitions, partitions, resource ids, the log sequence number. Knows no wire format."""
+"""Databases and containers: definitions, partitions, resource ids and log sequence numbers. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PARTITION_KEY_BYTES = 2048
 
 
 class Container:
-    """One container: items live in partitions, which share its definition and its sequence of writes."""
+    """One container. Its partitions hold the items, and share its definition and its sequence of writes."""
 
     def __init__(self, rid: bytes, database_rid: str, definition: Definition, clock: Clock) -> None:
         self.definition = definition
@@ -42,7 +42,7 @@ class Container:
         return f"0:-1#{self.lsn}"
 
     def partition(self, key: Value) -> Partition:
-        """The partition of that key value, made when it is new."""
+        """Return the partition of this key value; create it if it is new."""
         if key is not UNDEFINED and not is_scalar(key):
             refuse("The partition key value must be a string, a number, a boolean or null.")
         if isinstance(key, str) and len(key.encode()) > MAX_PARTITION_KEY_BYTES:
@@ -58,7 +58,7 @@ class Container:
         return list(self._partitions.values())
 
     def _stamp(self, partition: int, document: Document, number: int) -> None:
-        """Sets the system properties of a new version; the resource id stays with the number."""
+        """Set the system properties of a new version. All versions with the same number have the same resource id."""
         self.lsn += 1
         rid = _text(self._prefix + partition.to_bytes(4, "little") + number.to_bytes(4, "little"))
         document["_rid"] = rid
@@ -83,7 +83,7 @@ class Database:
         }
 
     def create(self, body: Any) -> Container:
-        """A new container; 409 when its id is taken."""
+        """Create a container. Raises CosmosError 409 if the id exists."""
         if not isinstance(body, dict):
             refuse("A container definition is a JSON object.")
         check_id(body.get("id"))
@@ -95,7 +95,7 @@ class Database:
         return container
 
     def container(self, id: str, *, as_owner: bool) -> Container:
-        """The container; 404, with substatus 1003 when it was to hold what was asked for."""
+        """Return a container. Raises CosmosError 404, with substatus 1003 if the request was for its contents."""
         if id not in self.containers:
             raise CosmosError(404, "Owner resource does not exist.", OWNER_NOT_FOUND if as_owner else 0)
         return self.containers[id]
@@ -110,7 +110,7 @@ class Account:
         self.databases: dict[str, Database] = {}
 
     def create(self, body: Any) -> Database:
-        """A new database; 409 when its id is taken."""
+        """Create a database. Raises CosmosError 409 if the id exists."""
         if not isinstance(body, dict) or set(body) != {"id"}:
             refuse("A database definition has an id and nothing else that is emulated.")
         check_id(body["id"])
@@ -121,7 +121,7 @@ class Account:
         return database
 
     def database(self, id: str, *, as_owner: bool) -> Database:
-        """The database; 404, with substatus 1003 when it was to hold what was asked for."""
+        """Return a database. Raises CosmosError 404, with substatus 1003 if the request was for its contents."""
         if id not in self.databases:
             raise CosmosError(404, "Owner resource does not exist.", OWNER_NOT_FOUND if as_owner else 0)
         return self.databases[id]

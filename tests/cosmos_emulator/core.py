@@ -1,4 +1,4 @@
-"""The service itself: a request in, a response out, or the order to cut the connection. Knows no sockets.
+"""Handles a request: returns a response, or raises `Cut` to cut the connection. Knows no sockets.
 
 Routes (REST reference): `/`, `/dbs`, `/dbs/{db}`, `.../colls`, `.../colls/{coll}`, `.../pkranges`, `.../docs` (create,
 query, batch, read feed), `.../docs/{id}`. Anything else is 400.
@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.cosmos_emulator import batch, charges
-from tests.cosmos_emulator.auth import Door
+from tests.cosmos_emulator.auth import Authentication
 from tests.cosmos_emulator.container import Account, Container
 from tests.cosmos_emulator.faults import (
     Answer,
@@ -50,21 +50,21 @@ _PATCH_TYPES = frozenset(["application/json_patch+json", "application/json-patch
 
 
 class Core:
-    """An account with its databases, its door, its faults and the record of what was asked of it."""
+    """An account with its databases, its authentication, the injected faults and the record of all requests."""
 
-    def __init__(self, clock: Clock, door: Door, consistency: str) -> None:
+    def __init__(self, clock: Clock, authentication: Authentication, consistency: str) -> None:
         self.account = Account(clock)
         self.requests: list[Call] = []
         self.faults: list[Fault] = []
-        self._door = door
+        self._authentication = authentication
         self._consistency = consistency
         self._doubled = consistency in {"Strong", "BoundedStaleness"}
 
     async def handle(self, request: WireRequest) -> WireResponse:
-        """Carries out one request; raises Cut when a fault orders the connection to go."""
+        """Handle one request. Raises `Cut` if a fault cuts the connection."""
         call = classify(request)
         self.requests.append(call)
-        fault = self._strike(call)
+        fault = self._fault_effect(call)
         call.fault = fault
         match fault:
             case CutBefore():
@@ -85,15 +85,15 @@ class Core:
                 await slow.wait()
         return self._finish(call, request, response)
 
-    def _strike(self, call: Call) -> Any:
-        """The effect of the first fault that strikes; every fault counts the call."""
-        struck = [fault.effect for fault in self.faults if fault.strikes(call)]
+    def _fault_effect(self, call: Call) -> Any:
+        """Return the effect of the first fault that applies. Every matching fault counts the call."""
+        struck = [fault.effect for fault in self.faults if fault.applies_to(call)]
         return struck[0] if struck else None
 
     def _answer(self, request: WireRequest, call: Call) -> WireResponse:
         try:
-            metadata_write = call.method != "GET" and call.kind.startswith(("database.", "container."))
-            self._door.check(request, call.resource_type, call.link, metadata_write=metadata_write)
+            metadata_write = call.method != "GET" and call.operation.startswith(("database.", "container."))
+            self._authentication.check(request, call.resource_type, call.link, metadata_write=metadata_write)
             check_headers(request, self._consistency)
             response = self._route(call)(request, call)
         except CosmosError as error:
@@ -113,7 +113,7 @@ class Core:
         return response
 
     def _route(self, call: Call) -> Callable[[WireRequest, Call], WireResponse]:
-        match call.kind.split("."):
+        match call.operation.split("."):
             case ["account", _]:
                 return self._account
             case ["database", _]:
@@ -152,7 +152,7 @@ class Core:
         return WireResponse(200, dump(body))
 
     def _database(self, request: WireRequest, call: Call) -> WireResponse:
-        match call.operation:
+        match call.verb:
             case "create":
                 database = self.account.create(load(request.body))
                 return WireResponse(201, dump(database.properties), charge=charges.create(0, 0))
@@ -165,18 +165,18 @@ class Core:
 
     def _container(self, request: WireRequest, call: Call) -> WireResponse:
         database = self.account.database(call.database, as_owner=True)
-        if call.operation == "create":
+        if call.verb == "create":
             container = database.create(load(request.body))
             return WireResponse(201, dump(container.properties), charge=charges.create(0, 0))
         container = database.container(call.container, as_owner=False)
-        if call.operation == "delete":
+        if call.verb == "delete":
             del database.containers[call.container]
             return WireResponse(204, charge=charges.create(0, 0))
         headers = {"etag": container.properties["_etag"], "x-ms-session-token": container.session_token}
         return WireResponse(200, dump(container.properties), headers, charges.read(0, doubled=self._doubled))
 
     def _ranges(self, request: WireRequest, call: Call) -> WireResponse:
-        """One partition key range. The SDK reads it as a change feed and goes on until it gets a 304."""
+        """Return the one partition key range. The SDK reads it as a change feed, until the response is 304."""
         container = self._owner(request, call)
         headers = {"etag": f'"{container.rid}-ranges"', "x-ms-session-token": container.session_token}
         if request.headers.get("if-none-match") == headers["etag"]:
@@ -195,7 +195,7 @@ class Core:
     # -- items
 
     def _owner(self, request: WireRequest, call: Call) -> Container:
-        """The container that a request goes into; refuses a container that was made anew and a token from the future."""
+        """Return the container of a request. Refuses recreated containers, and session tokens from the future."""
         database = self.account.database(call.database, as_owner=True)
         container = database.container(call.container, as_owner=True)
         intended = request.headers.get("x-ms-cosmos-intended-collection-rid")
@@ -220,14 +220,14 @@ class Core:
     def _item(self, request: WireRequest, call: Call) -> WireResponse:
         headers = request.headers
         match, none_match = headers.get("if-match"), headers.get("if-none-match")
-        if none_match is not None and call.operation != "read":
+        if none_match is not None and call.verb != "read":
             refuse("If-None-Match is emulated for reads only.")
-        if match is not None and call.operation in {"read", "create"}:
+        if match is not None and call.verb in {"read", "create"}:
             refuse("If-Match is emulated for replace, delete and patch only.")
         container, points = self._points(request, call)
         size = len(request.body)
         done: Done
-        match call.operation:
+        match call.verb:
             case "create":
                 call.body = load(request.body)
                 done = points.create(call.body, size)
@@ -277,7 +277,7 @@ class Core:
 
 
 def _partition_key(request: WireRequest) -> Value:
-    """The value in the header: `["acme"]`, and `[{}]` for a missing one."""
+    """Return the partition key value of the header, such as `["acme"]`; `[{}]` is a missing value."""
     text = request.headers.get("x-ms-documentdb-partitionkey")
     if text is None:
         refuse("PartitionKey value must be supplied for this operation; queries across partitions are not emulated.")
@@ -291,7 +291,7 @@ def _partition_key(request: WireRequest) -> Value:
 
 
 def _session(call: Call, container: Container) -> dict[str, str]:
-    """What the SDK needs to keep session tokens: the token, and which container and range it is for."""
+    """Return the headers with the session token, and the container and range that it is for."""
     return {
         "x-ms-session-token": container.session_token,
         "x-ms-documentdb-partitionkeyrangeid": "0",

@@ -1,4 +1,4 @@
-"""The emulator as tests hold it: start, stop, look inside, order faults. Knows no protocol."""
+"""The interface of the emulator for tests: start, stop, inspect, inject faults. Knows no protocol."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ServiceResponseError
 
-from tests.cosmos_emulator.auth import Door, TokenCheck
+from tests.cosmos_emulator.auth import Authentication, TokenCheck
 from tests.cosmos_emulator.container import Container
 from tests.cosmos_emulator.core import Core
 from tests.cosmos_emulator.faults import Call, Fault
@@ -30,8 +30,8 @@ _made = itertools.count(1)
 class Emulator:
     """An account in memory.
 
-    `clock` gives seconds since 1970 and rules `_ts` and expiry; `key` is the base64 master key; `consistency` is the
-    account's default level; `tokens` judges Entra tokens (`type=aad`), which are refused without it.
+    `clock` returns seconds since 1970 and determines `_ts` and expiry. `key` is the base64 master key. `consistency` is
+    the account's default level. `tokens` checks Entra tokens (`type=aad`); without it they are refused.
     """
 
     def __init__(
@@ -45,55 +45,55 @@ class Emulator:
         if consistency not in CONSISTENCY:
             raise ValueError(consistency)
         self.key = key
-        self.core = Core(clock, Door(key, tokens), consistency)
+        self.core = Core(clock, Authentication(key, tokens), consistency)
         self._server = Server(self.core)
-        # The SDK keeps what it knows of an endpoint for the life of the process, so no two emulators may share one.
+        # The SDK caches data of an endpoint for the life of the process, so each emulator needs its own endpoint.
         self.in_process_endpoint = f"https://emulator-{next(_made)}.invalid:443"
 
     async def start(self) -> str:
-        """Listens on 127.0.0.1 and a free port; returns the endpoint."""
+        """Listen on 127.0.0.1 and a free port. Return the endpoint."""
         return await self._server.start()
 
     async def stop(self) -> None:
         await self._server.stop()
 
     def transport(self, cut_error: type[AzureError] = ServiceResponseError) -> InProcessTransport:
-        """For CosmosClient(emulator.in_process_endpoint, emulator.key, transport=...)."""
+        """Return a transport for CosmosClient(emulator.in_process_endpoint, emulator.key, transport=...)."""
         return InProcessTransport(self.core, cut_error)
 
-    # -- what was asked
+    # -- requests
 
     @property
     def requests(self) -> list[Call]:
-        """Every request so far, those that were cut or refused too; clear it to count anew."""
+        """All requests so far, including those that were cut or refused. Clear it to restart counting."""
         return self.core.requests
 
     @property
     def item_requests(self) -> list[Call]:
-        """Every request for items so far.
+        """All requests for items so far.
 
-        A test that asks for the last request needs this list: the SDK reads the account in the background,
-        whenever it likes, and such a read would stand in `requests` too.
+        Use it for the last request of a test: `requests` also has the reads of the account that the SDK makes in the
+        background at any time.
         """
-        return [call for call in self.requests if not call.kind.startswith(_METADATA)]
+        return [call for call in self.requests if not call.operation.startswith(_METADATA)]
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults that are ordered; append to it, clear it."""
+        """The injected faults. Append to it, or clear it."""
         return self.core.faults
 
     def counts(self, *, metadata: bool = False) -> Counter[str]:
-        """How many requests of each kind; without the reads of account, container and ranges that the SDK adds."""
-        return Counter(call.kind for call in (self.requests if metadata else self.item_requests))
+        """Return the number of requests by operation, without the reads of account, container and ranges by the SDK."""
+        return Counter(call.operation for call in (self.requests if metadata else self.item_requests))
 
     def charge(self) -> float:
-        """The request units of all requests so far, without those that `counts` leaves out."""
+        """The request units of all requests so far, without those that `counts` omits."""
         return sum(call.charge for call in self.item_requests)
 
-    # -- what is stored
+    # -- stored items
 
     def container(self, database: str | None = None, container: str | None = None) -> Container:
-        """The container of that name, or the only one there is."""
+        """Return the container of this name, or without a name the only one."""
         found = [
             one
             for database_id, owner in self.core.account.databases.items()
@@ -105,18 +105,18 @@ class Emulator:
         return found[0]
 
     def create(self, database: str, definition: dict[str, Any]) -> Container:
-        """Makes a database, unless it is there, and a container in it, past the wire."""
+        """Create a container, and its database if it doesn't exist, without a request."""
         account = self.core.account
         owner = account.databases.get(database) or account.create({"id": database})
         return owner.create(copy.deepcopy(definition))
 
     def items(self, tenant: Any, database: str | None = None, container: str | None = None) -> list[Document]:
-        """Copies of the items of one partition key value, in the order of their creation."""
+        """Return copies of the items of one partition key value, in the order of their creation."""
         partition = self.container(database, container).partition(tenant)
         return [copy.deepcopy(item.document) for item in partition.items()]
 
     def seed(self, documents: Iterable[Document], database: str | None = None, container: str | None = None) -> int:
-        """Stores items past the wire, by the same rules; returns how many."""
+        """Store items without requests, by the same rules. Return their number."""
         target = self.container(database, container)
         stored = 0
         for document in documents:

@@ -1,7 +1,7 @@
-"""Faults to order: which request, the how manieth, and what goes wrong. Knows calls, no items.
+"""Injected faults: which requests fail, and how. Knows calls, no items.
 
-emulator.faults.append(Fault("item.create", CutAfter()))                 # the next create is done, nobody hears of it
-emulator.faults.append(Fault("batch", throttled(20), nth=2, times=3))    # batches 2, 3 and 4 get 429
+emulator.faults.append(Fault("item.create", CutAfter()))                 # the next create is applied, without a
+response emulator.faults.append(Fault("batch", throttled(20), nth=2, times=3))    # batches 2, 3 and 4 get 429
 emulator.faults.append(Fault(lambda call: call.item == "User:1", Slow(event)))
 """
 
@@ -17,14 +17,14 @@ from tests.cosmos_emulator.wire import OWNER_NOT_FOUND
 
 @dataclass(slots=True)
 class Call:
-    """One request as the emulator understood it, and afterwards how it ended.
+    """One request as the emulator parsed it, and its outcome.
 
-    `kind` is one of account.read, database.create|read|delete, container.create|read|delete, pkranges.read,
+    `operation` is one of account.read, database.create|read|delete, container.create|read|delete, pkranges.read,
     item.create|read|replace|delete|patch, feed.read, batch, query, query.plan, unknown.
-    `status` is 0 while the request is under way and when its connection was cut.
+    `status` is 0 while the request is running, and if its connection was cut.
     """
 
-    kind: str
+    operation: str
     resource_type: str  # as it is signed: "", dbs, colls, docs, pkranges
     link: str  # as it is signed
     method: str
@@ -36,20 +36,20 @@ class Call:
     body: Any = None
     status: int = 0
     charge: float = 0.0
-    applied: bool = False  # True when the request was carried out, whatever the client was told
+    applied: bool = False  # whether the request was applied, for any response
     fault: Effect | None = None
     rows: int = 0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def operation(self) -> str:
-        """The verb of the kind: read, create, batch, query, ..."""
-        return self.kind.rpartition(".")[2]
+    def verb(self) -> str:
+        """The last part of `operation`: read, create, batch, query, ..."""
+        return self.operation.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answers with a status; `after` lets the request take effect first (an unknown outcome, like a 408)."""
+    """Responds with a status. With `after`, the request is applied first (an unknown outcome, like a 408)."""
 
     status: int
     substatus: int = 0
@@ -59,17 +59,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CutBefore:
-    """The connection goes before anything has happened."""
+    """Cuts the connection before the request is applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutAfter:
-    """The request takes effect and the connection goes without a response."""
+    """Applies the request, and cuts the connection without a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Waits for the event and goes on as ever; `after` takes effect before it waits. `reached` tells that it waits."""
+    """Delays a request until `event` is set, before or `after` it is applied. Sets `reached` when it begins to wait."""
 
     event: asyncio.Event
     after: bool = False
@@ -82,7 +82,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class FailOperation:
-    """One operation of a batch fails with a status, so that the batch is rolled back."""
+    """Makes one operation of a batch fail with a status, so that the batch is rolled back."""
 
     index: int
     status: int
@@ -90,7 +90,7 @@ class FailOperation:
 
 @dataclass(frozen=True, slots=True)
 class ShortPage:
-    """A page of a query ends after that many rows (0 is allowed, as in the service) and has a continuation."""
+    """Ends a page of a query after this number of rows, with a continuation. 0 is allowed, as in Cosmos DB."""
 
     rows: int
 
@@ -100,68 +100,68 @@ type Effect = Answer | CutBefore | CutAfter | Slow | FailOperation | ShortPage
 
 @dataclass(slots=True)
 class Fault:
-    """`match` is a kind, a prefix of kinds ending in a dot ("item."), or a function of the call.
+    """An effect on the matching calls number `nth` to `nth + times - 1`, or on all from `nth` on if `times` is None.
 
-    It strikes at the matching calls `nth`, ... `nth + times - 1`, or at all from `nth` on when `times` is None.
+    `match` is an operation, a prefix of operations that ends with a dot ("item."), or a function of the call.
     """
 
     match: str | Callable[[Call], bool]
     effect: Effect
     nth: int = 1
     times: int | None = 1
-    seen: int = field(default=0, init=False)
-    struck: int = field(default=0, init=False)
+    calls: int = field(default=0, init=False)
+    applied: int = field(default=0, init=False)
 
-    def strikes(self, call: Call) -> bool:
-        """Counts the call; true when it is one to spoil."""
+    def applies_to(self, call: Call) -> bool:
+        """Count the call if it matches. Return whether the fault applies to it."""
         if isinstance(self.match, str):
-            fits = call.kind.startswith(self.match) if self.match.endswith(".") else call.kind == self.match
+            fits = call.operation.startswith(self.match) if self.match.endswith(".") else call.operation == self.match
         else:
             fits = self.match(call)
         if not fits:
             return False
-        self.seen += 1
+        self.calls += 1
         last = float("inf") if self.times is None else self.nth + self.times - 1
-        if not self.nth <= self.seen <= last:
+        if not self.nth <= self.calls <= last:
             return False
-        self.struck += 1
+        self.applied += 1
         return True
 
 
 class Cut(Exception):
-    """Tells the server and the transport to drop the connection."""
+    """Makes the server and the transport cut the connection."""
 
 
 def throttled(retry_after_ms: int = 0) -> Answer:
-    """429 with x-ms-retry-after-ms; the SDK retries it by itself."""
+    """Return a 429 with x-ms-retry-after-ms, which the SDK retries by itself."""
     return Answer(429, 3200, retry_after_ms)
 
 
 def retry_with() -> Answer:
-    """449: a conflicting write was under way."""
+    """Return a 449: a concurrent write was in conflict."""
     return Answer(449)
 
 
 def timed_out(*, after: bool = False) -> Answer:
-    """408: whether the write took effect is for the client to find out."""
+    """Return a 408: the client doesn't know whether the write was applied."""
     return Answer(408, after=after)
 
 
 def unavailable(*, after: bool = False) -> Answer:
-    """503."""
+    """Return a 503."""
     return Answer(503, after=after)
 
 
 def unauthorized() -> Answer:
-    """401: a wrong or expired credential."""
+    """Return a 401: a wrong or expired credential."""
     return Answer(401)
 
 
 def forbidden() -> Answer:
-    """403: a credential without the right."""
+    """Return a 403: a credential without the permission."""
     return Answer(403)
 
 
 def owner_not_found() -> Answer:
-    """404 with substatus 1003: the database or container isn't there."""
+    """Return a 404 with substatus 1003: the database or container doesn't exist."""
     return Answer(404, OWNER_NOT_FOUND)

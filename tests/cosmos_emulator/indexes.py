@@ -1,7 +1,7 @@
-"""Look-ups that spare a scan: by equal values and in order, made when first asked for. Knows no SQL and no charges.
+"""Indexes for equal values and for orders, built on first use, so that queries need no scan. Knows no SQL, no charges.
 
-An index holds sequence numbers of items. It is an aid of the emulator: whether a path is *indexed* in the sense of the
-service is the policy's business, and the answer of a query never depends on which index was used.
+An index contains sequence numbers of items. These indexes only make the emulator faster: `policy` decides whether a
+path is indexed in Cosmos DB, and the result of a query never depends on the index that was used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ type Entry = tuple[int, Any, int]  # an order key and a sequence number
 
 
 class HashIndex:
-    """Which items have a scalar at a path; the path may go through the elements of arrays (`ELEMENT`)."""
+    """The items by scalar value at a path. The path may include the elements of arrays (`ELEMENT`)."""
 
     def __init__(self, path: Names) -> None:
         self._path = path
@@ -48,7 +48,7 @@ class HashIndex:
                         del self._found[key]
 
     def find(self, value: Value) -> set[int]:
-        """The items that have exactly this scalar; not to be changed by the caller."""
+        """Return the items that have exactly this scalar. Callers must not change the result."""
         return self._found.get(hash_key(value), set())
 
 
@@ -67,22 +67,22 @@ type Bound = tuple[Any, ...]
 
 
 def below(key: OrderKey) -> Bound:
-    """A bound before every entry with that value."""
+    """Return a bound before all entries with this value."""
     return key
 
 
 def above(key: OrderKey) -> Bound:
-    """A bound behind every entry with that value."""
+    """Return a bound behind all entries with this value."""
     return (*key, math.inf)
 
 
 def behind(key: OrderKey, number: int) -> Bound:
-    """A bound just behind one entry."""
+    """Return a bound directly behind one entry."""
     return (*key, number, 0)
 
 
 class SortedIndex:
-    """Items in the order of the values at a path, equal values in the order of creation.
+    """The items in the order of the values at a path; equal values in the order of creation.
 
     A bound is a tuple that begins like an entry; a shorter one sorts before all entries that begin with it.
     """
@@ -101,12 +101,12 @@ class SortedIndex:
         del self._entries[bisect_left(self._entries, self._entry(document, number))]
 
     def span(self, low: Bound, high: Bound) -> tuple[int, int]:
-        """The positions of the entries between two bounds."""
+        """Return the positions of the entries between two bounds."""
         start = bisect_left(self._entries, low)
         return start, max(start, bisect_left(self._entries, high))
 
     def numbers(self, start: int, end: int, *, backward: bool) -> Iterator[int]:
-        """The items between two positions, forwards or backwards."""
+        """Yield the items between two positions, forwards or backwards."""
         positions = range(end - 1, start - 1, -1) if backward else range(start, end)
         for position in positions:
             yield self._entries[position][2]

@@ -1,6 +1,6 @@
-"""The items of one partition key value: points, unique keys, time to live, rollback. Knows no wire and no SQL.
+"""The items of one partition key value: point operations, unique keys, time to live, rollback. Knows no HTTP, no SQL.
 
-Every change of an item goes through `_swap`, so indexes, unique keys and the journal of a batch can't disagree.
+Every change of an item goes through `_swap`, so that indexes, unique keys and the journal of a batch stay consistent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ type Stamp = Callable[[Document, int], None]  # sets the system properties of an
 
 
 class Item:
-    """A stored version of an item; a change makes a new one with the same number."""
+    """A stored version of an item. A change creates a new version with the same number."""
 
     __slots__ = ("document", "expires", "number", "size", "terms")
 
@@ -41,7 +41,7 @@ class Item:
 
 
 class Partition:
-    """One logical partition. Callers pass documents that nobody else changes, and never change what they get."""
+    """One logical partition. Callers must not change the documents that they pass or receive."""
 
     def __init__(self, definition: Definition, clock: Clock, stamp: Stamp) -> None:
         self._definition = definition
@@ -63,7 +63,7 @@ class Partition:
         return len(self._ids)
 
     def items(self) -> Iterator[Item]:
-        """All items in the order of their creation."""
+        """Return all items in the order of their creation."""
         self.expire()
         return iter([self._numbers[number] for number in sorted(self._numbers)])
 
@@ -74,7 +74,7 @@ class Partition:
         return sorted(self._numbers)
 
     def read(self, id: str) -> Item:
-        """The item, or CosmosError 404."""
+        """Return the item. Raises CosmosError 404."""
         self.expire()
         item = self._ids.get(id)
         if item is None:
@@ -82,7 +82,7 @@ class Partition:
         return item
 
     def hash_index(self, path: Names) -> HashIndex:
-        """The index of a path, made now if this is the first time that it is asked for."""
+        """Return the index of a path, built on first use."""
         index = self._hashes.get(path)
         if index is None:
             index = self._hashes[path] = HashIndex(path)
@@ -91,7 +91,7 @@ class Partition:
         return index
 
     def sorted_index(self, path: Names) -> SortedIndex:
-        """The order of a path, made now if this is the first time that it is asked for."""
+        """Return the order of a path, built on first use."""
         index = self._sorted.get(path)
         if index is None:
             index = self._sorted[path] = SortedIndex(path, ((i.document, n) for n, i in self._numbers.items()))
@@ -100,7 +100,7 @@ class Partition:
     # -- changing
 
     def create(self, document: Document, size: int) -> Item:
-        """Stores a new item; 409 when its id or a unique key is taken."""
+        """Store a new item. Raises CosmosError 409 if its id or a unique key exists."""
         self.expire()
         if document["id"] in self._ids:
             raise CosmosError(409, "Resource with specified id or name already exists.")
@@ -108,14 +108,14 @@ class Partition:
         return self._store(None, document, self._last, size)
 
     def replace(self, id: str, document: Document, size: int, expected: str | None) -> Item:
-        """Stores a new version; 404, 412 when `expected` is not the present etag, 409 for a unique key."""
+        """Store a new version. Raises CosmosError 404, 412 (`expected` isn't the current etag), 409 (unique key)."""
         before = self._expected(id, expected)
         if document.get("id") != id:
             refuse("The id in the body must be the id of the item that is replaced.")
         return self._store(before, document, before.number, size)
 
     def delete(self, id: str, expected: str | None) -> Item:
-        """Removes the item and returns what it was; 404 or 412."""
+        """Remove an item and return it. Raises CosmosError 404, 412."""
         before = self._expected(id, expected)
         self._swap(before, None)
         return before
@@ -173,7 +173,7 @@ class Partition:
     # -- time and transactions
 
     def expire(self) -> None:
-        """Removes what has expired: such items "vanish at once", whenever they are purged; never within a batch."""
+        """Remove expired items, as soon as they expire ("vanish at once"), but never within a batch."""
         if self._journal is not None:
             return
         while self._expiring and self._expiring[0][0] <= self._clock():
@@ -183,7 +183,7 @@ class Partition:
                 self._forget(item)
 
     def begin(self) -> None:
-        """From here on changes can be taken back."""
+        """Begin a transaction: `roll_back` undoes the changes from here on."""
         self.expire()
         self._journal = []
 
@@ -191,20 +191,20 @@ class Partition:
         self._journal = None
 
     def roll_back(self) -> None:
-        """Takes back every change since `begin`."""
+        """Undo all changes since `begin`."""
         journal, self._journal = self._journal or [], None
         for before, after in reversed(journal):
             self._swap(after, before)
 
 
 def _unique_value(document: Document, constraint: list[Names]) -> Any:
-    """The values of a unique key; "a missing value is taken as null"."""
+    """Return the values of a unique key; "a missing value is taken as null"."""
     values = [follow(document, path) for path in constraint]
     return tuple(order_key(None if value is UNDEFINED else value) for value in values)
 
 
 def check_item(document: Any, size: int | None = None) -> int:
-    """Refuses what can't be an item; returns its size in bytes."""
+    """Return the size of an item in bytes. Refuses documents that can't be items."""
     if not isinstance(document, dict):
         refuse("The request payload is invalid: an item is a JSON object.")
     check_id(document.get("id"))
@@ -218,7 +218,7 @@ def check_item(document: Any, size: int | None = None) -> int:
 
 
 def check_id(id: Any) -> None:
-    """Ids are strings of 1 to 1,023 bytes without / \\ ? #."""
+    """Refuse an id that isn't a string of 1 to 1,023 bytes without / \\ ? #."""
     if not isinstance(id, str) or not id:
         refuse("The input content is invalid because the required properties - 'id; ' - are missing.")
     if any(character in id for character in "/\\?#") or len(id.encode()) > MAX_ID_BYTES:

@@ -15,7 +15,7 @@ from tests.cosmos_emulator.wire import PARTITION_KEY_MISMATCH, CosmosError, refu
 
 @dataclass(slots=True)
 class Done:
-    """What an operation has done: for a delete, `item` is what there was."""
+    """The result of an operation. For a delete, `item` is the deleted item."""
 
     status: int
     item: Item
@@ -23,7 +23,7 @@ class Done:
 
 
 class Points:
-    """The point operations for one partition key; errors carry what they cost."""
+    """The point operations for one partition key. Errors have a charge too."""
 
     def __init__(self, container: Container, key: Value, *, doubled_reads: bool) -> None:
         self._container = container
@@ -32,7 +32,7 @@ class Points:
         self.partition = container.partition(key)
 
     def read(self, id: str, none_match: str | None) -> Done:
-        """200, or 304 when the etag is the present one; 404."""
+        """Read: 200, or 304 if the etag is the current one; 404."""
         try:
             item = self.partition.read(_checked(id))
         except CosmosError as error:
@@ -42,21 +42,21 @@ class Points:
         return Done(status, item, charges.read(item.size, doubled=self._doubled))
 
     def create(self, document: Any, size: int | None) -> Done:
-        """201; 409 for an id or unique key that is taken, 400 for a wrong partition key."""
+        """Create: 201; 409 if the id or a unique key exists, 400 for a wrong partition key."""
         size = check_item(document, size)
         self._check_key(document)
         item = _charged(lambda: self.partition.create(document, size))
         return Done(201, item, charges.create(item.size, item.terms))
 
     def replace(self, id: str, document: Any, size: int | None, expected: str | None) -> Done:
-        """200; 404, 412, 409."""
+        """Replace: 200; 404, 412, 409."""
         size = check_item(document, size)
         self._check_key(document)
         item = _charged(lambda: self.partition.replace(_checked(id), document, size, expected))
         return Done(200, item, charges.replace(item.size, item.terms))
 
     def patch(self, id: str, body: Any, expected: str | None) -> Done:
-        """200; 404, 412, 409, and 400 for an operation that doesn't fit the item."""
+        """Patch: 200; 404, 412, 409, and 400 for an operation that can't be applied to the item."""
         before = _charged(lambda: self.partition.read(_checked(id)))
         if expected not in {None, "*", before.etag}:
             error = CosmosError(412, "One of the specified pre-condition is not met.")
@@ -68,7 +68,7 @@ class Points:
         return Done(200, item, charges.replace(item.size, item.terms))
 
     def delete(self, id: str, expected: str | None) -> Done:
-        """204; 404, 412."""
+        """Delete: 204; 404, 412."""
         item = _charged(lambda: self.partition.delete(_checked(id), expected))
         self._container.lsn += 1
         return Done(204, item, charges.create(item.size, item.terms))

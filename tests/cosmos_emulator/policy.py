@@ -1,4 +1,4 @@
-"""A container's definition: partition key, indexing policy, unique keys, time to live; 400 on what isn't emulated.
+"""Parses a container's definition: partition key, indexing policy, unique keys, time to live. Refuses other features.
 
 Sources: "Indexing policies in Azure Cosmos DB", "Unique keys", "Configure time to live", REST "Create a Collection".
 """
@@ -31,7 +31,7 @@ def _known(definition: dict[str, Any], allowed: set[str], where: str) -> None:
 
 
 class IndexingPolicy:
-    """Says which paths are indexed; the longer path of the policy wins, and `/?` wins over `/*`."""
+    """An indexing policy. The longest matching path decides; `/?` takes precedence over `/*`."""
 
     def __init__(self, definition: dict[str, Any]) -> None:
         _known(
@@ -43,9 +43,9 @@ class IndexingPolicy:
         if self.mode not in {"consistent", "none"}:
             refuse(f"The indexing mode {self.mode} is not valid.")
         self._rules: dict[tuple[Names, bool], bool] = {}
-        for kind in ("includedPaths", "excludedPaths"):
-            for entry in definition.get(kind, []):
-                self._add(entry, included=kind == "includedPaths")
+        for name in ("includedPaths", "excludedPaths"):
+            for entry in definition.get(name, []):
+                self._add(entry, included=name == "includedPaths")
         if self.mode == "consistent" and ((), True) not in self._rules:
             refuse('The special mandatory indexing path "/" is not provided in any of the path type sets.')
         self.composites = [
@@ -67,7 +67,7 @@ class IndexingPolicy:
         self._rules[(names, deep)] = included
 
     def indexed(self, path: Names) -> bool:
-        """True when a scalar at the path gets an index entry."""
+        """Return whether a scalar at the path has an index entry."""
         answer = self._answers.get(path)
         if answer is None:
             answer = self._answers[path] = self._decide(path)
@@ -87,16 +87,16 @@ class IndexingPolicy:
         return included
 
     def explicitly(self, path: Names) -> bool:
-        """True when the path itself is included with `/?`: only then ORDER BY returns items that lack it."""
+        """Return whether the path itself is included with `/?`. Only then ORDER BY returns items without it."""
         return self._rules.get((path, False), False)
 
     def served_by_composite(self, orders: list[tuple[Names, bool]]) -> bool:
-        """True when a composite index has these paths in this order, or in exactly the opposite one."""
+        """Return whether a composite index has these paths in this order, or in exactly the opposite one."""
         opposite = [(path, not descending) for path, descending in orders]
         return orders in self.composites or opposite in self.composites
 
     def terms(self, value: Value, path: Names = ()) -> int:
-        """How many index entries a value makes."""
+        """Return the number of index entries of a value."""
         if isinstance(value, dict):
             return sum(
                 self.terms(inner, (*path, name)) for name, inner in value.items() if self._reaches((*path, name))
@@ -106,7 +106,7 @@ class IndexingPolicy:
         return int(self.indexed(path))
 
     def _reaches(self, path: Names) -> bool:
-        """True when something at or below the path may be indexed."""
+        """Return whether a value at or below the path may be indexed."""
         answer = self._below.get(path)
         if answer is None:
             size = len(path)
@@ -117,7 +117,7 @@ class IndexingPolicy:
 
 
 class Definition:
-    """A container definition that was accepted: `properties` is what a read answers, without system properties."""
+    """A valid container definition. `properties` is the response to a read, without system properties."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         _known(
@@ -153,11 +153,11 @@ class Definition:
         return constraints
 
     def partition_of(self, item: dict[str, Any]) -> Value:
-        """The partition key value that stands in the item."""
+        """Return the partition key value of an item."""
         return follow(item, self.partition_key)
 
     def expiry(self, item: dict[str, Any], now: float) -> float | None:
-        """When the item expires, None for never; refuses a `ttl` that isn't -1 or a positive whole number."""
+        """Return when an item expires, or None for never. Refuses a `ttl` that isn't -1 or a positive whole number."""
         ttl = item.get("ttl", UNDEFINED)
         if ttl is not UNDEFINED and not valid_ttl(ttl):
             refuse("The input ttl is invalid. Ensure to provide a nonzero positive integer, or -1.")
@@ -168,5 +168,5 @@ class Definition:
 
 
 def valid_ttl(ttl: Value) -> bool:
-    """-1 means never; otherwise seconds up to 2^31 - 1."""
+    """Check a time to live: -1 for never, or seconds up to 2^31 - 1."""
     return isinstance(ttl, int) and not isinstance(ttl, bool) and (ttl == -1 or 1 <= ttl <= 2_147_483_647)

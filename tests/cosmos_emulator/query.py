@@ -1,7 +1,7 @@
-"""A query over one partition: which items, in which order, one page at a time, and what it cost.
+"""Runs a query over one partition: returns one page at a time, and its charge. Knows partitions and trees, no HTTP.
 
-Knows partitions and trees, no wire. The indexes only make it quicker; what an answer costs depends on the indexing
-policy and on the items, never on the way that was chosen here.
+The emulator's indexes only make it faster. The charge depends on the indexing policy and the items, never on the index
+that was used here.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ type Project = Callable[[Document], Value]
 
 @dataclass(slots=True)
 class Position:
-    """Where the next page goes on: behind which item, and what OFFSET and LIMIT have left."""
+    """The position of the next page: the item before it, and the remaining OFFSET and LIMIT."""
 
     number: int = 0
-    value: list[Value] = field(default_factory=list)  # what the last item was ordered by; empty: undefined
+    value: list[Value] = field(default_factory=list)  # the order value of the last item; empty: undefined
     offset: int = 0
     limit: int | None = None
     started: bool = False
@@ -58,12 +58,12 @@ class Execution:
         self._check_order()
 
     def start(self) -> Position:
-        """The position before the first row."""
+        """Return the position before the first row."""
         limit = self._query.limit if self._query.top is None else self._query.top
         return Position(offset=self._whole(self._query.offset) or 0, limit=self._whole(limit))
 
     def page(self, position: Position, max_rows: int) -> Page:
-        """The rows from a position on, at most `max_rows` and 4 MB."""
+        """Return the rows from a position on, at most `max_rows` and 4 MB."""
         self._partition.expire()
         narrowed = narrow(self._query, self._compiler, self._partition, self._policy)
         work = QueryWork(look_ups=narrowed.look_ups)
@@ -135,7 +135,7 @@ class Execution:
         return row
 
     def _count(self, argument: Any, narrowed: Narrowed, residual: list[Evaluate], work: QueryWork) -> Page:
-        """COUNT(x) counts the items for which x is defined."""
+        """Return COUNT(x): the number of items for which x is defined."""
         constant = self._compiler.constant(argument)
         counted = self._compiler.compile(argument, self._scope)
         work.rows = 1
@@ -158,7 +158,7 @@ class Execution:
     # -- order
 
     def _sequence(self, narrowed: Narrowed, position: Position) -> Iterator[int]:
-        """The numbers of the items that may match, in the order of the query, behind the position."""
+        """Yield the numbers of the items that may match, in the order of the query, behind the position."""
         if not self._orders:
             candidates = narrowed.candidates()
             numbers = self._partition.numbers() if candidates is None else sorted(candidates)
@@ -168,7 +168,7 @@ class Execution:
         path, descending = self._orders[0]
         low, high = narrowed.bounds.get(path, ((0,), (9,)))
         if not self._policy.explicitly(path):
-            low = max(low, (1,))  # items that lack the property are left out
+            low = max(low, (1,))  # items without the property aren't returned
         index = self._partition.sorted_index(path)
         start, end = index.span(low, high)
         fewest, sets = narrowed.fewest(), narrowed.sets
@@ -208,7 +208,7 @@ def _matches(document: Document, residual: list[Evaluate]) -> bool:
 
 
 def plan(query: Query) -> dict[str, Any]:
-    """The answer to a query plan request, which the SDK makes for queries that it has to gather itself."""
+    """Return the query plan, which the SDK requests for queries whose results it merges itself."""
     return {
         "partitionedQueryExecutionInfoVersion": 2,
         "queryInfo": {

@@ -1,6 +1,6 @@
-"""A query on the wire: body, page size and continuation token in, a page out. Knows no conditions.
+"""Handles a query request: parses body, page size and continuation token, and returns a page. Knows no conditions.
 
-A token is bound to its query: used with another text, other parameters or another partition it is refused.
+A token is bound to its query. It is refused with another text, other parameters or another partition.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from tests.cosmos_emulator.sql_parse import parse
 from tests.cosmos_emulator.wire import WireRequest, WireResponse, dump, load, refuse
 
 DEFAULT_PAGE = 100  # "queries return up to 100 items by default"
-DYNAMIC_PAGE = 1000  # what -1, "let the service choose", gives here
+DYNAMIC_PAGE = 1000  # the page size for -1, "let the service choose"
 _ALL = {"query": "SELECT * FROM c"}
 
 
 def answer_query(
     request: WireRequest, call: Call, container: Container, partition: Partition, short: int | None, *, doubled: bool
 ) -> tuple[WireResponse, int]:
-    """The response for one page and its number of rows; `short` is a fault that ends the page early."""
-    if call.kind == "query" and not request.headers.get("content-type", "").startswith("application/query+json"):
+    """Return the response for one page, and its number of rows. `short` is a fault that ends the page early."""
+    if call.operation == "query" and not request.headers.get("content-type", "").startswith("application/query+json"):
         refuse("A query has the content type application/query+json.")
-    call.body = load(request.body) if call.kind == "query" else _ALL
+    call.body = load(request.body) if call.operation == "query" else _ALL
     text, parameters = _read(call.body)
     digest = sha256(dump([call.body, repr(call.partition_key), container.rid])).hexdigest()[:16]
     execution = Execution(parse(text), parameters, partition, container.definition.indexing)

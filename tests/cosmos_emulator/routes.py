@@ -1,6 +1,6 @@
-"""Which kind of request a method and a path are, and what its signature covers. Knows nothing that is stored.
+"""Maps method and path of a request to an operation, and to the resource that its signature covers. Knows no items.
 
-The string to sign has the resource's own link for a request on a resource, and its parent's for one on a feed.
+The string to sign contains the link of the resource, or for a request on a feed the link of its parent.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ _ITEM = {"GET": "item.read", "PUT": "item.replace", "DELETE": "item.delete", "PA
 
 
 def classify(request: WireRequest) -> Call:
-    """The call that a request makes; its kind is `unknown` when there is no such route."""
+    """Return the call of a request. Its operation is `unknown` if there is no such route."""
     parts = segments(request.path)
     if len(parts) % 2:
         resource_type, link = parts[-1], "/".join(parts[:-1])
     else:
         resource_type, link = (parts[-2], "/".join(parts)) if parts else ("", "")
     names = [*parts[1::2], "", "", ""]
-    kind = _kind(request, parts)
-    call = Call(kind, resource_type, link, request.method, request.path, names[0], names[1], headers=request.headers)
-    if kind.startswith("item."):
+    operation = _operation(request, parts)
+    call = Call(
+        operation, resource_type, link, request.method, request.path, names[0], names[1], headers=request.headers
+    )
+    if operation.startswith("item."):
         call.item = names[2]
     return call
 
 
-def _kind(request: WireRequest, parts: list[str]) -> str:
+def _operation(request: WireRequest, parts: list[str]) -> str:
     method = request.method
     match parts:
         case []:
@@ -47,7 +49,7 @@ def _kind(request: WireRequest, parts: list[str]) -> str:
 
 
 def _documents(request: WireRequest) -> str:
-    """One path for four things; headers tell them apart."""
+    """Return the operation on the path of all documents. Headers distinguish four of them."""
     headers = request.headers
     if request.method == "GET":
         return "feed.read"

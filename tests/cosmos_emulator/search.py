@@ -1,6 +1,6 @@
-"""What a condition says about the indexes: which items are left, what must still be tested, what was looked up.
+"""Plans the use of indexes for a condition: the candidate items, the conditions still to test, and the look-ups.
 
-Only conjuncts of the outermost AND narrow the search. A conjunct that an index answers exactly is not tested again.
+Only conjuncts of the outermost AND reduce the candidates. A conjunct that an index decides exactly isn't tested again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 @dataclass(slots=True)
 class Narrowed:
-    """Items must be in every set of `sets`; `scan` means that items must be loaded to be tested."""
+    """A plan: items must be in every set of `sets`; `scan` means that items must be loaded to test them."""
 
     sets: list[set[int]] = field(default_factory=list)
     residual: list[Expression] = field(default_factory=list)
@@ -43,11 +43,11 @@ class Narrowed:
     scan: bool = False
 
     def fewest(self) -> int | None:
-        """The size of the smallest set, None when every item is left."""
+        """Return the size of the smallest set, or None if all items are candidates."""
         return min(map(len, self.sets), default=None)
 
     def candidates(self) -> set[int] | None:
-        """What is in all sets, None when every item is left."""
+        """Return the items that are in all sets, or None if all items are candidates."""
         if not self.sets:
             return None
         first, *others = sorted(self.sets, key=len)
@@ -55,14 +55,14 @@ class Narrowed:
 
 
 def names_of(path: Path) -> Names:
-    """The names of a path that is used for an order; positions in arrays have no order."""
+    """Return the names of a path of ORDER BY. Positions in arrays have no order."""
     if not all(isinstance(step, str) for step in path.steps):
         refuse("ORDER BY over a position in an array is not emulated.")
     return tuple(str(step) for step in path.steps)
 
 
 def narrow(query: Query, compiler: Compiler, partition: Partition, policy: IndexingPolicy) -> Narrowed:
-    """Goes through the conjuncts of WHERE once."""
+    """Plans the conjuncts of WHERE."""
     found = Narrowed()
     for part in _conjuncts(query.where):
         match part:
@@ -104,7 +104,7 @@ def _conjuncts(where: Expression | None) -> Iterator[Expression]:
 
 
 def _plain(path: Path, policy: IndexingPolicy) -> Names | None:
-    """The path as names, when it is indexed and steps through objects only."""
+    """Return the names of a path if it is indexed and leads through objects only."""
     names = tuple(step for step in path.steps if isinstance(step, str))
     return names if names and len(names) == len(path.steps) and policy.indexed(names) else None
 
@@ -174,7 +174,7 @@ def _element(
     partition: Partition,
     policy: IndexingPolicy,
 ) -> None:
-    """An equality inside EXISTS leaves only items with such an element; EXISTS itself is still tested."""
+    """Reduce the candidates by an equality inside EXISTS. EXISTS itself is tested afterwards."""
     outer = tuple(step for step in collection.steps if isinstance(step, str))
     for part in _conjuncts(where):
         match part:
@@ -188,7 +188,7 @@ def _element(
 
 
 def _take_bounds(found: Narrowed, query: Query, partition: Partition) -> None:
-    """Makes candidates of a range, unless the range is on the path of the order, which is walked anyway."""
+    """Reduce the candidates by a range, unless it is on the path of ORDER BY, which is read in order anyway."""
     ordered = {names_of(order.path) for order in query.order_by}
     for path, (low, high) in found.bounds.items():
         if path in ordered and len(ordered) == 1:
@@ -201,7 +201,7 @@ def _take_bounds(found: Narrowed, query: Query, partition: Partition) -> None:
 
 
 def paths_in(expression: Expression, sources: dict[str, Names]) -> Iterator[Names]:
-    """Every path that an expression reads, elements of arrays written as `ELEMENT`."""
+    """Yield all paths that an expression reads, with `ELEMENT` for the elements of arrays."""
     match expression:
         case Path(source, steps):
             yield (*sources[source], *(step if isinstance(step, str) else ELEMENT for step in steps))
@@ -229,5 +229,5 @@ def paths_in(expression: Expression, sources: dict[str, Names]) -> Iterator[Name
 
 
 def steps_of(expression: Expression) -> bool:
-    """True unless the expression is a bare source such as `e` in `SELECT VALUE e`."""
+    """Return whether the expression is more than a source, such as `e` in `SELECT VALUE e`."""
     return not isinstance(expression, Path) or bool(expression.steps)

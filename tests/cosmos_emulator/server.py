@@ -1,4 +1,4 @@
-"""The emulator on a loopback socket. Knows HTTP and nothing of Cosmos DB."""
+"""Serves the emulator on a loopback socket. Knows HTTP, but not Cosmos DB."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.cosmos_emulator.core import Core
 from tests.cosmos_emulator.faults import Cut
 from tests.cosmos_emulator.wire import WireRequest
 
-_LARGEST_BODY = 16 * 1024 * 1024  # above what the protocol allows, so that the protocol answers
+_LARGEST_BODY = 16 * 1024 * 1024  # above the limit of the protocol, so that the core responds
 
 
 class Server:
@@ -19,7 +19,7 @@ class Server:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> str:
-        """Begins to listen; returns the endpoint."""
+        """Start to listen. Return the endpoint."""
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -43,5 +43,5 @@ class Server:
         except Cut:
             if request.transport is not None:
                 request.transport.abort()
-            return web.Response(status=500)  # goes nowhere: the connection is closed
+            return web.Response(status=500)  # not sent: the connection is closed
         return web.Response(status=response.status, body=response.body or None, headers=response.headers)

@@ -1,4 +1,4 @@
-"""A tree of the query language made into functions over items: undefined semantics and all. Knows no indexes.
+"""Compiles a query tree to functions over items, including the semantics of undefined. Knows no indexes.
 
 Source: "Azure Cosmos DB for NoSQL query language", logical operators (the tables of AND, OR and NOT with undefined),
 equality and comparison operators, IN (a chain of OR), EXISTS, string and type-checking functions.
@@ -24,7 +24,7 @@ from tests.cosmos_emulator.sql_tree import (
 from tests.cosmos_emulator.values import UNDEFINED, Value, compare, equals, follow, rank
 from tests.cosmos_emulator.wire import refuse
 
-type Scope = Mapping[str, int]  # the FROM sources in sight, and where each stands in a row
+type Scope = Mapping[str, int]  # the index in a row of each FROM source in scope
 type Row = tuple[Value, ...]
 type Evaluate = Callable[[Row], Value]
 
@@ -32,13 +32,13 @@ _RANKS = {"IS_NULL": 1, "IS_BOOL": 2, "IS_NUMBER": 3, "IS_STRING": 4, "IS_ARRAY"
 
 
 class Compiler:
-    """Makes one query's expressions into functions; `parameters` are the values of its @names."""
+    """Compiles the expressions of one query. `parameters` are the values of its @names."""
 
     def __init__(self, parameters: Mapping[str, Value]) -> None:
         self._parameters = parameters
 
     def constant(self, expression: Expression) -> Value:
-        """The value of a literal, parameter or array of them; NotImplemented for anything that needs an item."""
+        """Return the value of a literal, a parameter or an array of them; NotImplemented if it depends on an item."""
         match expression:
             case Literal(value):
                 return value
@@ -54,7 +54,7 @@ class Compiler:
         return NotImplemented
 
     def compile(self, expression: Expression, scope: Scope) -> Evaluate:
-        """A function from a row to the value of the expression."""
+        """Return a function from a row to the value of the expression."""
         constant = self.constant(expression)
         if constant is not NotImplemented:
             return lambda _row: constant
@@ -91,7 +91,7 @@ class Compiler:
         return lambda row: follow(row[at], steps)
 
     def _exists(self, expression: Exists, scope: Scope) -> Evaluate:
-        """True when an element makes the condition true and its selected value is defined, else false."""
+        """Compile EXISTS: true if an element makes the condition true and its selected value is defined, else false."""
         collection = self.compile(expression.collection, scope)
         inner = {**scope, expression.source: len(scope)}
         where = None if expression.where is None else self.compile(expression.where, inner)
@@ -202,7 +202,7 @@ def _string_test(name: str, text: Evaluate, part: Evaluate, fold: Evaluate | Non
 
 
 def _array_contains(array: Evaluate, element: Evaluate, partial: Evaluate | None) -> Evaluate:
-    """Equality of whole elements; with a true third argument an object fits when its properties are there."""
+    """Return whether an element is equal; with a true third argument, an object may have further properties."""
 
     def array_contains(row: Row) -> Value:
         elements, wanted = array(row), element(row)

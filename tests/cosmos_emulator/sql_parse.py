@@ -1,6 +1,6 @@
-"""The SQL subset: text in, a tree out, 400 on everything else. Knows no items and no parameters' values.
+"""Parses the emulated subset of SQL to a tree, and refuses other texts with 400. Knows no items, no parameter values.
 
-Grammar (Azure Cosmos DB for NoSQL query language, cut down to what is emulated):
+Grammar (a subset of the query language of Azure Cosmos DB for NoSQL):
     SELECT [TOP n] * | VALUE expression | VALUE COUNT(expression) | expression [AS name], ...
     FROM name [[AS] alias] [WHERE condition] [ORDER BY path [ASC|DESC], ...] [OFFSET n LIMIT m]
     condition: OR, AND, NOT, = != <> < <= > >=, IN (...), EXISTS(SELECT VALUE e FROM x IN path [WHERE condition]),
@@ -33,12 +33,12 @@ from tests.cosmos_emulator.values import UNDEFINED, Step
 from tests.cosmos_emulator.wire import CosmosError
 
 MAX_QUERY_CHARACTERS = 512 * 1024  # service limits: SQL query text 512 KB
-# The service documents a limit of 10 joins and refuses more with SC3002 (azure-cosmos-db-emulator-docker#65). It documents none for
-# EXISTS; this one is made up, so that a store meets the error.
+# The service documents a limit of 10 joins and refuses more with SC3002 (azure-cosmos-db-emulator-docker#65). It
+# documents none for EXISTS; this one is made up, so that a store meets the error.
 MAX_SUBQUERIES = 50
 
 COMPARISONS = frozenset(["=", "!=", "<>", "<", "<=", ">", ">="])
-# In lower case only; every other keyword is taken in any case.
+# In lower case only. All other keywords are accepted in any case.
 CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None, "undefined": UNDEFINED}
 
 # Names and how many arguments they take.
@@ -59,7 +59,7 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
 
 @lru_cache(maxsize=2048)
 def parse(text: str) -> Query:
-    """The tree of a query; raises CosmosError 400 with the service's code SC1001 for what is not in the grammar."""
+    """Return the tree of a query. Raises CosmosError 400 with the code SC1001 if the text isn't in the grammar."""
     if len(text) > MAX_QUERY_CHARACTERS:
         raise CosmosError(400, "The SQL query text exceeded the maximum limit of 512 KB.")
     try:
@@ -77,7 +77,7 @@ class _Parser(Cursor):
     # -- clauses
 
     def query(self) -> Query:
-        """SELECT is read after FROM, because it names what FROM brings in."""
+        """Parse a query. SELECT is parsed after FROM, because it refers to the sources of FROM."""
         self.expect("SELECT")
         top = self._whole_number() if self.accept("TOP") else None
         select_at = self.at
@@ -110,13 +110,13 @@ class _Parser(Cursor):
     def _skip_to_from(self) -> None:
         depth = 0
         while True:
-            kind, text = self.take()
-            if kind == "end":
+            token_type, text = self.take()
+            if token_type == "end":
                 self.at -= 1
                 self.fail()
-            if kind == "symbol":
+            if token_type == "symbol":
                 depth += {"(": 1, ")": -1}.get(text, 0)
-            if depth == 0 and kind == "name" and text.upper() == "FROM":
+            if depth == 0 and token_type == "name" and text.upper() == "FROM":
                 return
 
     def _selection(
@@ -171,10 +171,10 @@ class _Parser(Cursor):
         return tuple(orders)
 
     def _whole_number(self) -> Literal | Parameter:
-        kind, text = self.take()
-        if kind == "parameter":
+        token_type, text = self.take()
+        if token_type == "parameter":
             return Parameter(text)
-        if kind == "number" and text.isdigit():
+        if token_type == "number" and text.isdigit():
             return Literal(int(text))
         self.at -= 1
         raise self.failure()
@@ -191,21 +191,21 @@ class _Parser(Cursor):
         return operands[0] if len(operands) == 1 else Logic(operator, tuple(operands))
 
     def _negation(self) -> Expression:
-        """NOT over one operand. `NOT a = b` is refused: the service's published grammar reads it as `(NOT a) = b`."""
+        """Parse NOT over one operand. `NOT a = b` is refused: the published grammar reads it as `(NOT a) = b`."""
         if not self.accept("NOT"):
             return self._comparison()
         if self.at_keyword("NOT"):
             return Not(self._negation())
         operand = self._operand()
-        kind, text = self.peek()
-        if self.at_keyword("IN") or self.at_keyword("NOT") or (kind == "symbol" and text in COMPARISONS):
+        token_type, text = self.peek()
+        if self.at_keyword("IN") or self.at_keyword("NOT") or (token_type == "symbol" and text in COMPARISONS):
             refuse(f"NOT before a comparison needs parentheses, near '{text}'.")
         return Not(operand)
 
     def _comparison(self) -> Expression:
         left = self._operand()
-        kind, text = self.peek()
-        if kind == "symbol" and text in COMPARISONS:
+        token_type, text = self.peek()
+        if token_type == "symbol" and text in COMPARISONS:
             self.at += 1
             return Compare("!=" if text == "<>" else text, left, self._operand())
         negated = self.accept("NOT")
@@ -222,8 +222,8 @@ class _Parser(Cursor):
         return left
 
     def _operand(self) -> Expression:
-        kind, text = self.peek()
-        match kind:
+        token_type, text = self.peek()
+        match token_type:
             case "number":
                 self.at += 1
                 return Literal(int(text) if text.isdigit() else float(text))
@@ -295,10 +295,10 @@ class _Parser(Cursor):
             if self.symbol("."):
                 steps.append(self.name())
             elif self.symbol("["):
-                kind, text = self.take()
-                if kind == "string":
+                token_type, text = self.take()
+                if token_type == "string":
                     steps.append(string_value(text))
-                elif kind == "number" and text.isdigit():
+                elif token_type == "number" and text.isdigit():
                     steps.append(int(text))
                 else:
                     self.at -= 1
@@ -308,7 +308,7 @@ class _Parser(Cursor):
                 return Path(source, tuple(steps))
 
     def _exists(self) -> Exists:
-        """The only subquery: over the elements of an array below an outer source."""
+        """Parse the only subquery, over the elements of an array of an outer source."""
         self._subqueries += 1
         if self._subqueries > MAX_SUBQUERIES:
             raise failure(

@@ -1,4 +1,4 @@
-"""The words of a query: text in, tokens out, 400 on a character that starts none. Knows no grammar."""
+"""Splits a query into tokens. Refuses a character that starts no token with 400. Knows no grammar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from tests.cosmos_emulator.wire import CosmosError
 
-# A keyword is no name: `c.value` and `c.group` are syntax errors, `c["value"]` and `c["group"]` are not.
+# A keyword isn't a name: `c.value` and `c.group` are syntax errors, `c["value"]` and `c["group"]` are not.
 KEYWORDS = frozenset(
     [
         "ALL", "AND", "ARRAY", "AS", "ASC", "BETWEEN", "BY", "CASE", "CAST", "CONVERT", "CROSS", "DESC", "DISTINCT",
@@ -49,15 +49,15 @@ def tokens(text: str) -> list[Token]:
         found = _TOKEN.match(text, at)
         if found is None:
             refuse(f"Syntax error, incorrect syntax near '{text[at : at + 12].strip()}'.")
-        kind = str(found.lastgroup)
-        found_tokens.append((kind, found.group(kind)))
-        if kind == "end":
+        token_type = str(found.lastgroup)
+        found_tokens.append((token_type, found.group(token_type)))
+        if token_type == "end":
             return found_tokens
         at = found.end()
 
 
 def string_value(text: str) -> str:
-    """The value of a string literal: JSON's escapes, in either kind of quotes."""
+    """Return the value of a string literal: JSON's escapes, in single or double quotes."""
     inner = text[1:-1]
     if text[0] == "'":
         inner = inner.replace("\\'", "'").replace('"', '\\"')
@@ -68,7 +68,7 @@ def string_value(text: str) -> str:
 
 
 class Cursor:
-    """A place in a list of tokens, and the steps that a grammar takes from it."""
+    """A position in a list of tokens, with the operations of a parser."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
@@ -90,8 +90,8 @@ class Cursor:
         return failure(f"Syntax error, incorrect syntax near '{text}'.")
 
     def at_keyword(self, keyword: str) -> bool:
-        kind, text = self.peek()
-        return kind == "name" and text.upper() == keyword
+        token_type, text = self.peek()
+        return token_type == "name" and text.upper() == keyword
 
     def accept(self, keyword: str) -> bool:
         if self.at_keyword(keyword):
@@ -114,8 +114,8 @@ class Cursor:
             self.fail()
 
     def name(self) -> str:
-        kind, text = self.peek()
-        if kind != "name" or text.upper() in KEYWORDS:
+        token_type, text = self.peek()
+        if token_type != "name" or text.upper() in KEYWORDS:
             self.fail()
         self.at += 1
         return text

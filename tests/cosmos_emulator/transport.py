@@ -1,4 +1,4 @@
-"""The emulator without a socket: an azure-core transport that hands each request to the core. Knows no Cosmos DB."""
+"""An azure-core transport that passes each request to the emulator without a socket. Knows no Cosmos DB."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.cosmos_emulator.wire import WireRequest, WireResponse
 
 
 class InProcessResponse(AsyncHttpResponse):
-    """A response whose body is there already."""
+    """A response whose body is complete."""
 
     def __init__(self, request: HttpRequest, response: WireResponse) -> None:
         super().__init__(request, None)
@@ -34,7 +34,7 @@ class InProcessResponse(AsyncHttpResponse):
 class InProcessTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     """Passed to CosmosClient as `transport=`. A cut connection raises `cut_error`, by default ServiceResponseError.
 
-    The URL is made normal as aiohttp does it, so an id `..` reaches the container here too.
+    The URL is normalised as in aiohttp, so that an id `..` addresses the container here too.
     """
 
     def __init__(self, core: Core, cut_error: type[AzureError] = ServiceResponseError) -> None:
@@ -42,10 +42,10 @@ class InProcessTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         self._cut_error = cut_error
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     async def __aenter__(self) -> InProcessTransport:
         return self

@@ -12,7 +12,7 @@ type OrderKey = tuple[int, Any]
 
 
 class Undefined(Enum):
-    """The value of a property that is not there; JSON null is a value and not this."""
+    """The value of a missing property. JSON null is a value, not undefined."""
 
     UNDEFINED = "undefined"
 
@@ -27,7 +27,7 @@ class _Rank:
 
 
 def rank(value: Value) -> int:
-    """The place of the value's type in the order undefined < null < boolean < number < string < array < object."""
+    """Return the rank of the value's type: undefined < null < boolean < number < string < array < object."""
     if isinstance(value, str):
         return _Rank.STRING
     if value is UNDEFINED:
@@ -42,7 +42,7 @@ def rank(value: Value) -> int:
 
 
 def order_key(value: Value) -> OrderKey:
-    """What to sort by: keys of any two JSON values compare in Python."""
+    """Return a sort key. The keys of any two JSON values are comparable in Python."""
     place = rank(value)
     if place in {_Rank.UNDEFINED, _Rank.NULL}:
         return (place, 0)
@@ -54,22 +54,22 @@ def order_key(value: Value) -> OrderKey:
 
 
 def is_scalar(value: Value) -> bool:
-    """True for null, booleans, numbers and strings: what a hash index can hold."""
+    """Return whether the value is null, a boolean, a number or a string: these can be in a hash index."""
     return value is None or isinstance(value, str | int | float)
 
 
 def hash_key(value: Value) -> Any:
-    """The key of a scalar in a hash index: true is not 1, 1.0 is 1."""
+    """Return the key of a scalar in a hash index: true differs from 1, and 1.0 equals 1."""
     return (value,) if value is None or isinstance(value, bool) else value
 
 
 def same(left: Value, right: Value) -> bool:
-    """Deep equality of two JSON values, true and 1 being different."""
+    """Return whether two JSON values are deeply equal; true and 1 differ."""
     return order_key(left) == order_key(right)
 
 
 def equals(left: Value, right: Value) -> Value:
-    """`left = right`: undefined when the types differ or one side is undefined (table of the query language reference)."""
+    """Return `left = right`, which is undefined if the types differ or one side is undefined (query reference)."""
     if isinstance(left, str) and isinstance(right, str):
         return left == right
     place = rank(left)
@@ -79,7 +79,7 @@ def equals(left: Value, right: Value) -> Value:
 
 
 def compare(operator: str, left: Value, right: Value) -> Value:
-    """`=`, `!=`, `<`, `<=`, `>`, `>=`: all but `=` are undefined between two arrays or two objects too."""
+    """Return `=`, `!=`, `<`, `<=`, `>`, `>=`: all but `=` are undefined between two arrays or two objects too."""
     if operator == "=":
         return equals(left, right)
     place = rank(left)
@@ -102,7 +102,7 @@ def compare(operator: str, left: Value, right: Value) -> Value:
 
 
 def follow(value: Value, steps: Steps) -> Value:
-    """The value at the path, UNDEFINED where a step finds nothing."""
+    """Return the value at the path, or UNDEFINED if it is missing."""
     for step in steps:
         if isinstance(step, str):
             if not isinstance(value, dict):

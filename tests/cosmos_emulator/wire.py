@@ -1,7 +1,7 @@
 """Requests, responses and errors of the REST protocol, and the headers that it knows. Knows no items and no sockets.
 
 Source: "Azure Cosmos DB: REST API Reference" (common headers, HTTP status codes, substatus codes) and what azure-cosmos
-4.17 sends. A header `x-ms-*` that is not in `KNOWN_HEADERS` is refused: it might ask for something that isn't emulated.
+4.17 sends. A header `x-ms-*` that isn't in `KNOWN_HEADERS` is refused: it may request a feature that isn't emulated.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from urllib.parse import unquote
 CONSISTENCY = ("Strong", "BoundedStaleness", "Session", "ConsistentPrefix", "Eventual")  # strongest first
 MAX_REQUEST_BYTES = 2 * 1024 * 1024  # service limits: request size 2 MB
 
-OWNER_NOT_FOUND = 1003  # substatus of 404: the database or container is not there
+OWNER_NOT_FOUND = 1003  # substatus of 404: the database or container doesn't exist
 SESSION_NOT_AVAILABLE = 1002  # substatus of 404: the session token is ahead of the replica
 PARTITION_KEY_MISMATCH = 1001  # substatus of 400
-CONTAINER_RID_MISMATCH = 1024  # substatus of 400: the container was deleted and made again
+CONTAINER_RID_MISMATCH = 1024  # substatus of 400: the container was deleted and created again
 METADATA_BY_AAD = 5300  # substatus of 403: tokens can't create databases and containers on the data plane
 
 _CODES = {
@@ -71,7 +71,7 @@ _VERSIONS = frozenset(["2018-12-31", "2020-07-15", "2020-11-05"])
 
 
 class CosmosError(Exception):
-    """What the service refuses: status, substatus and a message, turned into a response in one place."""
+    """A refused request: status, substatus and a message, from which one place builds the response."""
 
     def __init__(self, status: int, message: str, substatus: int = 0, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class CosmosError(Exception):
 
 @dataclass(slots=True)
 class WireRequest:
-    """One HTTP request: the path as it stood on the request line, header names in lower case."""
+    """One HTTP request: the path as on the request line, header names in lower case."""
 
     method: str
     path: str
@@ -93,7 +93,7 @@ class WireRequest:
     base_url: str
 
     def flag(self, header: str) -> bool:
-        """A boolean header; the SDK writes Python's `True`."""
+        """Return a boolean header. The SDK writes Python's `True`."""
         value = self.headers.get(header, "false").lower()
         if value not in {"true", "false"}:
             refuse(f"The input value for {header} is not a boolean.")
@@ -102,7 +102,7 @@ class WireRequest:
 
 @dataclass(slots=True)
 class WireResponse:
-    """One HTTP response; `charge` becomes the header x-ms-request-charge."""
+    """One HTTP response. `charge` becomes the header x-ms-request-charge."""
 
     status: int
     body: bytes = b""
@@ -111,12 +111,12 @@ class WireResponse:
 
 
 def refuse(message: str, substatus: int = 0) -> NoReturn:
-    """Raises the 400 that a request gets which the service, or this emulator, doesn't know."""
+    """Raise CosmosError 400 for a request that Cosmos DB refuses or this emulator doesn't support."""
     raise CosmosError(400, message, substatus)
 
 
 def dump(value: Any) -> bytes:
-    """JSON as the service stores and counts it: compact UTF-8."""
+    """Return JSON as Cosmos DB stores and counts it: compact UTF-8."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
@@ -124,13 +124,13 @@ def dump(value: Any) -> bytes:
 
 
 def load(body: bytes) -> Any:
-    """The JSON value of a body; NaN and Infinity are no JSON."""
+    """Return the JSON value of a body. Refuses NaN and Infinity, which aren't JSON."""
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         refuse("The request payload is invalid. Ensure to provide a valid request payload.")
     if b"\\ud" in body.lower():
-        dump(value)  # refuses half a surrogate pair
+        dump(value)  # refuses an unpaired surrogate
     return value
 
 
@@ -139,13 +139,13 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def segments(path: str) -> list[str]:
-    """The decoded parts of a path, without the slashes at its ends."""
+    """Return the decoded parts of a path, without the slashes at its ends."""
     bare = path.partition("?")[0].strip("/")
     return [unquote(part) for part in bare.split("/")] if bare else []
 
 
 def error_response(error: CosmosError) -> WireResponse:
-    """The response for an error: code and message in the body, substatus and retry-after in headers."""
+    """Return the response for an error: code and message in the body, substatus and retry-after in headers."""
     headers = {}
     if error.substatus:
         headers["x-ms-substatus"] = str(error.substatus)
@@ -156,7 +156,7 @@ def error_response(error: CosmosError) -> WireResponse:
 
 
 def check_headers(request: WireRequest, account_consistency: str) -> None:
-    """Refuses what the headers ask for and the emulator doesn't do."""
+    """Refuse headers that request features which aren't emulated."""
     headers = request.headers
     for name in headers:
         if name.startswith("x-ms-") and name not in KNOWN_HEADERS:

@@ -1,4 +1,4 @@
-"""An emulator with one container, reached by the real SDK over a socket and in process."""
+"""An emulator with one container, for the real SDK over a socket and in process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEFINITION: dict[str, Any] = {
     },
 }
 
-# One try for each request, as far as the SDK can be told so; 429 is still retried.
+# One attempt for each request, as far as the SDK has options for it; it still retries 429.
 ONCE: dict[str, Any] = {"retry_total": 0, "retry_connect": 0, "retry_read": 0, "enable_endpoint_discovery": False}
 
 
@@ -71,7 +71,7 @@ async def _opened(emulator: Emulator, endpoint: str, clock: Clock, **options: An
 
 @pytest.fixture(params=["socket", "in process"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """The same requests over a socket and in process."""
+    """A store over a socket, and one in process."""
     clock = Clock()
     emulator = Emulator(clock=clock)
     emulator.create(DATABASE, DEFINITION)
@@ -86,7 +86,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def quick() -> AsyncIterator[Store]:
-    """In process only, for what a socket can't change."""
+    """A store in process, for tests that don't depend on a socket."""
     clock = Clock()
     emulator = Emulator(clock=clock)
     emulator.create(DATABASE, DEFINITION)
@@ -99,7 +99,7 @@ type Send = Callable[..., Any]
 
 
 class Raw:
-    """Requests without the SDK, signed by hand: for what the SDK would never send."""
+    """Sends signed requests without the SDK, also those that the SDK never sends."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
@@ -107,10 +107,10 @@ class Raw:
     def headers(self, method: str, path: str, key: str | None = None) -> dict[str, str]:
         parts = [part for part in path.split("/") if part]
         odd = len(parts) % 2 == 1
-        kind = parts[-1] if odd else (parts[-2] if parts else "")
+        resource_type = parts[-1] if odd else (parts[-2] if parts else "")
         link = "/".join(parts[:-1] if odd else parts)
         date = formatdate(usegmt=True)
-        text = f"{method.lower()}\n{kind}\n{link}\n{date.lower()}\n\n"
+        text = f"{method.lower()}\n{resource_type}\n{link}\n{date.lower()}\n\n"
         digest = hmac.digest(base64.b64decode(key or self.emulator.key), text.encode(), sha256)
         signature = base64.b64encode(digest).decode()
         return {

@@ -1,4 +1,4 @@
-"""The account, its door, databases and containers, and what requests cost."""
+"""The account, its authentication, databases and containers, and the charges of requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cosmos_emulator import Emulator
 from tests.cosmos_emulator_tests.conftest import ACME, DATABASE, DEFINITION, DOCS, ONCE, Raw, Store, item
 
 
-async def test_databases_and_containers_are_made_once(store: Store) -> None:
+async def test_databases_and_containers_are_created_once(store: Store) -> None:
     database = await store.client.create_database("another")
     container = await database.create_container(
         "things",
@@ -47,7 +47,7 @@ async def test_databases_and_containers_are_made_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("level", ["Strong", "BoundedStaleness", "Session", "ConsistentPrefix", "Eventual"])
-async def test_the_account_tells_its_consistency(level: str) -> None:
+async def test_the_account_has_its_consistency(level: str) -> None:
     emulator = Emulator(consistency=level)
     client = CosmosClient(emulator.in_process_endpoint, emulator.key, transport=emulator.transport(), **ONCE)
     async with client:
@@ -84,7 +84,7 @@ async def test_a_wrong_key_is_401(raw: Raw) -> None:
     assert (await raw.send("GET", "/")).status == 200
 
 
-async def test_a_wrong_key_shows_in_the_sdk(quick: Store) -> None:
+async def test_a_wrong_key_is_an_error_of_the_sdk(quick: Store) -> None:
     client = CosmosClient(quick.emulator.in_process_endpoint, WRONG, transport=quick.emulator.transport(), **ONCE)
     with pytest.raises(CosmosHttpResponseError) as caught:
         await client.__aenter__()
@@ -108,7 +108,7 @@ async def test_malformed_credentials_are_401(raw: Raw, headers: dict[str, str]) 
     assert (await raw.send("GET", "/", **headers)).status == 401
 
 
-async def test_a_signature_opens_one_resource_only(raw: Raw) -> None:
+async def test_a_signature_is_valid_for_one_resource_only(raw: Raw) -> None:
     raw.emulator.seed([item("1"), item("2")])
     signed = raw.headers("GET", DOCS + "/1")
     assert (await raw.send("GET", DOCS + "/2", **ACME, **signed)).status == 401
@@ -117,7 +117,7 @@ async def test_a_signature_opens_one_resource_only(raw: Raw) -> None:
 
 
 class Credential:
-    """Hands out numbered tokens."""
+    """Returns numbered tokens."""
 
     def __init__(self) -> None:
         self.given = 0
@@ -136,7 +136,7 @@ class Credential:
         pass
 
 
-async def test_tokens_open_items_but_make_no_containers() -> None:
+async def test_tokens_allow_items_but_not_containers() -> None:
     good = {"token-1"}
     emulator = Emulator(tokens=good.__contains__)
     emulator.create(DATABASE, DEFINITION)
@@ -147,13 +147,13 @@ async def test_tokens_open_items_but_make_no_containers() -> None:
         with pytest.raises(CosmosHttpResponseError) as caught:
             await client.create_database("other")
         assert (caught.value.status_code, caught.value.sub_status) == (403, 5300)
-        good.clear()  # the token has expired on the server's side
+        good.clear()  # the server doesn't accept the token any more
         with pytest.raises(CosmosHttpResponseError) as caught:
             await items.read_item("1", "acme")
         assert caught.value.status_code == 401
 
 
-async def test_charges_follow_the_documented_lines() -> None:
+async def test_charges_follow_the_documentation() -> None:
     costs: dict[str, dict[str, float]] = {}
     for level in ("Strong", "Session"):
         emulator = Emulator(consistency=level)
@@ -195,7 +195,7 @@ async def test_indexed_values_cost_and_others_do_not(raw: Raw) -> None:
     assert await cost(item("3", f={"a": 1, "b": [{"c": 1}, {"c": 2}]})) == pytest.approx(plain + 0.3)
 
 
-async def test_a_query_plan_is_answered_when_it_is_asked_for(raw: Raw) -> None:
+async def test_a_query_plan_request_returns_a_plan(raw: Raw) -> None:
     response = await raw.send(
         "POST",
         DOCS,
@@ -210,7 +210,7 @@ async def test_a_query_plan_is_answered_when_it_is_asked_for(raw: Raw) -> None:
     assert b'"offset":2,"limit":3' in response.body
 
 
-async def test_ranges_are_read_to_a_304(raw: Raw) -> None:
+async def test_ranges_are_read_until_a_304(raw: Raw) -> None:
     path = f"/dbs/{DATABASE}/colls/resources/pkranges"
     first = await raw.send("GET", path, a_im="Incremental feed")
     assert first.status == 200

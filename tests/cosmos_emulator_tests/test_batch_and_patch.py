@@ -1,4 +1,4 @@
-"""Transactional batches and partial updates, by the real SDK."""
+"""Transactional batches and partial updates with the real SDK."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def statuses(error: CosmosBatchOperationError) -> list[int]:
     return [int(response["statusCode"]) for response in error.operation_responses]
 
 
-async def test_a_batch_does_everything_in_order(store: Store) -> None:
+async def test_a_batch_executes_its_operations_in_order(store: Store) -> None:
     old = await store.items.create_item(item("old"))
     results = await store.items.execute_item_batch(
         [
@@ -59,7 +59,7 @@ async def test_a_failed_operation_rolls_everything_back(store: Store, operation:
     await store.items.create_item(item("1", n=1))
     await store.items.create_item(item("2"))
     before = store.emulator.items("acme")
-    operation = copy.deepcopy(operation)  # the SDK takes the etag out of the caller's own dictionary
+    operation = copy.deepcopy(operation)  # the SDK removes the etag from the caller's dictionary
     with pytest.raises(CosmosBatchOperationError) as caught:
         await store.items.execute_item_batch(
             [
@@ -76,14 +76,14 @@ async def test_a_failed_operation_rolls_everything_back(store: Store, operation:
     assert caught.value.error_index == 3
     assert store.emulator.item_requests[-1].status == 207
     assert store.emulator.items("acme") == before
-    # ids, unique keys and indexes are as before too
+    # ids, unique keys and indexes are unchanged too
     assert await store.query("SELECT VALUE c.id FROM c WHERE c.type = @t ORDER BY c.key", t="User") == ["1", "2"]
     await store.items.create_item(item("3"))
     with pytest.raises(CosmosHttpResponseError):
         await store.items.create_item({**item("5"), "key": "User:2"})
 
 
-async def test_a_unique_key_may_move_within_a_batch(quick: Store) -> None:
+async def test_a_unique_key_can_move_within_a_batch(quick: Store) -> None:
     await quick.items.create_item(item("1"))
     await quick.items.execute_item_batch(
         [("delete", ("1",)), ("create", ({**item("2"), "key": "User:1"},))], partition_key="acme"
@@ -118,7 +118,7 @@ async def test_upsert_is_not_emulated(quick: Store) -> None:
         assert caught.value.status_code == 400
 
 
-async def test_an_ordered_failure_of_one_operation_rolls_back(store: Store) -> None:
+async def test_an_injected_failure_of_one_operation_rolls_back(store: Store) -> None:
     store.emulator.faults.append(Fault("batch", FailOperation(1, 449), nth=2))
     batch = [("create", (item("1"),)), ("create", (item("2"),))]
     await store.items.execute_item_batch([("create", (item("0"),))], partition_key="acme")

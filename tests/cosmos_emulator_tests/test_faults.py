@@ -1,4 +1,4 @@
-"""Faults that are ordered happen, at the call that was meant, and the record tells."""
+"""Injected faults apply to the selected calls, and the record of requests shows them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.cosmos_emulator_tests.conftest import DATABASE, DEFINITION, ONCE, Sto
         (Answer(500), 500, None),
     ],
 )
-async def test_an_answer_stands_in_for_the_effect(
+async def test_an_injected_response_replaces_the_effect(
     store: Store, effect: Answer, status: int, substatus: int | None
 ) -> None:
     store.emulator.faults.append(Fault("item.create", effect))
@@ -51,17 +51,17 @@ async def test_an_answer_stands_in_for_the_effect(
     assert caught.value.sub_status == substatus
     assert store.emulator.items("acme") == []
     last = store.emulator.item_requests[-1]
-    assert (last.kind, last.status, last.applied) == ("item.create", status, False)
+    assert (last.operation, last.status, last.applied) == ("item.create", status, False)
     await store.items.create_item(item("1"))
 
 
 async def test_throttled_requests_are_repeated_by_the_sdk(store: Store) -> None:
     store.emulator.faults.append(Fault("item.create", throttled(1), times=3))
     await store.items.create_item(item("1"))
-    assert [call.status for call in store.emulator.requests if call.kind == "item.create"] == [429, 429, 429, 201]
+    assert [call.status for call in store.emulator.requests if call.operation == "item.create"] == [429, 429, 429, 201]
 
 
-async def test_throttling_without_end_reaches_the_caller(quick: Store) -> None:
+async def test_permanent_throttling_is_an_error(quick: Store) -> None:
     quick.emulator.faults.append(Fault("item.create", throttled(1), times=None))
     with pytest.raises(CosmosHttpResponseError) as caught:
         await quick.items.create_item(item("1"))
@@ -71,7 +71,7 @@ async def test_throttling_without_end_reaches_the_caller(quick: Store) -> None:
 
 
 @pytest.mark.parametrize("effect", [timed_out(after=True), unavailable(after=True), retry_with()])
-async def test_an_answer_may_hide_an_effect(store: Store, effect: Answer) -> None:
+async def test_an_injected_response_can_follow_the_effect(store: Store, effect: Answer) -> None:
     store.emulator.faults.append(Fault("item.create", effect))
     with pytest.raises(CosmosHttpResponseError):
         await store.items.create_item(item("1"))
@@ -79,9 +79,9 @@ async def test_an_answer_may_hide_an_effect(store: Store, effect: Answer) -> Non
     assert store.emulator.item_requests[-1].applied is effect.after
 
 
-@pytest.mark.parametrize("kind", ["item.create", "batch", "item.patch"])
+@pytest.mark.parametrize("operation", ["item.create", "batch", "item.patch"])
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_cut_connection_before_and_after_the_effect(store: Store, kind: str, after: bool) -> None:
+async def test_a_cut_connection_before_and_after_the_effect(store: Store, operation: str, after: bool) -> None:
     await store.items.create_item(item("0", n=0))
     attempts: dict[str, Any] = {
         "item.create": lambda: store.items.create_item(item("1")),
@@ -89,11 +89,11 @@ async def test_a_cut_connection_before_and_after_the_effect(store: Store, kind: 
         "item.patch": lambda: store.items.patch_item("0", "acme", [{"op": "set", "path": "/n", "value": 1}]),
     }
     before = store.emulator.items("acme")
-    store.emulator.faults.append(Fault(kind, CutAfter() if after else CutBefore()))
+    store.emulator.faults.append(Fault(operation, CutAfter() if after else CutBefore()))
     with pytest.raises((ServiceRequestError, ServiceResponseError)):
-        await attempts[kind]()
+        await attempts[operation]()
     assert (store.emulator.items("acme") != before) is after
-    assert store.emulator.counts()[kind] == (2 if kind == "item.create" else 1)
+    assert store.emulator.counts()[operation] == (2 if operation == "item.create" else 1)
     last = store.emulator.item_requests[-1]
     assert (last.status, last.applied) == (0, after)
     await store.items.read_item("0", "acme")
@@ -110,7 +110,7 @@ async def test_the_error_of_a_cut_can_be_chosen_in_process(error: type[AzureErro
             await client.get_database_client(DATABASE).get_container_client("resources").create_item(item("1"))
 
 
-async def test_a_slow_answer_waits_for_its_event(store: Store) -> None:
+async def test_a_delayed_request_waits_for_its_event(store: Store) -> None:
     slow, meanwhile = Slow(asyncio.Event()), asyncio.Event()
     store.emulator.faults.append(Fault("item.create", slow))
 
@@ -127,7 +127,7 @@ async def test_a_slow_answer_waits_for_its_event(store: Store) -> None:
     assert [one["id"] for one in store.emulator.items("acme")] == ["2", "1"]
 
 
-async def test_a_slow_answer_may_come_after_the_effect(quick: Store) -> None:
+async def test_a_delay_can_follow_the_effect(quick: Store) -> None:
     slow = Slow(asyncio.Event(), after=True)
     quick.emulator.faults.append(Fault("item.create", slow))
     task = asyncio.ensure_future(quick.items.create_item(item("1")))
@@ -138,7 +138,7 @@ async def test_a_slow_answer_may_come_after_the_effect(quick: Store) -> None:
     await task
 
 
-async def test_nth_and_times_pick_the_calls(quick: Store) -> None:
+async def test_nth_and_times_select_the_calls(quick: Store) -> None:
     fault = Fault("item.", retry_with(), nth=2, times=2)
     quick.emulator.faults.append(fault)
     outcomes: list[int] = []
@@ -149,12 +149,12 @@ async def test_nth_and_times_pick_the_calls(quick: Store) -> None:
         except CosmosHttpResponseError as error:
             outcomes.append(int(error.status_code or 0))
     assert outcomes == [201, 449, 449, 201, 201]
-    assert (fault.seen, fault.struck) == (5, 2)
+    assert (fault.calls, fault.applied) == (5, 2)
 
 
-async def test_a_fault_can_look_at_the_call(quick: Store) -> None:
+async def test_a_fault_can_inspect_the_call(quick: Store) -> None:
     def one_item(call: Call) -> bool:
-        return call.kind == "item.read" and call.item == "2"
+        return call.operation == "item.read" and call.item == "2"
 
     await quick.items.create_item(item("1"))
     await quick.items.create_item(item("2"))
@@ -164,7 +164,7 @@ async def test_a_fault_can_look_at_the_call(quick: Store) -> None:
         await quick.items.read_item("2", "acme")
 
 
-async def test_the_record_counts_and_sums(quick: Store) -> None:
+async def test_the_record_has_counts_and_charges(quick: Store) -> None:
     await quick.items.create_item(item("1"))
     await quick.query("SELECT * FROM c")
     assert dict(quick.emulator.counts()) == {"item.create": 1, "query": 1}
@@ -173,6 +173,6 @@ async def test_the_record_counts_and_sums(quick: Store) -> None:
         sum(call.charge for call in quick.emulator.requests if call.resource_type == "docs")
     )
     last = quick.emulator.item_requests[-1]
-    assert (last.kind, last.operation, last.resource_type, last.rows) == ("query", "query", "docs", 1)
+    assert (last.operation, last.verb, last.resource_type, last.rows) == ("query", "query", "docs", 1)
     assert last.partition_key == "acme"
     assert last.body["query"] == "SELECT * FROM c"

@@ -1,4 +1,4 @@
-"""Operations on single items, by the real SDK."""
+"""Operations on single items with the real SDK."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cosmos_emulator import CutAfter, Fault
 from tests.cosmos_emulator_tests.conftest import Store, item
 
 
-async def test_what_is_created_is_read(store: Store) -> None:
+async def test_a_created_item_can_be_read(store: Store) -> None:
     made = await store.items.create_item(item("1", name="Zoë 😀", ratio=1.5, nothing=None, many=[1, {"a": True}]))
     read = await store.items.read_item("1", "acme")
     assert read == made
@@ -25,17 +25,17 @@ async def test_what_is_created_is_read(store: Store) -> None:
     assert read["_ts"] == int(store.clock.now)
 
 
-async def test_a_steady_operation_is_one_request(store: Store) -> None:
+async def test_each_operation_is_one_request(store: Store) -> None:
     await store.items.create_item(item("1"))
     store.emulator.requests.clear()
     await store.items.read_item("1", "acme")
     await store.items.replace_item("1", item("1", n=2))
     await store.items.delete_item("1", "acme")
-    assert [call.kind for call in store.emulator.item_requests] == ["item.read", "item.replace", "item.delete"]
+    assert [call.operation for call in store.emulator.item_requests] == ["item.read", "item.replace", "item.delete"]
     assert [call.status for call in store.emulator.item_requests] == [200, 200, 204]
 
 
-async def test_an_id_is_free_in_another_partition_and_taken_in_its_own(store: Store) -> None:
+async def test_an_id_is_unique_within_a_partition(store: Store) -> None:
     await store.items.create_item(item("1"))
     await store.items.create_item(item("1", tenant="other"))
     with pytest.raises(CosmosResourceExistsError):
@@ -55,7 +55,7 @@ async def test_a_missing_item_is_404_without_substatus(store: Store) -> None:
         assert not caught.value.sub_status
 
 
-async def test_a_missing_container_is_404_with_1003_once_the_sdk_knew_it(store: Store) -> None:
+async def test_a_container_deleted_after_its_first_use_is_404_with_1003(store: Store) -> None:
     await store.items.create_item(item("1"))
     del store.emulator.core.account.databases["scim-store"].containers["resources"]
     with pytest.raises(CosmosResourceNotFoundError) as caught:
@@ -64,7 +64,7 @@ async def test_a_missing_container_is_404_with_1003_once_the_sdk_knew_it(store: 
 
 
 async def test_the_first_use_of_a_missing_container_is_a_404_of_the_container(store: Store) -> None:
-    """The SDK reads the container first: its 404 has no substatus that tells it from a missing item."""
+    """The SDK reads the container first. Its 404 has no substatus, so it looks like a missing item."""
     wrong = store.client.get_database_client("scim-store").get_container_client("wrong")
     with pytest.raises(CosmosResourceNotFoundError) as caught:
         await wrong.create_item(item("1"))
@@ -133,7 +133,7 @@ async def test_items_expire_by_the_clock(store: Store) -> None:
     await store.items.create_item(item("1"))
 
 
-async def test_a_replace_starts_the_time_to_live_anew(quick: Store) -> None:
+async def test_a_replace_restarts_the_time_to_live(quick: Store) -> None:
     await quick.items.create_item(item("1", ttl=60))
     quick.clock.now += 59
     await quick.items.replace_item("1", item("1", ttl=60))
@@ -151,7 +151,7 @@ async def test_a_bad_ttl_is_refused(quick: Store, ttl: object) -> None:
     assert caught.value.status_code == 400
 
 
-@pytest.mark.filterwarnings("ignore:Sending a large body")  # aiohttp's advice for bodies above 1 MB
+@pytest.mark.filterwarnings("ignore:Sending a large body")  # aiohttp's warning for bodies above 1 MB
 async def test_an_item_holds_2_mb(store: Store) -> None:
     spare = 2 * 1024 * 1024 - 200
     await store.items.create_item(item("1", text="x" * spare))
@@ -163,41 +163,41 @@ async def test_an_item_holds_2_mb(store: Store) -> None:
     assert caught.value.status_code == 413
 
 
-async def test_the_id_can_not_be_replaced(quick: Store) -> None:
+async def test_the_id_cannot_be_replaced(quick: Store) -> None:
     await quick.items.create_item(item("1"))
     with pytest.raises(CosmosHttpResponseError) as caught:
         await quick.items.replace_item("1", item("2"))
     assert caught.value.status_code == 400
 
 
-async def test_no_response_leaves_the_body_out(store: Store) -> None:
+async def test_no_response_omits_the_body(store: Store) -> None:
     assert await store.items.create_item(item("1"), no_response=True) == {}
     assert await store.items.replace_item("1", item("1", n=1), no_response=True) == {}
     assert (await store.items.read_item("1", "acme"))["n"] == 1
 
 
-async def test_stored_items_are_nobody_elses(quick: Store) -> None:
+async def test_stored_items_are_isolated_from_callers(quick: Store) -> None:
     await quick.items.create_item(item("1", f={"a": [1]}))
     quick.emulator.items("acme")[0]["f"]["a"].append(2)
     await quick.items.patch_item("1", "acme", [{"op": "add", "path": "/f/a/-", "value": 3}])
     assert quick.emulator.items("acme")[0]["f"]["a"] == [1, 3]
 
 
-async def test_awkward_ids_reach_their_item(store: Store) -> None:
+async def test_unusual_ids_address_their_item(store: Store) -> None:
     for id in ("User:1", "a b", "ü", "%2e", "a+b", "x&y=z", "a%20b"):
         await store.items.create_item(item(id))
         assert (await store.items.read_item(id, "acme"))["id"] == id
         await store.items.delete_item(id, "acme")
 
 
-async def test_an_id_of_two_dots_reaches_the_container(store: Store) -> None:
-    """What the design guards against: the SDK builds the URL from the id and the HTTP client makes it normal."""
+async def test_an_id_of_two_dots_addresses_the_container(store: Store) -> None:
+    """The SDK builds the URL from the id, and the HTTP client normalises it. The store must refuse such ids."""
     await store.items.create_item(item("1"))
     with pytest.raises(CosmosHttpResponseError) as caught:
         await store.items.read_item("..", "acme")
     assert caught.value.status_code == 401
     assert store.emulator.item_requests[1:] == []
-    assert ("container.read", 401) in {(call.kind, call.status) for call in store.emulator.requests}
+    assert ("container.read", 401) in {(call.operation, call.status) for call in store.emulator.requests}
 
 
 async def test_a_cut_delete_is_sent_again_by_aiohttp(store: Store) -> None:
@@ -205,7 +205,7 @@ async def test_a_cut_delete_is_sent_again_by_aiohttp(store: Store) -> None:
     await store.items.create_item(item("1"))
     store.emulator.faults.append(Fault("item.delete", CutAfter()))
     store.emulator.requests.clear()
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # which one is what the test tells
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # the test checks which one
         await store.items.delete_item("1", "acme")
     repeated = store.emulator.counts()["item.delete"] == 2
     assert repeated is isinstance(caught.value, CosmosResourceNotFoundError)

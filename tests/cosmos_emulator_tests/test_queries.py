@@ -1,4 +1,4 @@
-"""Queries by the real SDK: order, pages, indexes, and what they cost."""
+"""Queries with the real SDK: order, pages, indexes and charges."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def continued(store: Store, text: str, token: str) -> list[Any]:
     return [row async for page in pages async for row in page]
 
 
-async def test_the_planned_queries(store: Store) -> None:
+async def test_the_queries_of_the_store(store: Store) -> None:
     store.emulator.seed([user(n) for n in range(20)])
     store.emulator.seed([member("g1", n) for n in range(10)] + [member("g2", n) for n in range(5)])
     rows = await store.query(
@@ -71,10 +71,10 @@ async def test_the_planned_queries(store: Store) -> None:
         a="work", b="u004@x",
     )  # fmt: skip
     assert rows == ["4"]
-    assert all(call.kind != "query.plan" for call in store.emulator.requests)
+    assert all(call.operation != "query.plan" for call in store.emulator.requests)
 
 
-async def test_a_partition_sees_nothing_of_another(store: Store) -> None:
+async def test_a_query_is_limited_to_its_partition(store: Store) -> None:
     store.emulator.seed([member("g", 1), member("g", 1, tenant="other")])
     assert len(await store.query("SELECT * FROM c")) == 1
     assert len(await store.query('SELECT * FROM c WHERE c["group"] = "g"', tenant="other")) == 1
@@ -100,7 +100,7 @@ async def test_a_query_without_a_partition_key_is_refused(store: Store) -> None:
         "SELECT VALUE c.id FROM c WHERE c.resource.title = 'T1'",
     ],
 )
-async def test_pages_add_up_to_the_whole(quick: Store, text: str, page: int) -> None:
+async def test_pages_make_up_the_whole_result(quick: Store, text: str, page: int) -> None:
     quick.emulator.seed([user(n, parity=n % 2) for n in range(20)])
     whole = await quick.query(text)
     quick.emulator.requests.clear()
@@ -108,18 +108,18 @@ async def test_pages_add_up_to_the_whole(quick: Store, text: str, page: int) -> 
     assert quick.emulator.counts()["query"] >= len(whole) / page
 
 
-async def test_a_page_ends_before_the_last_row_is_known_to_be_the_last(quick: Store) -> None:
-    """A page that is just full has a continuation only when items are left to look at."""
+async def test_a_full_page_has_a_continuation_while_items_remain(quick: Store) -> None:
+    """A full page has a continuation only if there are items left to test."""
     quick.emulator.seed([user(n) for n in range(4)])
     await quick.query("SELECT * FROM c ORDER BY c.f.number", page=4)
     assert quick.emulator.counts()["query"] == 1
     quick.emulator.requests.clear()
     await quick.query("SELECT * FROM c WHERE c.f.number < 2 OR c.f.number > 90 ORDER BY c.f.number", page=2)
     assert quick.emulator.counts()["query"] == 2
-    assert [call.rows for call in quick.emulator.requests if call.kind == "query"] == [2, 0]
+    assert [call.rows for call in quick.emulator.requests if call.operation == "query"] == [2, 0]
 
 
-async def test_a_continuation_token_goes_on_after_writes(store: Store) -> None:
+async def test_a_continuation_token_works_after_writes(store: Store) -> None:
     store.emulator.seed([member("g", n) for n in range(0, 20, 2)])
     text = "SELECT VALUE c.key FROM c WHERE c.type = 'member' ORDER BY c.key"
     pages: Any = store.items.query_items(text, partition_key="acme", max_item_count=4).by_page()
@@ -133,7 +133,7 @@ async def test_a_continuation_token_goes_on_after_writes(store: Store) -> None:
 
 
 @pytest.mark.parametrize("token", ["nonsense", "bnVsbA==", "W10="])
-async def test_a_token_that_is_none_is_refused(quick: Store, token: str) -> None:
+async def test_an_invalid_token_is_refused(quick: Store, token: str) -> None:
     with pytest.raises(CosmosHttpResponseError) as caught:
         await continued(quick, "SELECT * FROM c", token)
     assert caught.value.status_code == 400
@@ -154,7 +154,7 @@ async def test_pages_may_be_short_or_empty(store: Store) -> None:
     store.emulator.faults.append(Fault("query", ShortPage(2), nth=2))
     rows = await store.query("SELECT VALUE c.id FROM c ORDER BY c.f.number", page=8)
     assert rows == [str(n) for n in range(10)]
-    assert [call.rows for call in store.emulator.requests if call.kind == "query"] == [0, 2, 8]
+    assert [call.rows for call in store.emulator.requests if call.operation == "query"] == [0, 2, 8]
 
 
 async def test_a_page_holds_4_mb(quick: Store) -> None:
@@ -203,8 +203,8 @@ async def test_an_order_by_many_needs_its_composite_index(quick: Store) -> None:
             await ids(order, 100)
 
 
-async def test_items_without_the_ordered_property_come_only_for_an_explicit_path(quick: Store) -> None:
-    """`/group/?` names the property; `/f/*` does not, so items that lack it are left out (ORDER BY, remarks)."""
+async def test_items_without_the_order_property_are_returned_only_for_an_explicit_path(quick: Store) -> None:
+    """`/group/?` names the property; `/f/*` does not, so items without it are omitted (ORDER BY, remarks)."""
     quick.emulator.seed([user(1), user(2, nick="b"), user(3, nick="a"), member("g", 1)])
     assert await quick.query("SELECT VALUE c.id FROM c ORDER BY c.f.nick") == ["3", "2"]
     assert await quick.query('SELECT VALUE c.id FROM c ORDER BY c["group"]') == ["1", "2", "3", "m:g:0001"]
@@ -227,7 +227,7 @@ async def test_a_filter_without_an_index_works_and_costs_a_scan(quick: Store) ->
     assert whole > 10
 
 
-async def test_undefined_columns_are_left_out_and_undefined_rows_too(quick: Store) -> None:
+async def test_undefined_columns_and_rows_are_omitted(quick: Store) -> None:
     quick.emulator.seed([user(1), member("g", 2)])
     assert await quick.query("SELECT c.id, c.f.userName AS name FROM c") == [
         {"id": "1", "name": "u001"},
@@ -239,7 +239,7 @@ async def test_undefined_columns_are_left_out_and_undefined_rows_too(quick: Stor
     assert [set(row) for row in await quick.query("SELECT c FROM c")] == [{"c"}, {"c"}]
 
 
-async def test_the_source_has_any_name(quick: Store) -> None:
+async def test_the_source_can_have_any_name(quick: Store) -> None:
     quick.emulator.seed([user(1)])
     for text in ("SELECT r.id FROM root r", "SELECT Users.id FROM Users", "select x.id from c as x where x.id = '1'"):
         assert await quick.query(text) == [{"id": "1"}]
@@ -268,7 +268,7 @@ VALUES: list[Any] = [None, True, False, 0, 1, 2, 2.5, "", "a", "ab", "b", [1], {
 
 
 class Program:
-    """Random writes to one partition, and queries that are answered twice: by the indexes and by testing every item."""
+    """Random writes to one partition, and queries that run twice: with indexes, and by testing every item."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -300,7 +300,7 @@ class Program:
                         self.partition.roll_back()
 
     def ask(self) -> tuple[list[str], list[str], str]:
-        """What the indexes find, what a test of every item keeps, and the order that was asked for."""
+        """Return the result with indexes, the result of testing every item, and the requested order."""
         condition = " AND ".join(self.chance.sample(CONDITIONS, self.chance.randrange(1, 4)))
         order = self.chance.choice(["", "c.f.a", "c.f.b DESC", "c.type", "c.id DESC"])
         text = f"SELECT VALUE c.id FROM c WHERE {condition}" + (f" ORDER BY {order}" if order else "")
@@ -323,19 +323,19 @@ class Program:
         return order_key(follow(self.partition.read(id).document, tuple(path.split(".")[1:])))
 
 
-def test_an_index_never_changes_an_answer() -> None:
+def test_an_index_never_changes_a_result() -> None:
     program = Program(20260)
     checked = 0
     for _ in range(1200):
         program.write()
         found, kept, order = program.ask()
         path, _, direction = order.partition(" ")
-        if path.startswith("c.f."):  # items that lack the property are left out
+        if path.startswith("c.f."):  # items without the property are omitted
             kept = [id for id in kept if path[-1] in program.partition.read(id).document["f"]]
         if order:
-            kept.sort(key=lambda id: program.key(id, path))  # it is used at once
+            kept.sort(key=lambda id: program.key(id, path))  # `path` is used immediately
             if direction:
-                kept.reverse()  # equal values too come the other way round
+                kept.reverse()  # equal values are reversed too
         assert found == kept
         checked += len(found)
     assert checked > 1000

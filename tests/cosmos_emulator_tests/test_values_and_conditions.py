@@ -1,4 +1,4 @@
-"""Three-valued logic and the operators, as the query language reference tables them."""
+"""Three-valued logic and the operators, by the tables of the query language reference."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_truth_table_of_and_and_or(left: str, operator: str, right: str, result:
         ("c.nil OR true", True),
     ],
 )
-def test_not_and_operands_that_are_no_booleans(condition: str, result: Any) -> None:
+def test_not_and_operands_that_are_not_booleans(condition: str, result: Any) -> None:
     assert evaluated(condition) == result
 
 
@@ -217,11 +217,11 @@ def test_string_and_array_functions(condition: str, result: Any) -> None:
         ("EXISTS(SELECT VALUE n FROM n IN c.list WHERE n = c.number)", False),
     ],
 )
-def test_exists_asks_for_one_element(condition: str, result: Any) -> None:
+def test_exists_requires_one_element(condition: str, result: Any) -> None:
     assert evaluated(condition) is result
 
 
-def test_types_have_one_order() -> None:
+def test_types_are_totally_ordered() -> None:
     values = [{"a": 1}, [1], "b", "a", 2.5, -1, True, False, None, UNDEFINED]
     assert sorted(values, key=order_key) == [UNDEFINED, None, False, True, -1, 2.5, "a", "b", [1], {"a": 1}]
 

@@ -397,8 +397,10 @@ def padded_cursors(sent: Sent, serve: Serve) -> Got:
 
 def with_resource_type(**members: Any) -> Fault:
     """/ResourceTypes lists one more."""
-    kind = {"id": "Role", "name": "Role", "endpoint": "/Roles", "schema": ENTERPRISE, **members}
-    return answer(lambda s: s.path == "/ResourceTypes", lambda g: g.having(Resources=[*g.body["Resources"], kind]))
+    resource_type = {"id": "Role", "name": "Role", "endpoint": "/Roles", "schema": ENTERPRISE, **members}
+    return answer(
+        lambda s: s.path == "/ResourceTypes", lambda g: g.having(Resources=[*g.body["Resources"], resource_type])
+    )
 
 
 def me(got: Got) -> Fault:

@@ -69,7 +69,7 @@ ROWS: list[tuple[str, Fault, str, str]] = [
         "no-token",
         lambda sent, serve: serve(sent.but(headers={"authorization": "Bearer a-token-for-tests", **sent.headers})),
         "accepted",
-        "Anybody can read",
+        "Anyone can read",
     ),
     ("patch-path-creates", refuse(patching(lambda op: "mobile" in path(op)), 400), "refused", "The change fails"),
     ("patch-path-creates", drop(lambda op: "mobile" in path(op)), "accepted", "Entra takes the change as done"),

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from scim.doctor.catalogue import Check, Report
+from scim.doctor.check_context import CheckContext
 from scim.doctor.checks import CHECKS
 from scim.doctor.client import Client, Endpoint
 from scim.doctor.effects import HARMLESS
 from scim.doctor.objects import NotOurs, Objects
 from scim.doctor.run import examine
-from scim.doctor.visit import Visit
 from tests.conftest import BASE, ORIGIN, TOKEN
 from tests.doctor.served import Bent, Fault, Got, Outside, Sent, Serve, bent, examined, no_authorities, refused
 
@@ -124,7 +124,7 @@ def test_a_second_ctrl_c_gives_up_and_says_what_is_left() -> None:
 
 
 def test_a_fault_of_the_doctor_itself_cleans_up() -> None:
-    def broken(visit: Visit) -> None:
+    def broken(context: CheckContext) -> None:
         raise NotImplementedError("a fault of the doctor")
 
     made = [check for check in CHECKS if check.id in {"reachable", "token-accepted", "user-create"}]
@@ -380,7 +380,7 @@ def test_an_interruption_that_is_swallowed_where_it_arrives_counts_at_the_next_r
         def swallowed(result: object) -> None:
             client.interrupted = len(server.seen) > 40
 
-        report = examine(client, TOKEN, write=True, told=swallowed)
+        report = examine(client, TOKEN, write=True, on_result=swallowed)
         client.close()
         assert server.everything() == {"/Users": [], "/Groups": []}
     assert report.stopped == "interrupted"

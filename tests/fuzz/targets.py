@@ -15,18 +15,20 @@ import orjson
 from scim.app import build
 from scim.edge.handler import Handler
 from scim.edge.http import Request
-from scim.protocol import bulk, filter as syntax, fold, messages, patch, query, validate
+from scim.protocol import bulk, messages, patch, search_fields, validate
 from scim.protocol.errors import ScimError
+from scim.protocol.filter import binding, syntax
+from scim.protocol.filter.evaluate import matches
 from scim.protocol.limits import DEFAULT
-from scim.protocol.match import matches
-from scim.protocol.messages import Op, Operation
+from scim.protocol.messages import Op, PatchOperation
 from scim.protocol.projection import projection
-from scim.protocol.registry import Registry
-from scim.protocol.schema import ResourceType
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import Registry
 from scim.service.cursors import Cursors
 from scim.settings import Settings
-from scim.storage import cosmos_filter, sqlite_filter
-from tests.unit.tables import ENTERPRISE, KINDS, whole
+from scim.storage.cosmos import filter_sql as cosmos_sql
+from scim.storage.sqlite import filter_sql as sqlite_sql
+from tests.unit.tables import ENTERPRISE, RESOURCE_TYPES, whole
 
 type Target = Callable[[bytes], None]
 
@@ -54,8 +56,8 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "readings": [{"value": 1, "type": "cold"}, {"value": 2.5}],
     },
 }
-RESOURCES: Final = {name: whole(values, KINDS[name]) for name, values in SAMPLES.items()}
-FOLDED: Final = {name: fold.folded(resource, KINDS[name]) for name, resource in RESOURCES.items()}
+RESOURCES: Final = {name: whole(values, RESOURCE_TYPES[name]) for name, values in SAMPLES.items()}
+FOLDED: Final = {name: search_fields.build(resource, RESOURCE_TYPES[name]) for name, resource in RESOURCES.items()}
 PATCHED_WITH: Final[tuple[Any, ...]] = (
     "x",
     None,
@@ -96,21 +98,21 @@ def filters(data: bytes) -> None:
     with answered():
         tree = syntax.parse(text_of(data))
         assert syntax.parse(str(tree)) == tree, "the tree doesn't print itself"
-        for kind in KINDS.values():
+        for resource_type in RESOURCE_TYPES.values():
             with answered():
-                _evaluated(query.bind(tree, kind), kind)
+                _evaluated(binding.bind(tree, resource_type), resource_type)
             with answered():
-                _evaluated(query.bind(tree, kind, unknown=set()), kind)
+                _evaluated(binding.bind(tree, resource_type, unknown=set()), resource_type)
 
 
-def _evaluated(bound: query.Bound, kind: ResourceType) -> None:
+def _evaluated(bound: binding.Bound, resource_type: ResourceType) -> None:
     # Members and groups are items of their own: no evaluator knows them before they have been looked up.
-    if "Linked(" in repr(bound):
+    if "RelatedTo(" in repr(bound):
         return
-    assert matches(bound, FOLDED[kind.name]) in {True, False}
-    sqlite_filter.condition(bound)
-    sqlite_filter.ways(bound)
-    cosmos_filter.condition(bound)
+    assert matches(bound, FOLDED[resource_type.name]) in {True, False}
+    cosmos_sql.condition(bound)
+    sqlite_sql.index_lookups(bound)
+    sqlite_sql.condition(bound)
 
 
 def paths(data: bytes) -> None:
@@ -118,48 +120,52 @@ def paths(data: bytes) -> None:
     text = text_of(data)
     with answered():
         syntax.parse_path(text)
-        for kind in KINDS.values():
+        for resource_type in RESOURCE_TYPES.values():
             for at, op in enumerate(OPS):
                 with answered():
                     # Another value for each operation and each text: all of them for all texts would take its time.
-                    _patched([Operation(op, text, PATCHED_WITH[(sum(data) + at) % len(PATCHED_WITH)])], kind)
+                    _patched(
+                        [PatchOperation(op, text, PATCHED_WITH[(sum(data) + at) % len(PATCHED_WITH)])], resource_type
+                    )
             with answered():
-                _patched([Operation("add", None, {text: "x"})], kind)
-    for kind in KINDS.values():
+                _patched([PatchOperation("add", None, {text: "x"})], resource_type)
+    for resource_type in RESOURCE_TYPES.values():
         path = syntax.attribute_path(text)
         if path is not None:
-            query.locate(path, kind)
-        projection((text,), (), kind).apply(RESOURCES[kind.name])
-        projection((), text.split(","), kind).apply(RESOURCES[kind.name])
+            binding.locate(path, resource_type)
+        projection((text,), (), resource_type).apply(RESOURCES[resource_type.name])
+        projection((), text.split(","), resource_type).apply(RESOURCES[resource_type.name])
 
 
-def _patched(operations: list[Operation], kind: ResourceType) -> None:
-    before = RESOURCES[kind.name]
-    _stored(patch.apply(before, patch.changes(operations, kind), kind), kind)
+def _patched(operations: list[PatchOperation], resource_type: ResourceType) -> None:
+    before = RESOURCES[resource_type.name]
+    _stored(patch.apply(before, patch.changes(operations, resource_type), resource_type), resource_type)
 
 
-def _stored(resource: Any, kind: ResourceType) -> None:
+def _stored(resource: Any, resource_type: ResourceType) -> None:
     """What the service makes of a resource before a store sees it."""
     orjson.dumps(resource)
-    f = fold.folded(resource, kind)
-    orjson.dumps([f, fold.sort_keys({"id": "i", **resource}, {"id": "i", **f}, kind)])
-    fold.key({"id": "i", **resource}, kind).encode()
+    f = search_fields.build(resource, resource_type)
+    orjson.dumps([f, search_fields.sort_keys({"id": "i", **resource}, {"id": "i", **f}, resource_type)])
+    search_fields.key({"id": "i", **resource}, resource_type).encode()
 
 
-REGISTRY: Final = Registry({kind.schema.id: kind.schema for kind in KINDS.values()}, KINDS)
+REGISTRY: Final = Registry(
+    {resource_type.schema.id: resource_type.schema for resource_type in RESOURCE_TYPES.values()}, RESOURCE_TYPES
+)
 
 
 def bodies(data: bytes) -> None:
     """A body: read as the handler does, then taken for each message and for each resource."""
     with answered():
         body = HANDLER._body(Request("POST", "/scim/v2/Users", {}, {}, data, "https://scim.example.com"))
-        for kind in KINDS.values():
+        for resource_type in RESOURCE_TYPES.values():
             with answered():
-                _stored(validate.resource(body, kind), kind)
+                _stored(validate.resource(body, resource_type), resource_type)
             with answered():
-                _stored(validate.replacement(body, RESOURCES[kind.name], kind), kind)
+                _stored(validate.replacement(body, RESOURCES[resource_type.name], resource_type), resource_type)
             with answered():
-                _patched(messages.patch_request(body, DEFAULT), kind)
+                _patched(messages.patch_request(body, DEFAULT), resource_type)
         with answered():
             _searched(messages.search_request(body, DEFAULT))
         with answered():
@@ -176,24 +182,24 @@ def _worked_through(request: bulk.BulkRequest) -> None:
         with answered():
             place = target(operation.path)
             bulk.location("https://scim.example.com/scim/v2", place, place.id)
-            kind = bulk.check(operation, place)
+            resource_type = bulk.check(operation, place)
             names = bulk.references(operation, place)
             data = bulk.resolved(operation, dict.fromkeys(names, "01890a5d-ac96-774b-bcce-000000000001"))
             if operation.method == "PATCH":
-                _patched(messages.patch_request(bulk.patch_body(data), DEFAULT), kind)
+                _patched(messages.patch_request(bulk.patch_body(data), DEFAULT), resource_type)
             elif operation.method != "DELETE":
-                _stored(validate.resource(data, kind), kind)
+                _stored(validate.resource(data, resource_type), resource_type)
 
 
 def _searched(request: messages.SearchRequest) -> None:
     assert request.start >= 1
     assert request.count is None or 0 <= request.count <= DEFAULT.page
-    for kind in KINDS.values():
-        projection(request.attributes, request.excluded, kind).apply(RESOURCES[kind.name])
+    for resource_type in RESOURCE_TYPES.values():
+        projection(request.attributes, request.excluded, resource_type).apply(RESOURCES[resource_type.name])
     if request.filter is not None:
-        for kind in KINDS.values():
+        for resource_type in RESOURCE_TYPES.values():
             with answered():
-                query.bind(syntax.parse(request.filter), kind)
+                binding.bind(syntax.parse(request.filter), resource_type)
 
 
 NOW: Final = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -224,7 +230,7 @@ def cursors(data: bytes) -> None:
     with answered():
         messages.search_request({"cursor": text}, DEFAULT)
     with answered():
-        cursor = _at_once(CURSORS.opened(text, QUERY))
+        cursor = _at_once(CURSORS.decrypt(text, QUERY))
         assert text in SEALED[:2], "a cursor opens that nobody sealed"
         assert cursor.count == 100
 

@@ -18,8 +18,8 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from scim.protocol import filter as syntax
 from scim.protocol.errors import InvalidFilter
+from scim.protocol.filter import syntax
 from tests.fuzz import corpus, reach
 from tests.fuzz.targets import SEALED, TARGETS, answered
 from tests.soak import fuzz
@@ -53,14 +53,14 @@ def inputs(name: str) -> st.SearchStrategy[bytes]:
 
 
 @each_target
-def test_what_was_found_before_is_answered(name: str) -> None:
+def test_inputs_found_before_are_answered(name: str) -> None:
     kept = corpus.read(name).inputs
     assert len(kept) >= 5
     for data in kept:
         TARGETS[name](data)
 
 
-def test_what_is_kept_adds_up_to_what_all_reach() -> None:
+def test_the_report_of_charges_adds_up() -> None:
     """Of two inputs alike the shorter one is kept, and none that reaches nothing more."""
     alike = [b'userName eq "aaaa"', b'userName eq "a"', b'userName eq "aaa"', b"title pr"]
     assert sorted(reach.fewest(TARGETS["filters"], alike, 10)) == [b"title pr", b'userName eq "a"']

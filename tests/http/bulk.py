@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tests.conftest import Client
-from tests.http.checks import ENTERPRISE, ERROR, GROUP, NOBODY, PATCH, USER, everything, names
+from tests.http.checks import ENTERPRISE, ERROR, GROUP, PATCH, UNKNOWN_ID, USER, everything, names
 
 REQUEST: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 RESPONSE: Final = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
@@ -163,14 +163,14 @@ def _every_operation_may_fail(client: Client) -> None:
             "version": 'W/"0"',
             "data": {"schemas": [USER], "userName": "Bob"},
         },
-        patched(f"/Users/{NOBODY}", {"op": "remove", "path": "nickName"}),
-        {"method": "DELETE", "path": f"/Users/{NOBODY}", "version": 'W/"1"'},
+        patched(f"/Users/{UNKNOWN_ID}", {"op": "remove", "path": "nickName"}),
+        {"method": "DELETE", "path": f"/Users/{UNKNOWN_ID}", "version": 'W/"1"'},
         {"method": "DELETE", "path": f"/Users/{eve['id']}"},
     )
     assert statuses(entries) == ["400", "412", "404", "404", "204"]
     assert "location" not in entries[0]
     assert entries[0]["response"]["scimType"] == "invalidValue"
-    assert ids(entries[1:]) == [bob["id"], NOBODY, NOBODY, eve["id"]]
+    assert ids(entries[1:]) == [bob["id"], UNKNOWN_ID, UNKNOWN_ID, eve["id"]]
     assert entries[1]["location"] == bob["meta"]["location"]
     assert names(client.get("/Users")) == ["bob"]
 

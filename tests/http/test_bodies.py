@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import Client
-from tests.http.checks import ENTERPRISE, GROUP, NOBODY, PATCH, USER, is_error, names, unchanged
+from tests.http.checks import ENTERPRISE, GROUP, PATCH, UNKNOWN_ID, USER, is_error, names, unchanged
 from tests.unit.tables import Row, rows
 
 # --- the same key twice -----------------------------------------------------------------------------------------
@@ -156,13 +156,13 @@ def test_null_and_empty_mean_unassigned(client: Client, nothing: Any) -> None:
     assert client.get(path).json.keys() == {"schemas", "id", "userName", "active", "meta"}
 
 
-def test_what_only_the_service_assigns_is_dropped_from_bodies(client: Client) -> None:
+def test_attributes_that_the_service_assigns_are_dropped_from_bodies(client: Client) -> None:
     sent = {
         "schemas": [USER, "urn:example:unknown"],
         "userName": "u",
-        "id": NOBODY,
+        "id": UNKNOWN_ID,
         "meta": {"resourceType": "Group", "created": "2000-01-01T00:00:00Z", "version": "x", "location": "http://evil"},
-        "groups": [{"value": NOBODY}],
+        "groups": [{"value": UNKNOWN_ID}],
         "unknown": {"deep": [1]},
         "urn:example:unknown": {"a": 1},
         "emails": [{"value": "e", "$ref": "http://evil", "unknown": 1}],
@@ -171,7 +171,7 @@ def test_what_only_the_service_assigns_is_dropped_from_bodies(client: Client) ->
     created = client.post("/Users", sent).json
     path = f"/Users/{created['id']}"
     for shown in (created, client.get(path).json, client.put(path, sent).json, client.get(path).json):
-        assert shown["id"] == created["id"] != NOBODY
+        assert shown["id"] == created["id"] != UNKNOWN_ID
         assert shown["meta"]["resourceType"] == "User"
         assert shown["meta"]["created"] == created["meta"]["created"] > "2020"
         assert shown["schemas"] == [USER, ENTERPRISE]
@@ -238,10 +238,10 @@ def test_put_keeps_members_when_they_are_not_named(client: Client) -> None:
         assert "members" not in client.get(path).json
 
 
-def test_put_to_nobody_is_404_and_creates_nothing(client: Client) -> None:
+def test_put_of_an_unknown_id_is_404_and_creates_nothing(client: Client) -> None:
     with unchanged(client):
-        is_error(client.put(f"/Users/{NOBODY}", {"userName": "u"}), 404)
-        is_error(client.put(f"/Groups/{NOBODY}", {"displayName": "u", "members": [{"value": "a"}]}), 404)
+        is_error(client.put(f"/Users/{UNKNOWN_ID}", {"userName": "u"}), 404)
+        is_error(client.put(f"/Groups/{UNKNOWN_ID}", {"displayName": "u", "members": [{"value": "a"}]}), 404)
 
 
 def test_put_and_post_without_what_is_required_are_an_invalid_value(client: Client) -> None:
@@ -258,9 +258,7 @@ def test_put_and_post_without_what_is_required_are_an_invalid_value(client: Clie
 
 
 @pytest.mark.parametrize(("endpoint", "key"), [("/Users", "userName"), ("/Groups", "displayName")])
-def test_a_name_is_taken_in_any_letter_case_and_free_again_after_a_change(
-    client: Client, endpoint: str, key: str
-) -> None:
+def test_a_name_is_unique_in_any_letter_case_and_free_after_a_change(client: Client, endpoint: str, key: str) -> None:
     first = client.post(endpoint, {key: "Straße"}).json
     second = client.post(endpoint, {key: "other"}).json
     path = f"{endpoint}/{second['id']}"
@@ -373,7 +371,7 @@ WRONG: list[tuple[Any, int, str | None]] = [
 
 @pytest.mark.parametrize(("wrong", "status", "scim_type"), WRONG)
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_all_operations_of_a_patch_are_done_or_none(
+def test_all_operations_of_a_patch_are_applied_or_none(
     client: Client, wrong: Any, status: int, scim_type: str | None, at: int
 ) -> None:
     client.user("taken")

@@ -11,13 +11,14 @@ from scim.app import App, Collaborators, build
 from scim.edge.http import Request
 from scim.protocol.json import JsonObject
 from scim.settings import Settings
-from scim.storage.interface import Changed, Draft, StoreUnavailable, Throttled
-from scim.storage.sqlite import SqliteStore
+from scim.storage.errors import PreconditionFailed, StoreUnavailable, Throttled
+from scim.storage.interface import WriteModel
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import ORIGIN, TOKEN, Client, HandlerClient, Loop
 from tests.http.bulk import CASES, bulk, grouped, ids, made, members_of, patched, statuses
-from tests.http.checks import ENTERPRISE, NOBODY, everything, is_error, names, unchanged
+from tests.http.checks import ENTERPRISE, UNKNOWN_ID, everything, is_error, names, unchanged
 
-DELETION: Final = {"method": "DELETE", "path": f"/Users/{NOBODY}"}
+DELETION: Final = {"method": "DELETE", "path": f"/Users/{UNKNOWN_ID}"}
 
 
 class Store(SqliteStore):
@@ -30,17 +31,17 @@ class Store(SqliteStore):
         self.undeletable: Exception | None = None
         self.created: list[str] = []
 
-    async def create(self, tenant: str, draft: Draft, members: Any = ()) -> str:
+    async def create(self, tenant: str, draft: WriteModel, members: Any = ()) -> str:
         name = draft.resource.get("userName") or draft.resource["displayName"]
         if self.error is not None and name in self.failing:
             raise self.error
         self.created.append(name)
         return await super().create(tenant, draft, members)
 
-    async def delete(self, tenant: str, kind: str, id: str, *, expected: str | None = None) -> None:
+    async def delete(self, tenant: str, resource_type: str, id: str, *, expected: str | None = None) -> None:
         if self.undeletable is not None:
             raise self.undeletable
-        await super().delete(tenant, kind, id, expected=expected)
+        await super().delete(tenant, resource_type, id, expected=expected)
 
 
 class Time:
@@ -97,7 +98,7 @@ def emptied(port_client: Client) -> Client:
 
 @pytest.mark.parametrize("way", ["direct", "client", "emptied", "cosmos_client"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_bulk(way: str, case: str, request: pytest.FixtureRequest) -> None:
+def test_a_bulk_request_gets_its_recorded_response(way: str, case: str, request: pytest.FixtureRequest) -> None:
     CASES[case](request.getfixturevalue(way))
 
 
@@ -177,7 +178,7 @@ def test_names_and_methods_count_in_any_letter_case(direct: Client) -> None:
     ]
 
 
-def test_as_many_operations_as_the_limit_and_no_more(loop: Loop) -> None:
+def test_a_bulk_may_have_as_many_operations_as_the_limit(loop: Loop) -> None:
     world = World(loop, max_bulk_operations=3)
     try:
         with unchanged(world.client):
@@ -189,7 +190,7 @@ def test_as_many_operations_as_the_limit_and_no_more(loop: Loop) -> None:
         loop.run(world.app.close())
 
 
-def test_a_body_as_long_as_the_limit_and_no_longer(loop: Loop) -> None:
+def test_a_body_may_be_as_long_as_the_limit(loop: Loop) -> None:
     """The limit is the bulk's own: other requests keep theirs."""
     world = World(loop, max_bulk_bytes=4096, max_body_bytes=2048)
     body = json.dumps({"Operations": [made("a")]}).encode()
@@ -221,10 +222,10 @@ BAD_OPERATIONS: Final[dict[str, tuple[dict[str, Any], str, str | None]]] = {
     "post-null": ({**made("x"), "data": None}, "400", "invalidSyntax"),
     "post-text": ({**made("x"), "data": "x"}, "400", "invalidSyntax"),
     "post-array": ({**made("x"), "data": [{"userName": "x"}]}, "400", "invalidSyntax"),
-    "put-without-data": ({"method": "PUT", "path": f"/Users/{NOBODY}"}, "400", "invalidSyntax"),
-    "patch-without-data": ({"method": "PATCH", "path": f"/Users/{NOBODY}"}, "400", "invalidSyntax"),
-    "patch-empty": ({"method": "PATCH", "path": f"/Users/{NOBODY}", "data": []}, "400", "invalidSyntax"),
-    "patch-text": ({"method": "PATCH", "path": f"/Users/{NOBODY}", "data": "x"}, "400", "invalidSyntax"),
+    "put-without-data": ({"method": "PUT", "path": f"/Users/{UNKNOWN_ID}"}, "400", "invalidSyntax"),
+    "patch-without-data": ({"method": "PATCH", "path": f"/Users/{UNKNOWN_ID}"}, "400", "invalidSyntax"),
+    "patch-empty": ({"method": "PATCH", "path": f"/Users/{UNKNOWN_ID}", "data": []}, "400", "invalidSyntax"),
+    "patch-text": ({"method": "PATCH", "path": f"/Users/{UNKNOWN_ID}", "data": "x"}, "400", "invalidSyntax"),
     "unknown-endpoint": ({**made("x"), "path": "/Persons"}, "404", None),
     "no-endpoint": ({**made("x"), "path": ""}, "404", None),
     "slash": ({**DELETION, "path": "/"}, "404", None),
@@ -233,16 +234,16 @@ BAD_OPERATIONS: Final[dict[str, tuple[dict[str, Any], str, str | None]]] = {
     "search": ({**made("x"), "path": "/.search"}, "404", None),
     "search-users": ({**made("x"), "path": "/Users/.search"}, "405", None),
     "discovery": ({**DELETION, "path": "/Schemas/x"}, "404", None),
-    "base-path": ({**DELETION, "path": f"/scim/v2/Users/{NOBODY}"}, "404", None),
-    "absolute": ({**DELETION, "path": f"{ORIGIN}/scim/v2/Users/{NOBODY}"}, "404", None),
-    "post-to-a-user": ({**made("x"), "path": f"/Users/{NOBODY}"}, "405", None),
+    "base-path": ({**DELETION, "path": f"/scim/v2/Users/{UNKNOWN_ID}"}, "404", None),
+    "absolute": ({**DELETION, "path": f"{ORIGIN}/scim/v2/Users/{UNKNOWN_ID}"}, "404", None),
+    "post-to-a-user": ({**made("x"), "path": f"/Users/{UNKNOWN_ID}"}, "405", None),
     "put-to-all": ({"method": "PUT", "path": "/Users", "data": {"userName": "x"}}, "405", None),
     "patch-all": ({"method": "PATCH", "path": "/Users/", "data": []}, "405", None),
     "delete-all": ({"method": "DELETE", "path": "/Users"}, "405", None),
-    "query": ({"method": "DELETE", "path": f"/Users/{NOBODY}?x=1"}, "400", "invalidPath"),
+    "query": ({"method": "DELETE", "path": f"/Users/{UNKNOWN_ID}?x=1"}, "400", "invalidPath"),
     "query-of-post": ({**made("x"), "path": "/Users?attributes=id"}, "400", "invalidPath"),
     "no-id": ({"method": "DELETE", "path": "/Users/.."}, "404", None),
-    "deeper": ({"method": "DELETE", "path": f"/Users/{NOBODY}/groups"}, "404", None),
+    "deeper": ({"method": "DELETE", "path": f"/Users/{UNKNOWN_ID}/groups"}, "404", None),
     "encoded": ({"method": "DELETE", "path": "/Users/%2e%2e%2fGroups"}, "404", None),
     "null-character": ({"method": "DELETE", "path": "/Users/\x00"}, "404", None),
     "unknown-reference-in-path": ({"method": "DELETE", "path": "/Users/bulkId:x"}, "409", None),
@@ -253,7 +254,7 @@ BAD_OPERATIONS: Final[dict[str, tuple[dict[str, Any], str, str | None]]] = {
 
 
 @pytest.mark.parametrize(("operation", "status", "scim_type"), BAD_OPERATIONS.values(), ids=BAD_OPERATIONS)
-def test_a_fault_of_one_operation_is_its_own(
+def test_a_failed_operation_does_not_fail_the_others(
     direct: Client, operation: dict[str, Any], status: str, scim_type: str | None
 ) -> None:
     """Those before and behind it are done."""
@@ -266,7 +267,7 @@ def test_a_fault_of_one_operation_is_its_own(
     assert names(direct.get("/Users")) == ["before", "behind"]
 
 
-def test_a_deletion_has_no_data_that_counts(direct: Client) -> None:
+def test_data_of_a_bulk_delete_is_ignored(direct: Client) -> None:
     path = f"/Users/{direct.user('leaver')['id']}"
     assert statuses(bulk(direct, {"method": "DELETE", "path": path, "data": {"x": "bulkId:nowhere"}})) == ["204"]
 
@@ -281,13 +282,13 @@ def test_a_failed_creation_has_no_location_and_others_have(direct: Client, opera
 def test_the_location_of_what_failed_is_that_of_its_resource(direct: Client) -> None:
     entries = bulk(direct, DELETION, {"method": "DELETE", "path": "users/a b%2F?"}, {**DELETION, "path": "/Persons/x"})
     assert [entry.get("location") for entry in entries] == [
-        f"{ORIGIN}/scim/v2/Users/{NOBODY}",
+        f"{ORIGIN}/scim/v2/Users/{UNKNOWN_ID}",
         f"{ORIGIN}/scim/v2/Users/a%20b%2F",
         None,
     ]
 
 
-def test_resources_of_another_customer_are_not_there(world: World) -> None:
+def test_resources_of_another_customer_are_404(world: World) -> None:
     other = world.client.post("/Users", {"userName": "theirs"}, token="another").json
     path = f"/Users/{other['id']}"
     entries = bulk(
@@ -316,7 +317,7 @@ def test_it_stops_at_the_nth_error(direct: Client, most: int) -> None:
     assert names(direct.get("/Users")) == ["taken", *(f"u{n}" for n in range(0, len(entries), 2))]
 
 
-def test_what_was_done_early_is_in_the_answer_and_what_was_not_reached_isnt(direct: Client) -> None:
+def test_the_bulk_response_has_only_tried_operations(direct: Client) -> None:
     """The last creation is done first, since the first operation refers to it."""
     direct.user("taken")
     entries = bulk(
@@ -332,7 +333,7 @@ def test_a_reference_that_cant_be_resolved_is_an_error_that_counts(direct: Clien
     assert names(direct.get("/Users")) == []
 
 
-def test_a_circle_that_is_cut_short_goes_whole(direct: Client) -> None:
+def test_a_circular_reference_is_deleted_whole_if_the_bulk_ends_early(direct: Client) -> None:
     """The circle is closed by `a`, which is never reached: `b` fails before it, and nobody may refer to `a`."""
     direct.group("taken")
     entries = bulk(
@@ -367,7 +368,7 @@ def test_a_name_that_is_free_by_then_can_be_taken(direct: Client) -> None:
     assert statuses(entries) == ["204", "201"]
 
 
-def test_a_chain_of_a_thousand(direct: Client) -> None:
+def test_a_chain_of_a_thousand_references_is_created(direct: Client) -> None:
     """Each group's member is the one behind it, so that the last is created first."""
     operations = [grouped(f"g{n}", *([f"bulkId:g{n + 1}"] if n < 999 else [])) for n in range(1_000)]
     entries = bulk(direct, *operations)
@@ -375,7 +376,7 @@ def test_a_chain_of_a_thousand(direct: Client) -> None:
     assert members_of(direct, ids(entries)[0]) == {ids(entries)[1]}
 
 
-def test_a_thousand_that_all_refer_to_all(direct: Client) -> None:
+def test_a_thousand_operations_that_refer_to_each_other(direct: Client) -> None:
     """100 groups, each with all of them as members; the largest circle that there is."""
     everybody = [f"bulkId:g{n}" for n in range(100)]
     entries = bulk(direct, *(grouped(f"g{n}", *everybody) for n in range(100)))
@@ -387,7 +388,7 @@ def test_a_thousand_that_all_refer_to_all(direct: Client) -> None:
 
 
 @pytest.mark.parametrize("failing", range(5))
-def test_a_creation_of_a_circle_that_fails_takes_the_circle_with_it(world: World, failing: int) -> None:
+def test_a_failed_creation_deletes_its_circular_reference(world: World, failing: int) -> None:
     """Wherever in it: no resource is left that refers to one that never came to be."""
     world.store.error, world.store.failing = StoreUnavailable("down"), {f"g{failing}"}
     circle = [grouped(f"g{n}", f"bulkId:g{(n + 1) % 5}") for n in range(5)]
@@ -398,7 +399,7 @@ def test_a_creation_of_a_circle_that_fails_takes_the_circle_with_it(world: World
     assert names(world.client.get("/Users")) == ["fine"]
 
 
-def test_what_the_circle_leans_on_stays(world: World) -> None:
+def test_creations_that_a_circular_reference_refers_to_stay(world: World) -> None:
     """A creation that refers to nobody in the circle isn't touched by its failure."""
     world.store.error, world.store.failing = StoreUnavailable("down"), {"a"}
     entries = bulk(
@@ -412,8 +413,10 @@ def test_what_the_circle_leans_on_stays(world: World) -> None:
     assert names(world.client.get("/Groups")) == ["c"]
 
 
-@pytest.mark.parametrize("error", [Changed("Group"), StoreUnavailable("down"), ZeroDivisionError()], ids=type)
-def test_what_cant_be_taken_back_says_where_it_is(world: World, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [PreconditionFailed("Group"), StoreUnavailable("down"), ZeroDivisionError()], ids=type
+)
+def test_a_creation_that_can_not_be_deleted_again_has_its_location(world: World, error: Exception) -> None:
     world.store.error, world.store.failing, world.store.undeletable = StoreUnavailable("down"), {"a"}, error
     entries = bulk(world.client, grouped("a", "bulkId:b"), grouped("b", "bulkId:a"))
     assert statuses(entries) == ["503", "409"]
@@ -439,7 +442,7 @@ def test_an_operation_fails_alone(world: World, error: Exception, status: str, s
     assert names(world.client.get("/Users")) == ["u0", "u2"]
 
 
-def test_a_database_without_capacity_is_given_time(world: World) -> None:
+def test_a_bulk_waits_after_throttling(world: World) -> None:
     """What it asks for, but five seconds at most, and once for each operation that it refused."""
     world.store.failing = {"u1", "u2"}
     for asked, waits in ((1, 1), (3, 3), (60, 5)):
@@ -449,7 +452,7 @@ def test_a_database_without_capacity_is_given_time(world: World) -> None:
         assert world.time.slept == [waits, waits]
 
 
-def test_after_a_minute_no_operation_begins(world: World) -> None:
+def test_after_60_seconds_no_further_operation_starts(world: World) -> None:
     """The clock goes on by seven seconds for each look at it; what wasn't begun can be sent again as it is."""
     world.time.step = 7.0
     operations = [made(f"u{n}") for n in range(12)]
@@ -457,12 +460,12 @@ def test_after_a_minute_no_operation_begins(world: World) -> None:
     done = statuses(entries).count("201")
     assert 5 < done < 10
     assert statuses(entries) == ["201"] * done + ["503"] * (12 - done)
-    assert "send this operation again" in entries[-1]["response"]["detail"]
+    assert "Send this operation again" in entries[-1]["response"]["detail"]
     world.time.step = 0.0
     assert statuses(bulk(world.client, *operations[done:])) == ["201"] * (12 - done)
 
 
-def test_a_circle_that_time_cuts_short_goes_whole(world: World) -> None:
+def test_a_circular_reference_is_deleted_whole_after_the_time_limit(world: World) -> None:
     world.time.step = 7.0
     entries = bulk(world.client, *(grouped(f"g{n}", f"bulkId:g{(n + 1) % 12}") for n in range(12)))
     assert set(statuses(entries)) == {"409", "503"}
@@ -470,14 +473,14 @@ def test_a_circle_that_time_cuts_short_goes_whole(world: World) -> None:
     assert names(world.client.get("/Groups")) == []
 
 
-async def test_calling_it_off_ends_it() -> None:
+async def test_cancellation_ends_the_sweep_loop() -> None:
     """The operation under way is the last one that begins."""
     reached = asyncio.Event()
 
     class Waits(SqliteStore):
         begun: Final[list[str]] = []
 
-        async def create(self, tenant: str, draft: Draft, members: Any = ()) -> str:
+        async def create(self, tenant: str, draft: WriteModel, members: Any = ()) -> str:
             self.begun.append(draft.resource["userName"])
             if len(self.begun) == 2:
                 reached.set()
@@ -532,7 +535,7 @@ ODD: Final = {
     "long": "x" * 2_000,
     "brackets": '"] or members[value eq "',
     "plus": "a+b",
-    "id": NOBODY,
+    "id": UNKNOWN_ID,
 }
 
 
@@ -554,7 +557,7 @@ def test_any_text_is_a_bulk_id(direct: Client, bulk_id: str) -> None:
     assert members_of(direct, group) == ({"stays"} if len(entries) == 4 else {"stays", user})
 
 
-def test_a_text_that_only_looks_like_a_reference_is_none(direct: Client) -> None:
+def test_a_text_similar_to_a_reference_is_not_replaced(direct: Client) -> None:
     user = made("u", title="see bulkId:x", nickName="bulkid:x", displayName="BulkId:x", **{"bulkId:x": "a name"})
     [entry] = bulk(direct, user)
     shown = direct.get(f"/Users/{ids([entry])[0]}").json
@@ -641,7 +644,7 @@ def test_a_reference_in_a_path_of_a_patch_is_one_whatever_its_spelling(direct: C
     assert members_of(direct, group) == {"stays"}
 
 
-def test_a_reference_that_no_answer_could_quote_is_a_wrong_path(direct: Client) -> None:
+def test_an_overlong_reference_is_an_invalid_path(direct: Client) -> None:
     """The one place where a client can write lone surrogates: the escapes of a text inside JSON's text."""
     path = f"/Groups/{direct.group('g')['id']}"
     for escaped in ("\\ud800", "\\udfff", "u\\udc80"):
@@ -652,7 +655,7 @@ def test_a_reference_that_no_answer_could_quote_is_a_wrong_path(direct: Client) 
         direct.delete(f"/Users/{ids(entries)[0]}")
 
 
-def test_nothing_that_was_sent_is_changed_by_a_reference(direct: Client) -> None:
+def test_resolving_references_does_not_edit_the_request(direct: Client) -> None:
     """The same object twice in a body is two values."""
     shared: JsonObject = {"value": "bulkId:u"}
     entries = bulk(direct, made("u"), made("v", **{ENTERPRISE: {"manager": shared}}), grouped("g", "bulkId:u"))
@@ -660,6 +663,6 @@ def test_nothing_that_was_sent_is_changed_by_a_reference(direct: Client) -> None
     assert shared == {"value": "bulkId:u"}
 
 
-def test_members_that_are_new_are_members_like_others(direct: Client) -> None:
+def test_members_created_in_the_same_bulk_are_added(direct: Client) -> None:
     [user, group] = ids(bulk(direct, made("u"), grouped("g", "bulkId:u")))
     assert [each["value"] for each in direct.get(f"/Users/{user}").json["groups"]] == [group]

@@ -14,7 +14,7 @@ import pytest
 from scim.app import Collaborators, build
 from scim.settings import Settings
 from scim.storage.interface import Store
-from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import TOKEN, Answer, Client, HandlerClient, Loop, PortClient
 from tests.http.checks import SEARCH, is_error, names, resources
 
@@ -112,7 +112,7 @@ def test_other_parameters_without_a_value_are_not_given(client: Client, port_cli
         assert each.get(f"/ServiceProviderConfig?{query}").status == 200
 
 
-def test_the_last_page_is_known_for_what_it_is(either: Client) -> None:
+def test_the_last_page_has_no_next_cursor(either: Client) -> None:
     people(either, 4)
     assert walked(page, either, count=2) == [["u1", "u2"], ["u3", "u4"]]
     assert walked(page, either, count=4) == [["u1", "u2", "u3", "u4"]]
@@ -139,7 +139,7 @@ def test_a_count_of_zero_or_below_asks_for_the_total_alone(either: Client, count
     }
 
 
-def test_attributes_may_be_others_on_the_next_page(client: Client) -> None:
+def test_attributes_may_differ_on_the_next_page(client: Client) -> None:
     people(client, 2)
     first = page(client, count=1, attributes="userName")
     second = page(client, count=1, cursor=first.json["nextCursor"], excludedAttributes="meta,groups")
@@ -211,7 +211,7 @@ def test_all_types_are_one_list_both_ways(either: Client, sort_by: str | None, o
 # --- changes meanwhile ------------------------------------------------------------------------------------------
 
 
-def test_who_was_there_throughout_is_seen_once_whoever_comes_and_goes(either: Client) -> None:
+def test_resources_present_throughout_are_listed_once(either: Client) -> None:
     """In order of creation; the total stays that of the beginning."""
     users = {f"u{number}": either.user(f"u{number}")["id"] for number in range(10)}
     answer = page(either, count=3)
@@ -227,7 +227,7 @@ def test_who_was_there_throughout_is_seen_once_whoever_comes_and_goes(either: Cl
     assert len(seen) == len(set(seen))
 
 
-def test_a_page_whose_resources_are_gone_is_empty_and_leads_where_there_are_some(either: Client) -> None:
+def test_a_page_whose_resources_were_deleted_is_empty_and_has_a_cursor(either: Client) -> None:
     users = {f"u{number}": either.user(f"u{number}")["id"] for number in range(6)}
     first = page(either, count=2)
     second = page(either, count=2, cursor=first.json["nextCursor"])
@@ -272,7 +272,7 @@ def test_a_page_whose_resources_are_gone_is_empty_and_leads_where_there_are_some
     ],
     ids=lambda given: str(given)[:40] if isinstance(given, dict) else "",
 )
-def test_what_cannot_be_a_query_by_cursor_says_why(client: Client, query: Query, scim_type: str) -> None:
+def test_an_impossible_cursor_query_is_an_error(client: Client, query: Query, scim_type: str) -> None:
     is_error(searched(client, "/Users/.search", **query), 400, scim_type)
     if all(isinstance(value, str) for value in query.values()):
         is_error(page(client, **query), 400, scim_type)
@@ -309,7 +309,7 @@ MOVES: list[tuple[str, str, Query]] = [
 
 
 @pytest.mark.parametrize(("path", "query"), [row[1:] for row in MOVES], ids=[row[0] for row in MOVES])
-def test_a_cursor_leads_nowhere_in_another_query(client: Client, path: str, query: Query) -> None:
+def test_a_cursor_is_invalid_in_another_query(client: Client, path: str, query: Query) -> None:
     people(client, 5)
     own: Query = {"filter": 'userName sw "u"', "sortBy": "userName", "count": 2}
     cursor = page(client, **own).json["nextCursor"]
@@ -317,7 +317,7 @@ def test_a_cursor_leads_nowhere_in_another_query(client: Client, path: str, quer
     assert names(searched(client, "/Users/.search", **{**own, "cursor": cursor})) == ["u3", "u4"]
 
 
-def test_what_means_the_same_is_the_same_query(client: Client) -> None:
+def test_equivalent_filters_are_the_same_query(client: Client) -> None:
     people(client, 5)
     cursor = page(client, filter='userName sw "U" and not (title pr)', sortBy="userName", count=2).json["nextCursor"]
     for filter, sort_by in (
@@ -370,7 +370,7 @@ def instances(loop: Loop) -> Iterator[Instances]:
     loop.run(running.store.close())
 
 
-def test_a_cursor_leads_nowhere_in_another_tenant(instances: Instances) -> None:
+def test_a_cursor_is_invalid_for_another_customer(instances: Instances) -> None:
     one = instances.start()
     for token in (TOKEN, OTHER):
         for number in range(3):
@@ -412,7 +412,7 @@ def test_a_cursor_has_one_spelling(instances: Instances) -> None:
     assert lengths == {0, 2, 3}
 
 
-def test_every_refused_cursor_is_refused_in_the_same_words(instances: Instances) -> None:
+def test_every_invalid_cursor_gets_the_same_error(instances: Instances) -> None:
     """RFC 9865 §5.2: nobody learns whether it is forged, damaged, old, or somebody else's."""
     one = instances.start()
     people(one, 3)
@@ -459,7 +459,7 @@ def test_a_cursor_is_short_and_of_letters_that_need_no_quotes(instances: Instanc
         answer = page(one, sortBy="title", count=1, cursor=answer.json["nextCursor"])
 
 
-def test_nothing_can_be_read_in_a_cursor(instances: Instances) -> None:
+def test_a_cursor_does_not_reveal_its_content(instances: Instances) -> None:
     """Two cursors to the same page have nothing in common but the version and the time."""
     one = instances.start()
     people(one, 2)
@@ -468,7 +468,7 @@ def test_nothing_can_be_read_in_a_cursor(instances: Instances) -> None:
     assert sum(a == b for a, b in zip(first[16:], again[16:], strict=True)) < len(first) / 3
 
 
-def test_what_one_instance_has_sealed_another_opens(instances: Instances) -> None:
+def test_an_instance_decrypts_cursors_of_another(instances: Instances) -> None:
     one, other = instances.start(), instances.start()
     people(one, 4)
     first = page(one, count=1)
@@ -479,7 +479,7 @@ def test_what_one_instance_has_sealed_another_opens(instances: Instances) -> Non
     assert names(page(instances.start(), cursor=third.json["previousCursor"])) == ["u2"]
 
 
-def test_when_the_key_is_taken_away_cursors_are_refused_and_new_ones_work_everywhere(instances: Instances) -> None:
+def test_after_deleting_the_key_old_cursors_are_invalid_and_new_ones_work(instances: Instances) -> None:
     one = instances.start()
     people(one, 4)
     old = page(one, count=1).json["nextCursor"]

@@ -8,7 +8,7 @@ from tests.conftest import BASE, ORIGIN, Client
 from tests.http.checks import ENTERPRISE, GROUP, LIST, USER, is_error, resources
 
 
-def test_the_service_provider_config_says_what_there_is(client: Client) -> None:
+def test_the_service_provider_config_lists_the_features(client: Client) -> None:
     answer = client.get("/ServiceProviderConfig")
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/scim+json"
@@ -37,7 +37,7 @@ def test_the_service_provider_config_says_what_there_is(client: Client) -> None:
     }
 
 
-def test_what_the_config_says_holds(client: Client) -> None:
+def test_the_service_provider_config_is_true(client: Client) -> None:
     config = client.get("/ServiceProviderConfig").json
     page = config["pagination"]
     assert (page["index"], page["cursor"], page["defaultPaginationMethod"]) == (True, True, "index")
@@ -51,17 +51,23 @@ def test_what_the_config_says_holds(client: Client) -> None:
 
 def test_resource_types_are_a_list_and_one_by_one(client: Client) -> None:
     listed = resources(client.get("/ResourceTypes"))
-    assert {kind["name"]: kind["endpoint"] for kind in listed} == {"User": "/Users", "Group": "/Groups"}
-    by_name = {kind["id"]: kind for kind in listed}
+    assert {resource_type["name"]: resource_type["endpoint"] for resource_type in listed} == {
+        "User": "/Users",
+        "Group": "/Groups",
+    }
+    by_name = {resource_type["id"]: resource_type for resource_type in listed}
     assert by_name["User"]["schema"] == USER
     assert by_name["User"]["schemaExtensions"] == [{"schema": ENTERPRISE, "required": False}]
     assert by_name["Group"]["schema"] == GROUP
-    for id, kind in by_name.items():
-        assert kind["schemas"] == ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"]
-        assert kind["meta"] == {"resourceType": "ResourceType", "location": f"{ORIGIN}{BASE}/ResourceTypes/{id}"}
-        assert client.get(f"/ResourceTypes/{id}").json == kind
-        assert client.get(f"/resourcetypes/{id.lower()}/").json == kind
-        assert client.get(kind["endpoint"]).status == 200
+    for id, resource_type in by_name.items():
+        assert resource_type["schemas"] == ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"]
+        assert resource_type["meta"] == {
+            "resourceType": "ResourceType",
+            "location": f"{ORIGIN}{BASE}/ResourceTypes/{id}",
+        }
+        assert client.get(f"/ResourceTypes/{id}").json == resource_type
+        assert client.get(f"/resourcetypes/{id.lower()}/").json == resource_type
+        assert client.get(resource_type["endpoint"]).status == 200
 
 
 def test_schemas_are_a_list_and_one_by_one(client: Client) -> None:
@@ -95,7 +101,7 @@ def test_every_attribute_is_described_in_full(client: Client) -> None:
             assert ("referenceTypes" in attribute) == (attribute["type"] == "reference")
 
 
-def test_what_is_not_there_is_404(client: Client) -> None:
+def test_a_missing_resource_is_404(client: Client) -> None:
     for path in (
         "/ResourceTypes/Device",
         "/Schemas/urn:x",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Client
-from tests.http.checks import NOBODY, is_error, names, resources, unchanged
+from tests.http.checks import UNKNOWN_ID, is_error, names, resources, unchanged
 
 
 def members(client: Client, group: str) -> list[str]:
@@ -132,16 +132,16 @@ def test_both_sides_see_a_membership(client: Client) -> None:
     assert "groups" not in client.get(f"/Users/{bob}").json
 
 
-def test_members_show_their_type_and_where_they_are(client: Client) -> None:
+def test_members_have_type_and_ref(client: Client) -> None:
     user, inner = client.user("u"), client.group("inner")
-    outer = client.group("outer", user["id"], inner["id"], "elsewhere", NOBODY)
+    outer = client.group("outer", user["id"], inner["id"], "elsewhere", UNKNOWN_ID)
     shown = {member["value"]: member for member in client.get(f"/Groups/{outer['id']}").json["members"]}
     location = user["meta"]["location"]
     assert shown[user["id"]] == {"value": user["id"], "$ref": location, "type": "User"}
     location = inner["meta"]["location"]
     assert shown[inner["id"]] == {"value": inner["id"], "$ref": location, "type": "Group"}
     assert shown["elsewhere"] == {"value": "elsewhere"}
-    assert shown[NOBODY] == {"value": NOBODY}
+    assert shown[UNKNOWN_ID] == {"value": UNKNOWN_ID}
     [listed] = [group for group in resources(client.get("/Groups")) if group["displayName"] == "outer"]
     assert {member["value"]: member for member in listed["members"]} == shown
 
@@ -229,7 +229,7 @@ def test_a_change_of_members_does_not_touch_the_users(client: Client) -> None:
         assert client.get(f"/Users/{user['id']}").json["meta"] == user["meta"]
 
 
-def test_a_group_is_found_by_when_its_members_changed(client: Client) -> None:
+def test_a_group_is_found_by_the_time_of_its_last_member_change(client: Client) -> None:
     group = client.group("g")
     before = group["meta"]["lastModified"]
     assert names(client.get(f'/Groups?filter=meta.lastModified gt "{before}"')) == []
@@ -251,7 +251,7 @@ def test_a_user_and_a_group_may_have_one_name(client: Client) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 97, 98, 99, 1_000, 10_000])
-def test_any_number_of_members_comes_and_goes_in_one_request(client: Client, number: int) -> None:
+def test_any_number_of_members_is_added_and_removed_in_one_request(client: Client, number: int) -> None:
     listed = sorted(f"m{at}" for at in range(number))
     group = client.group("g")["id"]
     path = f"/Groups/{group}"

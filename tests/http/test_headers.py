@@ -12,10 +12,11 @@ import pytest
 from scim.app import App, build, from_environment
 from scim.edge.http import Request
 from scim.settings import Settings
-from scim.storage.interface import Stored, StoreUnavailable, Throttled, TooLarge
-from scim.storage.sqlite import SqliteStore
+from scim.storage.errors import StoreUnavailable, Throttled, TooLarge
+from scim.storage.interface import Stored
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import TOKEN, Answer, Client, HandlerClient, Loop, PortClient
-from tests.http.checks import NOBODY, USER
+from tests.http.checks import UNKNOWN_ID, USER
 
 SECURITY = {
     "cache-control": "no-store",
@@ -65,7 +66,7 @@ ANSWERS: Final[list[tuple[str, int, Callable[[Client], Answer]]]] = [
     ("wrong-token", 401, lambda client: client.get("/Users", token="not-the-token")),
     ("head-without-token", 401, lambda client: client.request("HEAD", "/Users", token=None)),
     ("forbidden", 403, lambda client: client.get("/Schemas?filter=name pr")),
-    ("nobody", 404, lambda client: client.get(f"/Users/{NOBODY}")),
+    ("nobody", 404, lambda client: client.get(f"/Users/{UNKNOWN_ID}")),
     ("no-route", 404, lambda client: client.get("~/somewhere/else")),
     ("wrong-method", 405, lambda client: client.delete("/Users")),
     ("health-wrong-method", 405, lambda client: client.post("~/healthz", token=None)),
@@ -103,10 +104,10 @@ class FaultyStore(SqliteStore):
         super().__init__(None)
         self.error: Exception | None = None
 
-    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
+    async def read(self, tenant: str, resource_type: str, id: str) -> Stored | None:
         if self.error is not None:
             raise self.error
-        return await super().read(tenant, kind, id)
+        return await super().read(tenant, resource_type, id)
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ FAULTS: Final[list[tuple[Exception, int, str | None]]] = [
 
 
 @pytest.mark.parametrize(("error", "status", "logged"), FAULTS, ids=[type(row[0]).__name__ for row in FAULTS])
-def test_a_failure_has_them_too_and_what_is_logged_of_it_names_the_request(
+def test_a_failure_has_the_headers_and_its_log_entry_has_the_request_id(
     faulty: tuple[Client, FaultyStore],
     caplog: pytest.LogCaptureFixture,
     error: Exception,
@@ -138,7 +139,7 @@ def test_a_failure_has_them_too_and_what_is_logged_of_it_names_the_request(
     store.error = error
     for given in ({}, {"X-Request-Id": "the-operator-looks-for-this"}):
         caplog.clear()
-        answer = client.get(f"/Users/{NOBODY}", headers=given)
+        answer = client.get(f"/Users/{UNKNOWN_ID}", headers=given)
         assert answer.status == status
         carries_them(answer, over_tls=True)
         id = answer.headers["x-request-id"]
@@ -154,7 +155,7 @@ def test_a_failure_has_them_too_and_what_is_logged_of_it_names_the_request(
 
 @pytest.mark.parametrize("origin", ["https://scim.example.com", "http://localhost:7071"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_a_service_with_a_wrong_setting_answers_with_them_too(loop: Loop, method: str, origin: str) -> None:
+def test_a_service_with_a_wrong_setting_sends_the_headers_too(loop: Loop, method: str, origin: str) -> None:
     app: App = from_environment({"SCIM_STORE": "none such"})
     given = {"x-request-id": "asked-while-unconfigured"}
     response = loop.run(app.handler.handle(Request(method, "/scim/v2/Users", {}, given, b"", origin)))
@@ -184,7 +185,7 @@ def test_the_clients_id_comes_back_and_is_in_the_log_line(
     client: Client, caplog: pytest.LogCaptureFixture, name: str, given: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    for path, token in (("/Users", TOKEN), (f"/Users/{NOBODY}", TOKEN), ("/Users", None), ("~/healthz", None)):
+    for path, token in (("/Users", TOKEN), (f"/Users/{UNKNOWN_ID}", TOKEN), ("/Users", None), ("~/healthz", None)):
         caplog.clear()
         answer = client.get(path, token=token, headers={name: given})
         assert answer.headers["x-request-id"] == given
@@ -199,7 +200,7 @@ def test_the_clients_id_comes_back_and_is_in_the_log_line(
         ({NAMES[0]: "", NAMES[2]: "third"}, "third"),
     ],
 )
-def test_of_several_ids_the_first_in_this_order_counts(client: Client, given: dict[str, str], counts: str) -> None:
+def test_the_first_of_several_request_ids_counts(client: Client, given: dict[str, str], counts: str) -> None:
     assert client.get("/Users", headers=given).headers["x-request-id"] == counts
 
 
@@ -230,7 +231,7 @@ def test_an_id_that_could_forge_a_log_line_is_replaced_and_never_shown(
     client: Client, caplog: pytest.LogCaptureFixture, name: str, given: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    for path, token in (("/Users", TOKEN), (f"/Users/{NOBODY}", TOKEN), ("/Users", None), ("~/healthz", None)):
+    for path, token in (("/Users", TOKEN), (f"/Users/{UNKNOWN_ID}", TOKEN), ("/Users", None), ("~/healthz", None)):
         caplog.clear()
         answer = client.get(path, token=token, headers={name: given})
         id = answer.headers["x-request-id"]

@@ -96,7 +96,7 @@ def test_a_name_or_an_address_is_in_the_urls_of_the_answer(app: Any, loop: Loop,
 
 
 @pytest.mark.parametrize("host", BAD.values(), ids=BAD)
-def test_anything_else_is_400_and_is_not_reflected(app: Any, loop: Loop, host: str) -> None:
+def test_any_other_host_is_400_and_is_not_echoed(app: Any, loop: Loop, host: str) -> None:
     for origin in (f"http://{host}", f"https://{host}"):
         answer = ask(app, loop, origin)
         assert (answer.status, json.loads(answer.body)["status"]) == (400, "400")

@@ -12,14 +12,14 @@ import pytest
 from scim.app import build
 from scim.settings import from_environment, variable
 from tests.conftest import BASE, ORIGIN, TOKEN, Answer, Client, HandlerClient, Loop, PortClient, Server
-from tests.http.checks import GROUP, NOBODY, PATCH, USER, is_error, names, resources, unchanged
+from tests.http.checks import GROUP, PATCH, UNKNOWN_ID, USER, is_error, names, resources, unchanged
 
 ROUTES = {
     "/Users": "GET, POST, HEAD",
-    f"/Users/{NOBODY}": "GET, PUT, PATCH, DELETE, HEAD",
+    f"/Users/{UNKNOWN_ID}": "GET, PUT, PATCH, DELETE, HEAD",
     "/Users/.search": "POST",
     "/Groups": "GET, POST, HEAD",
-    f"/Groups/{NOBODY}": "GET, PUT, PATCH, DELETE, HEAD",
+    f"/Groups/{UNKNOWN_ID}": "GET, PUT, PATCH, DELETE, HEAD",
     "/Groups/.search": "POST",
     "/.search": "POST",
     "": "GET, HEAD",
@@ -33,7 +33,7 @@ ROUTES = {
     "/Me": "GET, POST, PUT, PATCH, DELETE, HEAD",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-NOWHERE = ["/Foo", "/Users/a/b", f"/Users/{NOBODY}/groups", "/Bulk/1", "~/", "~/scim", "~/x/y"]
+NOWHERE = ["/Foo", "/Users/a/b", f"/Users/{UNKNOWN_ID}/groups", "/Bulk/1", "~/", "~/scim", "~/x/y"]
 
 
 def bare(answer: Answer, status: int) -> bool:
@@ -47,7 +47,7 @@ def bare(answer: Answer, status: int) -> bool:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", [*ROUTES, *NOWHERE])
-def test_nobody_learns_anything_without_a_token(client: Client, path: str, method: str) -> None:
+def test_requests_without_a_token_are_401(client: Client, path: str, method: str) -> None:
     """401 comes before 404, 405, 413, 415 and 501."""
     for token in (None, "wrong"):
         answer = client.request(method, path, b"{", headers={"Content-Type": "text/plain"}, token=token)
@@ -63,7 +63,7 @@ def test_nobody_learns_anything_without_a_token(client: Client, path: str, metho
     ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer{TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}",
      f"Bearer {TOKEN.upper()}", f"Bearer {TOKEN}, Bearer {TOKEN}", f"Bearer {TOKEN} {TOKEN}", "Bearer é", "Bearer \udcff"],
 )  # fmt: skip
-def test_only_the_very_token_opens_the_door(client: Client, header: str) -> None:
+def test_only_the_exact_development_token_is_accepted(client: Client, header: str) -> None:
     is_error(client.get("/Users", headers={"Authorization": header}), 401)
 
 
@@ -72,7 +72,7 @@ def test_the_scheme_is_taken_in_any_letter_case(client: Client, header: str) -> 
     assert client.get("/Users", headers={"Authorization": header}).status == 200
 
 
-def test_a_token_elsewhere_than_in_the_header_is_none(client: Client) -> None:
+def test_a_token_outside_the_header_is_ignored(client: Client) -> None:
     is_error(client.get(f"/Users?access_token={TOKEN}", token=None), 401)
     is_error(client.get(f"/Users?code={TOKEN}", token=None, headers={"x-functions-key": TOKEN}), 401)
 
@@ -83,7 +83,7 @@ def test_the_error_never_echoes_the_token(client: Client) -> None:
     assert "secret" not in str(answer.headers)
 
 
-def test_health_needs_no_token_and_tells_nothing(client: Client) -> None:
+def test_health_needs_no_token_and_has_no_details(client: Client) -> None:
     for token in (None, "wrong", TOKEN):
         answer = client.get("~/healthz", token=token)
         assert (answer.status, answer.json) == (200, {"status": "ok"})
@@ -96,7 +96,7 @@ def test_health_needs_no_token_and_tells_nothing(client: Client) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", ROUTES)
-def test_a_wrong_method_is_405_and_says_which_are_right(client: Client, path: str, method: str) -> None:
+def test_a_wrong_method_is_405_with_the_allowed_ones(client: Client, path: str, method: str) -> None:
     answer = client.request(method, path, {})
     if method in ROUTES[path].split(", "):
         assert answer.status not in {405, 500}
@@ -156,7 +156,7 @@ def test_an_id_is_known_in_its_own_spelling_only(client: Client) -> None:
         is_error(client.get(f"/Users/{other}"), 404)
 
 
-def test_an_id_leads_to_its_own_type_only(client: Client) -> None:
+def test_an_id_is_found_under_its_own_type_only(client: Client) -> None:
     user, group = client.user(), client.group()
     with unchanged(client):
         for path in (f"/Users/{group['id']}", f"/Groups/{user['id']}"):
@@ -186,7 +186,7 @@ def test_any_accept_is_served_with_scim_json(client: Client, accept: str) -> Non
     ["application/scim+json", "application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/scim+json;charset=UTF-8",
      " application/json ;x=y"],
 )  # fmt: skip
-def test_json_comes_under_two_names(client: Client, sent: str) -> None:
+def test_both_json_media_types_are_accepted(client: Client, sent: str) -> None:
     assert client.post("/Users", {"userName": "x"}, headers={"Content-Type": sent}).status == 201
 
 
@@ -240,8 +240,8 @@ def test_the_entity_tag_is_weak_and_the_same_everywhere(client: Client) -> None:
 
 def test_a_new_resource_says_where_it_is(client: Client) -> None:
     for answer in (client.post("/Users", {"userName": "x"}), client.post("/Groups", {"displayName": "x"})):
-        kind = answer.json["meta"]["resourceType"]
-        location = f"{ORIGIN}{BASE}/{kind}s/{answer.json['id']}"
+        resource_type = answer.json["meta"]["resourceType"]
+        location = f"{ORIGIN}{BASE}/{resource_type}s/{answer.json['id']}"
         assert answer.headers["location"] == answer.json["meta"]["location"] == location
 
 
@@ -301,7 +301,7 @@ def test_a_write_for_another_version_is_412_and_changes_nothing(client: Client, 
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("form", ["{now}", "{strong}", "{bare}", "{old}, {now}", '"a","b",{strong}', "*", " * "])
-def test_a_write_for_this_version_is_done(client: Client, write: str, form: str) -> None:
+def test_a_write_for_this_version_is_applied(client: Client, write: str, form: str) -> None:
     id, old, now = fresh(client, write)
     strong = now.removeprefix("W/")
     sent = form.format(now=now, old=old, strong=strong, bare=strong.strip('"'))
@@ -320,9 +320,9 @@ def test_a_write_unless_it_is_this_version_is_412_at_this_version(client: Client
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
-def test_a_condition_on_what_is_not_there_is_404(client: Client, write: str, header: str) -> None:
+def test_a_condition_on_a_missing_resource_is_404(client: Client, write: str, header: str) -> None:
     for tag in ("*", '"1"', '"1", "2"', ""):
-        is_error(WRITES[write](client, NOBODY, {header: tag}), 404)
+        is_error(WRITES[write](client, UNKNOWN_ID, {header: tag}), 404)
 
 
 @pytest.mark.parametrize("query", ["excludedAttributes=groups", "attributes=userName", "attributes=userName,title"])
@@ -336,7 +336,7 @@ def test_a_client_that_has_this_version_gets_304(client: Client, query: str, for
     assert client.get(path, headers={"If-None-Match": '"other"'}).status == 200
 
 
-def test_304_is_never_said_of_an_answer_with_members_or_groups(client: Client) -> None:
+def test_a_response_with_members_or_groups_is_never_304(client: Client) -> None:
     """Those are items of their own, which the version says nothing of."""
     user = client.user()
     group = client.group("g", user["id"])
@@ -384,9 +384,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("way", ["client", "port_client"])
-def test_what_a_proxy_or_a_forger_says_of_the_address_is_never_trusted(
-    way: str, request: pytest.FixtureRequest
-) -> None:
+def test_forwarded_headers_are_never_trusted(way: str, request: pytest.FixtureRequest) -> None:
     through: Client = request.getfixturevalue(way)
     created = through.post("/Users", {"userName": f"forged-{way}"}, headers=FORGED)
     assert created.status == 201
@@ -500,7 +498,7 @@ def test_a_filter_of_more_than_10000_characters_is_an_invalid_filter(way: str, r
     is_error(through.post("/.search", {"filter": fits + " "}), 400, "invalidFilter")
 
 
-def test_a_filter_of_10000_letters_beyond_ascii_gets_through(port_client: Client) -> None:
+def test_a_filter_of_10000_non_ascii_letters_is_accepted(port_client: Client) -> None:
     """Its percent-encoded form is longer by far."""
     text = " or ".join(['title eq "' + "ü" * 480 + '"'] * 20)
     assert 9_800 < len(text) <= 10_000
@@ -564,7 +562,7 @@ LIMITED: list[tuple[str, dict[str, Any], str, str, Any, int, str | None]] = [
         "operations",
         {"max_patch_operations": 1},
         "PATCH",
-        f"/Users/{NOBODY}",
+        f"/Users/{UNKNOWN_ID}",
         {"schemas": [PATCH], "Operations": [{"op": "remove", "path": "title"}] * 2},
         413,
         None,
@@ -641,14 +639,14 @@ def raw(server: Server, sent: bytes) -> tuple[bytes, bytes]:
         f"GET {BASE}/Users HTTP/1.1\r\nHost: x\r\nX: {'x' * 100_000}\r\n\r\n".encode(),
     ],
 )
-def test_what_is_no_http_gets_a_scim_error_too(server: Server, sent: bytes) -> None:
+def test_invalid_http_gets_a_scim_error(server: Server, sent: bytes) -> None:
     head, body = raw(server, sent)
     assert head.split()[1][:1] == b"4", head
     assert b"content-type: application/scim+json" in head.lower()
     assert json.loads(body)["detail"]
 
 
-def test_a_client_that_waits_for_100_continue_hears_it(server: Server) -> None:
+def test_a_client_that_waits_for_100_continue_gets_it(server: Server) -> None:
     """RFC 9110 §10.1.1; curl sends it with every larger body."""
     url = urlsplit(server.origin)
     body = b'{"userName":"patient"}'
@@ -661,7 +659,7 @@ def test_a_client_that_waits_for_100_continue_hears_it(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"0\r\n\r\n"])
-def test_a_body_that_does_not_come_is_400(server: Server, body: bytes) -> None:
+def test_a_missing_body_is_400(server: Server, body: bytes) -> None:
     coding = "Transfer-Encoding: chunked" if body else "Content-Length: 0"
     head = f"POST {BASE}/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n{coding}\r\n\r\n"
     head_, answer = raw(server, head.encode() + body)
@@ -669,7 +667,7 @@ def test_a_body_that_does_not_come_is_400(server: Server, body: bytes) -> None:
     assert json.loads(answer)["scimType"] == "invalidSyntax"
 
 
-def test_a_compressed_body_is_refused_not_unpacked(port_client: Client) -> None:
+def test_a_compressed_body_is_refused_without_decompression(port_client: Client) -> None:
     for content in (b"\x1f\x8b\x08", b"not gzip at all"):
         answer = port_client.post("/Users", content, headers={"Content-Encoding": "gzip"})
         assert answer.status in {400, 415}

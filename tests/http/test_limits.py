@@ -11,7 +11,7 @@ import pytest
 
 from scim import app
 from scim.protocol.limits import Limits
-from scim.service.membership import LEAST
+from scim.service.memberships import MIN_BYTES
 from scim.settings import Settings, from_environment, variable
 from tests.conftest import TOKEN, Answer, Client, HandlerClient, Loop
 from tests.http.checks import PATCH, is_error, unchanged
@@ -260,13 +260,13 @@ def test_the_document_has_the_defaults() -> None:
         f"| {said.filter_characters:,} characters | `SCIM_MAX_FILTER_CHARACTERS`",
         f"| {said.filter_depth} levels | `SCIM_MAX_FILTER_DEPTH`",
         f"| {said.filter_comparisons}, those in brackets included | `SCIM_MAX_FILTER_COMPARISONS`",
-        f"| {said.linked:,} |",
-        f"| {said.linked_values} | | 400 `tooMany` |",
-        f"| {said.linked_together:,} |",
+        f"| {said.related_ids:,} |",
+        f"| {said.related_values} | | 400 `tooMany` |",
+        f"| {said.related_ids_together:,} |",
         f"| {said.resource_bytes // 2**10} KiB | `SCIM_MAX_RESOURCE_BYTES`",
         f"| {said.page:,}; {said.default_page} if `count` isn't given | `SCIM_MAX_PAGE`, `SCIM_DEFAULT_PAGE`",
         f"| {said.list_bytes // 2**20} MiB | `SCIM_MAX_LIST_BYTES`",
-        f"| counts as {LEAST} bytes or more |",
+        f"| counts as {MIN_BYTES} bytes or more |",
         f"| {said.cursor_seconds:,} s | `SCIM_CURSOR_SECONDS`",
         f"| {Settings().requests_per_second} a second,",
     ):

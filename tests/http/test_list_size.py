@@ -12,8 +12,8 @@ import pytest
 
 from scim.app import App, Collaborators, build
 from scim.settings import Settings
-from scim.storage.interface import Found, Membership, Search, Stored, Take
-from scim.storage.sqlite import SqliteStore
+from scim.storage.interface import Membership, Search, SearchPage, Stored, Take
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import TOKEN, Answer, Client, CosmosServer, HandlerClient, Loop
 from tests.http.checks import is_error, names, resources
 
@@ -29,12 +29,12 @@ class Counting(SqliteStore):
         super().__init__()
         self.resource_bytes = self.members_read = 0
 
-    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
+    async def search(self, tenant: str, resource_type: str, search: Search, take: Take | None = None) -> SearchPage:
         def counted(stored: Stored, key: str) -> bool:
             self.resource_bytes += len(json.dumps(stored.resource))
             return take is None or take(stored, key)
 
-        return await super().search(tenant, kind, search, counted)
+        return await super().search(tenant, resource_type, search, counted)
 
     async def members(self, *given: Any, **options: Any) -> Any:
         found: list[Membership] = list(await super().members(*given, **options))
@@ -238,7 +238,7 @@ def test_the_limit_holds_for_all_types_of_a_search_together(small_lists: Client)
 
 
 @pytest.mark.parametrize("character", ["x", "é", "字"])
-def test_an_answer_up_to_the_limit_is_given(limited: Callable[..., Limited], character: str) -> None:
+def test_a_response_up_to_the_limit_is_sent(limited: Callable[..., Limited], character: str) -> None:
     """The limit counts bytes: of characters with several bytes as of the others."""
     client = limited().client
     sizes = []
@@ -319,7 +319,7 @@ def test_a_page_of_large_users_is_not_read_to_its_end(limited: Callable[..., Lim
     assert names(service.client.get("/Users?count=6&attributes=userName")) == created[:6]
 
 
-def test_members_are_read_only_as_far_as_the_answer_can_hold_them(limited: Callable[..., Limited]) -> None:
+def test_members_are_read_up_to_the_size_of_the_response(limited: Callable[..., Limited]) -> None:
     """A member counts for at least 128 bytes, so that 512 fill the smallest answer."""
     service = limited()
     groups(service.client, 5, 20_000, 5)
@@ -349,7 +349,7 @@ def test_the_answer_for_a_large_group_yields_every_1000_members(limited: Callabl
         assert service.turns == 10, path
 
 
-def test_a_large_answer_takes_three_times_its_own_bytes(limited: Callable[..., Limited]) -> None:
+def test_a_large_response_needs_three_times_its_bytes(limited: Callable[..., Limited]) -> None:
     service = limited(max_list_bytes=2**24)
     members = [service.client.user(f"u{number}")["id"] for number in range(2_000)]
     members += [f"{number:036}" for number in range(8_000)]

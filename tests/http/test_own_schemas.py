@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.conftest import BASE, Client, CosmosServer, Loop, PortClient, Server
-from tests.http.checks import ENTERPRISE, GROUP, NOBODY, SEARCH, USER, is_error, resources
+from tests.http.checks import ENTERPRISE, GROUP, SEARCH, UNKNOWN_ID, USER, is_error, resources
 from tests.worker.host_client import SETTINGS, HostClient
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "schemas"
@@ -240,7 +240,7 @@ def test_filters(devices: Client, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NO_FILTERS)
-def test_a_filter_that_can_not_be_answered_is_an_error(devices: Client, text: str) -> None:
+def test_an_unsupported_filter_is_an_error(devices: Client, text: str) -> None:
     is_error(devices.get(f"/Devices?filter={text}"), 400, "invalidFilter")
 
 
@@ -269,7 +269,7 @@ def test_sorts(devices: Client, path: str, ascending: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["kind", "firmware", "interfaces", "fingerprint", "unlockCode", "userName", "owner"])
-def test_what_is_not_marked_does_not_sort(devices: Client, path: str) -> None:
+def test_unmarked_attributes_are_not_sortable(devices: Client, path: str) -> None:
     answer = devices.get(f"/Devices?sortBy={path}")
     is_error(answer, 400, "invalidPath")
     assert "assetTag, bought, displayName" in answer.json["detail"]
@@ -350,7 +350,7 @@ def test_a_resource_of_an_own_type_from_its_creation_to_its_end(own: Client) -> 
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_the_schema_does_not_allow_is_refused(own: Client, case: str) -> None:
+def test_values_that_the_schema_forbids_are_refused(own: Client, case: str) -> None:
     wrong, detail = WRONG[case]
     base = {} if case == "no key" else {"serialNumber": "SN-9"}
     answer = own.post("/Devices", {**base, **wrong})
@@ -555,8 +555,8 @@ def test_a_group_of_own_resources_and_a_search_over_all_types(own: Client) -> No
     assert {member["value"] for member in shown} == {user["id"], device["id"]}
 
     everything = own.post("/.search", {"schemas": [SEARCH], "filter": 'displayName eq "thing"'})
-    kinds = [resource["meta"]["resourceType"] for resource in resources(everything)]
-    assert kinds == ["Device", "Entitlement", "Group", "User"]
+    resource_types = [resource["meta"]["resourceType"] for resource in resources(everything)]
+    assert resource_types == ["Device", "Entitlement", "Group", "User"]
     some = own.post("/.search", {"schemas": [SEARCH], "filter": f"{STAFF}:level eq 1 or serialNumber pr"})
     assert [resource["meta"]["resourceType"] for resource in resources(some)] == ["Device", "User"]
     is_error(own.post("/.search", {"schemas": [SEARCH], "filter": "colour pr"}), 400, "invalidFilter")
@@ -566,14 +566,16 @@ def test_a_group_of_own_resources_and_a_search_over_all_types(own: Client) -> No
 
 
 def test_discovery_shows_what_the_files_describe(own: Client) -> None:
-    kinds = {kind["id"]: kind for kind in resources(own.get("/ResourceTypes"))}
-    assert {id: (kind["endpoint"], kind["schema"]) for id, kind in kinds.items()} == {
+    resource_types = {resource_type["id"]: resource_type for resource_type in resources(own.get("/ResourceTypes"))}
+    assert {
+        id: (resource_type["endpoint"], resource_type["schema"]) for id, resource_type in resource_types.items()
+    } == {
         "User": ("/Users", USER),
         "Group": ("/Groups", GROUP),
         "Device": ("/Devices", DEVICE),
         "Entitlement": ("/Entitlements", ENTITLEMENT),
     }
-    assert kinds["User"]["schemaExtensions"] == [
+    assert resource_types["User"]["schemaExtensions"] == [
         {"schema": ENTERPRISE, "required": False},
         {"schema": STAFF, "required": False},
     ]
@@ -581,8 +583,8 @@ def test_discovery_shows_what_the_files_describe(own: Client) -> None:
     assert list(schemas) == [USER, ENTERPRISE, STAFF, GROUP, DEVICE, ENTITLEMENT]
     for urn, schema in schemas.items():
         assert own.get(f"/Schemas/{urn}").json == schema
-    assert own.get("/ResourceTypes/device").json == kinds["Device"]
-    assert "sortable" not in str([kinds, schemas])
+    assert own.get("/ResourceTypes/device").json == resource_types["Device"]
+    assert "sortable" not in str([resource_types, schemas])
     [tag] = [attribute for attribute in schemas[DEVICE]["attributes"] if attribute["name"] == "assetTag"]
     assert (tag["type"], tag["uniqueness"]) == ("integer", "server")
 
@@ -592,9 +594,9 @@ def test_wrong_methods_and_paths_are_answered_as_elsewhere(own: Client) -> None:
         answer = own.request(method, "/Devices", {})
         is_error(answer, 405)
         assert {name.strip() for name in answer.headers["allow"].split(",")} >= {"GET", "POST"}
-    is_error(own.request("POST", f"/Devices/{NOBODY}", {}), 405)
+    is_error(own.request("POST", f"/Devices/{UNKNOWN_ID}", {}), 405)
     is_error(own.get("/Devices/.search"), 405)
-    for path in (f"/Devices/{NOBODY}", "/Devices/SN-1", "/Devices/..%2FUsers", "/Device", "/Devices/x/y"):
+    for path in (f"/Devices/{UNKNOWN_ID}", "/Devices/SN-1", "/Devices/..%2FUsers", "/Device", "/Devices/x/y"):
         is_error(own.get(path), 404)
     is_error(own.get("/Devices", token=None), 401)
     assert own.request("HEAD", "/Devices").status == 200

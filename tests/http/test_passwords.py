@@ -15,10 +15,10 @@ from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from scim.app import App, build
-from scim.protocol.messages import Operation
-from scim.protocol.patch import changes
-from scim.protocol.registry import core
-from scim.service.passwords import Hash, Passwords, prepared
+from scim.protocol.messages import PatchOperation
+from scim.protocol.patch.operations import changes
+from scim.protocol.schema.registry import core
+from scim.service.passwords import Hash, Passwords, prepare
 from scim.settings import from_environment
 from tests.conftest import TOKEN, Client, CosmosAccount, HandlerClient, Loop
 from tests.http.checks import ENTERPRISE, USER, is_error, unchanged
@@ -120,7 +120,7 @@ def requests(client: Client, id: str) -> Iterator[Any]:
         yield client.patch(f"/Users/{id}", operation)
 
 
-def test_a_hash_is_kept_of_it_whichever_way_it_comes(make: Make) -> None:
+def test_a_password_is_hashed_in_each_operation(make: Make) -> None:
     service = make("hash")
     ids = [service.client.user(f"new-{number}", **body)["id"] for number, body in enumerate(BODIES)]
     assert all(is_hash_of(TEXT, service.password(id)) for id in ids)
@@ -136,7 +136,7 @@ def test_a_hash_is_kept_of_it_whichever_way_it_comes(make: Make) -> None:
         last = now
 
 
-def test_nothing_is_kept_of_it_by_default(make: Make) -> None:
+def test_passwords_are_dropped_by_default(make: Make) -> None:
     service = make("drop")
     ids = [service.client.user(f"new-{number}", **body)["id"] for number, body in enumerate(BODIES)]
     assert not any("password" in service.stored(id) for id in ids)
@@ -148,7 +148,7 @@ def test_nothing_is_kept_of_it_by_default(make: Make) -> None:
 
 
 @pytest.mark.parametrize("kept", ["drop", "hash"])
-def test_the_text_is_nowhere_in_the_store_and_nothing_of_it_in_an_answer(make: Make, kept: str) -> None:
+def test_a_password_is_neither_stored_nor_returned(make: Make, kept: str) -> None:
     """What is logged is looked at after every test (`tests/planted.py`)."""
     service = make(kept)
     client = service.client
@@ -220,7 +220,7 @@ def test_patch_clears_it(make: Make, operation: dict[str, Any]) -> None:
         assert service.client.patch(path, operation).status == 204
 
 
-def test_the_same_password_again_is_a_change_because_nobody_can_tell(make: Make) -> None:
+def test_the_same_password_again_counts_as_a_change(make: Make) -> None:
     service = make("hash")
     user = service.client.user("u", password=TEXT)
     answer = service.client.patch(f"/Users/{user['id']}", {"op": "replace", "path": "password", "value": TEXT})
@@ -235,7 +235,7 @@ def test_a_password_that_is_dropped_changes_nothing(make: Make) -> None:
         service.client.put(f"/Users/{user['id']}", {"userName": "u", "password": TEXT})
 
 
-def test_a_text_that_is_the_stored_hash_is_a_password_like_any_other(make: Make) -> None:
+def test_a_password_equal_to_the_stored_hash_is_hashed(make: Make) -> None:
     service = make("hash")
     user = service.client.user("u", password=OTHER)
     path, stored = f"/Users/{user['id']}", service.password(user["id"])
@@ -244,7 +244,7 @@ def test_a_text_that_is_the_stored_hash_is_a_password_like_any_other(make: Make)
     assert is_hash_of(stored, service.password(user["id"]))
 
 
-def test_a_hash_of_former_times_goes_with_the_next_password(make: Make) -> None:
+def test_an_old_hash_is_replaced_by_the_next_password(make: Make) -> None:
     """With the setting changed from `hash` to `drop`, an old hash would let the old password in."""
     hashing, dropping = make("hash"), make("drop")
     for by in ("put", "patch"):
@@ -279,7 +279,7 @@ def test_discovery_says_whether_a_password_can_be_changed(make: Make, kept: str)
     assert config["changePassword"] == {"supported": kept == "hash"}
 
 
-def test_an_attribute_of_that_name_elsewhere_is_its_own_schemas_matter(loop: Loop, tmp_path: Path) -> None:
+def test_a_custom_attribute_called_password_follows_its_schema(loop: Loop, tmp_path: Path) -> None:
     schemas = [
         {"id": "urn:example:Badge", "attributes": [{"name": "number"}, {"name": "password"}]},
         {"id": "urn:example:Door", "attributes": [{"name": "password", "returned": "never"}]},
@@ -320,10 +320,10 @@ def salts() -> tuple[Callable[[], bytes], list[bytes]]:
 @pytest.mark.asyncio
 async def test_only_the_last_of_many_passwords_in_a_patch_is_hashed() -> None:
     new, made = salts()
-    operations = [Operation("replace", "password", f"text-{number}") for number in range(1_000)]
-    operations.insert(500, Operation("replace", "title", "t"))
-    kind = core().resource_types["User"]
-    title, last = await Passwords(Hash(new)).in_changes(changes(operations, kind), kind)
+    operations = [PatchOperation("replace", "password", f"text-{number}") for number in range(1_000)]
+    operations.insert(500, PatchOperation("replace", "title", "t"))
+    resource_type = core().resource_types["User"]
+    title, last = await Passwords(Hash(new)).in_changes(changes(operations, resource_type), resource_type)
     assert len(made) == 1
     assert (title.place.attribute.name, last.op) == ("title", "replace")
     assert is_hash_of("text-999", last.value)
@@ -360,8 +360,8 @@ async def test_at_most_four_are_hashed_at_once_and_the_loop_goes_on_meanwhile() 
         ("\uff21", "\uff21"),  # but full-width letters stay (RFC 8265 §4.2)
     ],
 )
-def test_a_password_is_prepared_as_rfc_7644_wants_it(text: str, hashed: str) -> None:
-    assert prepared(text) == hashed
+def test_a_password_is_prepared_by_rfc_7644(text: str, hashed: str) -> None:
+    assert prepare(text) == hashed
 
 
 def test_the_enterprise_extension_has_no_password() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Client
-from tests.http.checks import ENTERPRISE, GROUP, NOBODY, SEARCH, USER, is_error, names, resources
+from tests.http.checks import ENTERPRISE, GROUP, SEARCH, UNKNOWN_ID, USER, is_error, names, resources
 
 
 def at(client: Client, path: str) -> tuple[int, int, int]:
@@ -151,7 +151,7 @@ def test_missing_values_come_last_ascending_and_first_descending(client: Client)
     assert names(client.get("/Users?sortBy=title&sortOrder=descending"))[2:] == ["high", "low"]
 
 
-def test_an_attribute_that_is_removed_or_changed_sorts_anew(client: Client) -> None:
+def test_a_changed_attribute_changes_the_order(client: Client) -> None:
     one, two = client.user("one", title="a"), client.user("two", title="b")
     client.patch(f"/Users/{one['id']}", {"op": "replace", "path": "title", "value": "c"})
     assert names(client.get("/Users?sortBy=title")) == ["two", "one"]
@@ -194,7 +194,7 @@ def test_pages_of_a_sorted_list_fit_together_even_among_equals(client: Client) -
      "userName.x", "name.middleName", "phoneNumbers", "userName eq 1", "[", ",", "$ref", f"{ENTERPRISE}:department",
      "department", "title desc", "title;drop table item", "'", '"'],
 )  # fmt: skip
-def test_what_cannot_be_sorted_by_is_an_invalid_path(client: Client, by: str) -> None:
+def test_an_unsortable_attribute_is_an_invalid_path(client: Client, by: str) -> None:
     is_error(client.get(f"/Users?sortBy={by.replace(';', '%3B')}"), 400, "invalidPath")
     is_error(client.post("/Users/.search", {"sortBy": by}), 400, "invalidPath")
 
@@ -292,7 +292,7 @@ def test_search_at_the_root_finds_groups_and_users(client: Client, request_: dic
         ("/?cursor&count=3", ["g1", "g2", "u1"]),
     ],
 )
-def test_a_query_of_the_server_root_is_one_over_all_types(client: Client, query: str, shown: list[str]) -> None:
+def test_a_query_of_the_server_root_searches_all_types(client: Client, query: str, shown: list[str]) -> None:
     """RFC 7644 §3.4.2.1. Without parameters it lists everything, page by page."""
     client.group("g1")
     client.user("u1")
@@ -307,20 +307,18 @@ def test_a_query_of_the_server_root_is_one_over_all_types(client: Client, query:
     ("query", "scim_type"),
     [("?filter=foo pr", "invalidFilter"), ("?sortBy=foo", "invalidPath"), ("?cursor=x", "invalidCursor")],
 )
-def test_a_query_of_the_server_root_that_no_type_can_answer_says_why(
-    client: Client, query: str, scim_type: str
-) -> None:
+def test_an_impossible_query_of_the_server_root_is_an_error(client: Client, query: str, scim_type: str) -> None:
     for path in ("", "/"):
         is_error(client.get(f"{path}{query}"), 400, scim_type)
 
 
-def test_search_at_the_root_refuses_what_no_type_knows(client: Client) -> None:
+def test_search_at_the_root_refuses_attributes_of_no_type(client: Client) -> None:
     is_error(client.post("/.search", {"filter": 'foo eq "x"'}), 400, "invalidFilter")
     is_error(client.post("/.search", {"sortBy": "foo"}), 400, "invalidPath")
     assert client.post("/.search", {"filter": 'members eq "x" and userName pr'}).status == 200
 
 
-def test_a_wrong_literal_for_one_type_is_wrong_at_the_root_too(client: Client) -> None:
+def test_a_literal_that_is_wrong_for_one_type_is_wrong_at_the_root(client: Client) -> None:
     is_error(client.post("/.search", {"filter": "active gt true"}), 400, "invalidFilter")
 
 
@@ -378,7 +376,7 @@ def test_groups_are_found_by_their_members(
         ('id eq "{bob}" and groups eq "{both}"', ["bob"]),
         ('id eq "{bob}" and groups eq "{one}"', []),
         ('groups eq "{none}"', []),
-        (f'groups eq "{NOBODY}"', []),
+        (f'groups eq "{UNKNOWN_ID}"', []),
     ],
 )
 def test_users_are_found_by_their_groups(client: Client, club: dict[str, str], filter_: str, shown: list[str]) -> None:
@@ -405,13 +403,11 @@ def test_users_are_found_by_their_groups(client: Client, club: dict[str, str], f
         ("/Users", 'groups.display eq "x"'),
     ],
 )
-def test_any_other_question_about_members_or_groups_is_an_invalid_filter(
-    client: Client, endpoint: str, filter_: str
-) -> None:
+def test_any_other_filter_on_members_or_groups_is_invalid(client: Client, endpoint: str, filter_: str) -> None:
     is_error(client.get(f"{endpoint}?filter={filter_}"), 400, "invalidFilter")
 
 
-def test_members_that_lead_to_more_than_1000_resources_are_too_many(client: Client) -> None:
+def test_members_eq_with_more_than_1000_matches_is_too_many(client: Client) -> None:
     user = client.user("u")
     group = client.group("big", user["id"], *(f"m-{number}" for number in range(999)))
     assert names(client.get(f'/Users?filter=groups eq "{group["id"]}"')) == ["u"]
@@ -520,12 +516,12 @@ def test_head_is_get_without_the_body(client: Client) -> None:
         got, headed = client.get(path), client.request("HEAD", path)
         assert (headed.status, headed.body) == (200, b"")
         assert headed.headers.get("etag") == got.headers.get("etag")
-    assert client.request("HEAD", f"/Users/{NOBODY}").status == 404
+    assert client.request("HEAD", f"/Users/{UNKNOWN_ID}").status == 404
     assert client.request("HEAD", "/Users?filter=foo").status == 400
     assert client.request("HEAD", "/Users", token=None).status == 401
 
 
-def test_head_over_a_port_says_nothing_false_about_the_length(port_client: Client) -> None:
+def test_head_over_a_port_has_no_wrong_length(port_client: Client) -> None:
     """RFC 9110 §8.6: the length of what GET would send, or none."""
     got, headed = port_client.get("/ServiceProviderConfig"), port_client.request("HEAD", "/ServiceProviderConfig")
     assert (headed.status, headed.body) == (200, b"")

@@ -93,8 +93,8 @@ def nothing_is_lost(origins: Sequence[str], name: str) -> None:
 
 def one_version_is_won_once(origins: Sequence[str], name: str) -> None:
     one = PortClient(origins[0])
-    for kind, resource in (("Users", one.user(name)), ("Groups", one.group(name))):
-        path, tag = f"/{kind}/{resource['id']}", {"If-Match": resource["meta"]["version"]}
+    for resource_type, resource in (("Users", one.user(name)), ("Groups", one.group(name))):
+        path, tag = f"/{resource_type}/{resource['id']}", {"If-Match": resource["meta"]["version"]}
 
         def write(client: PortClient, number: int, path: str = path, tag: dict[str, str] = tag) -> Answer:
             operation: dict[str, Any] = {"op": "replace", "path": "title", "value": f"{number}"}
@@ -110,14 +110,14 @@ def one_version_is_won_once(origins: Sequence[str], name: str) -> None:
                 is_error(answer, 412)
         shown = one.get(path).json
         assert shown["meta"]["version"] == answers[winners[0]].headers["etag"]
-        value = shown["title"] if kind == "Users" else shown["members"][0]["value"]
+        value = shown["title"] if resource_type == "Users" else shown["members"][0]["value"]
         assert value == str(winners[0])
     one.close()
 
 
 def one_name_is_taken_once(origins: Sequence[str], name: str) -> None:
-    kinds = (("/Users", "userName"), ("/Groups", "displayName"))
-    wanted = [(endpoint, key, f"{name}-{at}") for at in range(5) for endpoint, key in kinds]
+    resource_types = (("/Users", "userName"), ("/Groups", "displayName"))
+    wanted = [(endpoint, key, f"{name}-{at}") for at in range(5) for endpoint, key in resource_types]
 
     def write(client: PortClient, number: int) -> list[Answer]:
         spelled = str.upper if number % 2 else str.lower
@@ -172,11 +172,11 @@ def test_writers_over_one_port_take_a_name_once(server: Server) -> None:
     one_name_is_taken_once([server.origin], "race-name")
 
 
-def test_writers_over_one_port_bring_nothing_back(server: Server) -> None:
+def test_writers_over_one_port_restore_nothing(server: Server) -> None:
     a_deleted_resource_stays_deleted([server.origin], "race-delete")
 
 
-def test_writers_in_several_processes_on_one_file_do_no_worse(cluster: list[Server]) -> None:
+def test_writers_in_several_processes_on_one_file_lose_nothing(cluster: list[Server]) -> None:
     origins = [server.origin for server in cluster]
     nothing_is_lost(origins, "race-8")
     one_version_is_won_once(origins, "race-if-match")

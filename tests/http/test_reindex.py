@@ -12,28 +12,34 @@ from urllib.parse import quote
 import pytest
 
 from scim import app
-from scim.protocol import fold
+from scim.protocol import search_fields
 from scim.settings import from_environment
-from scim.storage.interface import Draft, Member
-from scim.storage.sqlite import SqliteStore
+from scim.storage.interface import Member, WriteModel
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import TOKEN, Client, HandlerClient, Loop
-from tests.contract.drafts import KINDS, group, resource_id, user
+from tests.contract.write_models import RESOURCE_TYPES, group, resource_id, user
 from tests.http.checks import is_error, names
 
 OLD: Final = "1.0123456789abcdef"
 
 
-def outdated(new: Draft, name: str) -> Draft:
+def outdated(new: WriteModel, name: str) -> WriteModel:
     """The resource as another version of the rules would have folded its name."""
-    unique = str(KINDS[new.kind].unique)
-    return replace(new, key=f"{new.kind}:{name}", f={**new.f, unique: name}, s={}, rules=OLD)
+    unique = str(RESOURCE_TYPES[new.type_name].unique)
+    return replace(
+        new,
+        key=f"{new.type_name}:{name}",
+        search_fields={**new.search_fields, unique: name},
+        sort_keys={},
+        index_version=OLD,
+    )
 
 
-def written(path: Path, *drafts: tuple[str, Draft]) -> None:
+def written(path: Path, *drafts: tuple[str, WriteModel]) -> None:
     async def write() -> None:
         store = SqliteStore(path)
         for tenant, draft in drafts:
-            await store.create(tenant, draft, [Member(resource_id(1))] if draft.kind == "Group" else [])
+            await store.create(tenant, draft, [Member(resource_id(1))] if draft.type_name == "Group" else [])
         await store.close()
 
     asyncio.run(write())
@@ -54,7 +60,7 @@ def opened(loop: Loop) -> Iterator[Callable[[Path], Client]]:
         loop.run(service.close())
 
 
-def test_resources_folded_by_other_rules_are_found_sorted_and_unique(
+def test_outdated_resources_are_found_sorted_and_unique_after_the_start(
     tmp_path: Path, opened: Callable[[Path], Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "scim.app")
@@ -85,7 +91,11 @@ def test_a_file_that_is_up_to_date_is_left_alone(
     caplog.set_level(logging.INFO, "scim.app")
     path = tmp_path / "scim.db"
     new = user("abel", 1)
-    written(path, ("default", replace(new, rules=fold.rules(KINDS["User"]))), ("default", outdated(user("b", 2), "b")))
+    written(
+        path,
+        ("default", replace(new, index_version=search_fields.index_version(RESOURCE_TYPES["User"]))),
+        ("default", outdated(user("b", 2), "b")),
+    )
     client = opened(path)
     versions = [client.get(f"/Users/{resource_id(number)}").json["meta"]["version"] for number in (1, 2)]
     assert versions == ['W/"1"', 'W/"2"']
@@ -121,7 +131,7 @@ def test_resources_whose_names_the_new_rules_fold_alike_are_logged_and_stay_usab
     assert "not completely indexed" not in caplog.text
 
 
-def test_a_key_that_only_the_old_rules_gave_to_another_resource_is_free_after_the_reindex(
+def test_a_key_held_by_the_old_rules_only_is_free_after_the_reindex(
     tmp_path: Path, opened: Callable[[Path], Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The older resource's new key is the younger one's old one."""

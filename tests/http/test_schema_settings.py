@@ -78,7 +78,11 @@ def test_serve_ends_with_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "reason"),
-    [("nowhere", "there is no such folder"), (".", "has no .json file"), ("a-file", "there is no such folder")],
+    [
+        ("nowhere", "the folder doesn't exist or can't be read"),
+        (".", "has no *.json file"),
+        ("a-file", "the folder doesn't exist or can't be read"),
+    ],
 )
 def test_there_must_be_a_folder_with_files(tmp_path: Path, folder: str, reason: str) -> None:
     (tmp_path / "a-file").touch()
@@ -124,7 +128,7 @@ def test_a_relative_path_counts_from_the_app_wherever_the_process_is(
     assert "Device" in registry_of(Settings(schemas=Path("examples/schemas"))).resource_types
     (tmp_path / "own").mkdir()
     written(tmp_path / "own", rooms=ROOMS)
-    with pytest.raises(SettingsError, match=r"^SCIM_SCHEMAS: there is no such folder"):
+    with pytest.raises(SettingsError, match=r"^SCIM_SCHEMAS: the folder doesn't exist or can't be read"):
         registry_of(Settings(schemas=Path("own")))
     assert "Room" in registry_of(Settings(schemas=tmp_path / "own")).resource_types
 
@@ -170,7 +174,9 @@ def test_a_required_extension_must_be_there_and_stay(own: Callable[..., Client])
     is_error(client.put(path, {"userName": "ann", PASS: {"active": True}}), 400, "invalidValue")
     put = client.put(path, {"userName": "ann", PASS: {"number": "8"}})
     assert put.json[PASS] == {"number": "8"}
-    [shown] = [kind for kind in resources(client.get("/ResourceTypes")) if kind["id"] == "User"]
+    [shown] = [
+        resource_type for resource_type in resources(client.get("/ResourceTypes")) if resource_type["id"] == "User"
+    ]
     assert shown["schemaExtensions"] == [{"schema": ENTERPRISE, "required": False}, {"schema": PASS, "required": True}]
 
 
@@ -198,7 +204,7 @@ def test_an_extension_may_use_the_names_of_derived_attributes(own: Callable[...,
     assert len(resources(client.get(f'/Users?filter=groups eq "{staff["id"]}"'))) == 1
 
 
-def test_names_that_mean_something_elsewhere_mean_nothing_in_another_type(own: Callable[..., Client]) -> None:
+def test_names_of_other_types_are_unknown_attributes(own: Callable[..., Client]) -> None:
     """A text `active` isn't switched on by itself nor kept, `members` is a list like others, and `and` is a name."""
     client = own(rooms=ROOMS)
     plain = client.post("/Rooms", {})
@@ -222,7 +228,7 @@ def test_names_that_mean_something_elsewhere_mean_nothing_in_another_type(own: C
 # --- a folder that changes ---
 
 
-def test_what_a_schema_no_longer_describes_is_kept_but_not_shown(loop: Loop, tmp_path: Path) -> None:
+def test_attributes_that_a_schema_no_longer_defines_are_kept_but_not_returned(loop: Loop, tmp_path: Path) -> None:
     """Nor does it get into the way of a write; with the old description it is there again."""
     data = tmp_path / "scim.db"
     rich, poor = tmp_path / "rich", tmp_path / "poor"
@@ -236,13 +242,20 @@ def test_what_a_schema_no_longer_describes_is_kept_but_not_shown(loop: Loop, tmp
     }
     sizes: dict[str, Any] = {"name": "sizes", "type": "integer", "multiValued": True}
     floor: dict[str, Any] = {"name": "floor", "type": "complex", "subAttributes": [{"name": "level"}, {"name": "wing"}]}
-    schema, kind = ROOMS
-    written(rich, rooms=[{**schema, "attributes": [{"name": "label"}, {"name": "plan"}, sizes, parts, floor]}, kind])
+    schema, resource_type = ROOMS
+    written(
+        rich,
+        rooms=[{**schema, "attributes": [{"name": "label"}, {"name": "plan"}, sizes, parts, floor]}, resource_type],
+    )
     written(rich, **{"pass": EXTENSION, "user": {**USERS, "schemaExtensions": [{"schema": PASS}]}})
     fewer_parts = {**parts, "subAttributes": [{"name": "value"}]}
     plan = {"name": "plan", "type": "complex", "subAttributes": [{"name": "value"}]}
     written(
-        poor, rooms=[{**schema, "attributes": [{"name": "label"}, plan, sizes, fewer_parts, {"name": "floor"}]}, kind]
+        poor,
+        rooms=[
+            {**schema, "attributes": [{"name": "label"}, plan, sizes, fewer_parts, {"name": "floor"}]},
+            resource_type,
+        ],
     )
 
     def served(folder: Path) -> tuple[Client, Callable[[], None]]:

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 import scim
 from scim.cli import main
 from tests.conftest import TOKEN, Client, PortClient, Server, Start
-from tests.http.checks import NOBODY, USER, is_error, names, resources
+from tests.http.checks import UNKNOWN_ID, USER, is_error, names, resources
 
 
 @pytest.fixture
@@ -124,18 +124,18 @@ def test_loopback_has_more_than_one_address(start: Start) -> None:
     client.close()
 
 
-def test_a_port_in_use_is_told_in_one_line() -> None:
+def test_a_port_in_use_is_an_error_of_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         one_clear_line(run("serve", "--port", port), port)
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "99999999", "abc"])
-def test_a_port_that_is_none_is_told_in_one_line(port: str) -> None:
+def test_an_invalid_port_is_an_error_of_one_line(port: str) -> None:
     one_clear_line(run("serve", "--port", port), "port")
 
 
-def test_a_data_file_that_cannot_be_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_impossible_data_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     one_clear_line(run("serve", "--port", "0", "--data", str(tmp_path)), str(tmp_path))
     missing = tmp_path / "missing" / "scim.db"
     one_clear_line(run("serve", "--port", "0", "--data", str(missing)), str(missing), "no folder")
@@ -145,7 +145,7 @@ def test_a_data_file_that_cannot_be_is_told_in_one_line(tmp_path: Path) -> None:
     newer = tmp_path / "newer.db"
     with closing(sqlite3.connect(newer)) as db:
         db.execute("PRAGMA user_version = 99")
-    one_clear_line(run("serve", "--port", "0", "--data", str(newer)), str(newer), "newer version")
+    one_clear_line(run("serve", "--port", "0", "--data", str(newer)), str(newer), "has format 99")
     assert junk.read_bytes().startswith(b"this is no database")
 
 
@@ -166,7 +166,7 @@ def test_it_ends_cleanly_when_asked_to_and_what_was_in_memory_is_gone(start: Sta
     client.close()
 
 
-def test_an_open_connection_does_not_keep_it_from_ending(start: Start) -> None:
+def test_an_open_connection_does_not_delay_the_end(start: Start) -> None:
     server = start()
     host, _, port = server.origin.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port))) as idle:
@@ -179,7 +179,7 @@ def test_an_open_connection_does_not_keep_it_from_ending(start: Start) -> None:
 # --- what it logs -----------------------------------------------------------------------------------------------
 
 
-def test_the_log_has_a_line_for_each_request_and_nobody_in_it(start: Start, tmp_path: Path) -> None:
+def test_the_log_has_a_line_for_each_request_without_personal_data(start: Start, tmp_path: Path) -> None:
     server = start("--data", str(tmp_path / "scim.db"))
     client = PortClient(server.origin)
     user = client.user("secret-user", title="secret-title")["id"]
@@ -190,7 +190,7 @@ def test_the_log_has_a_line_for_each_request_and_nobody_in_it(start: Start, tmp_
     client.patch(f"/Users/{user}", {"op": "replace", "path": "title", "value": "secret-value"})
     client.patch(f"/Groups/{group}", {"op": "add", "path": "members", "value": [{"value": "secret-member"}]})
     client.put(f"/Users/{user}", {"userName": "secret-again"})
-    client.delete(f"/Users/{NOBODY}")
+    client.delete(f"/Users/{UNKNOWN_ID}")
     client.get("/Users", token="secret-token")
     client.get("/secret-path/secret-id")
     client.get(f"/Schemas/{USER}")
@@ -205,24 +205,24 @@ def test_the_log_has_a_line_for_each_request_and_nobody_in_it(start: Start, tmp_
         broken.recv(1024)
     code, log = server.stop()
     assert code == 0
-    for secret in ("secret", user, group, NOBODY, TOKEN):
+    for secret in ("secret", user, group, UNKNOWN_ID, TOKEN):
         assert secret not in log.lower(), log
     for line in (
-        r"operation=create resource_type=User status=201 scim_type=- .* method=POST route=/Users",
-        r"operation=create resource_type=Group status=201 .* method=POST route=/Groups",
-        r"operation=get resource_type=User status=200 .* method=GET route=/Users/\{id\}",
-        r"operation=list resource_type=User status=200 .* method=GET route=/Users",
-        r"operation=search resource_type=User status=200 .* method=POST route=/Users/\.search",
-        r"operation=patch resource_type=User status=204 .* method=PATCH route=/Users/\{id\}",
-        r"operation=patch resource_type=Group status=204 .* method=PATCH route=/Groups/\{id\}",
-        r"operation=put resource_type=User status=200 .* method=PUT route=/Users/\{id\}",
-        r"operation=delete resource_type=User status=404 .* method=DELETE route=/Users/\{id\}",
-        r"operation=list resource_type=User status=401 scim_type=- .* tenant=- .* method=GET route=/Users",
-        r"operation=none resource_type=- status=404 .* method=GET route=\(no_route\)",
-        r"operation=schema resource_type=- status=200 .* method=GET route=/Schemas/\{id\}",
-        r"operation=create resource_type=User status=400 scim_type=invalidSyntax .* method=POST route=/Users",
-        r"operation=list resource_type=User status=400 scim_type=invalidFilter .* method=GET route=/Users",
-        r"operation=health resource_type=- status=200 .* method=GET route=/healthz",
+        r"action=create resource_type=User status=201 scim_type=- .* method=POST route=/Users",
+        r"action=create resource_type=Group status=201 .* method=POST route=/Groups",
+        r"action=get resource_type=User status=200 .* method=GET route=/Users/\{id\}",
+        r"action=list resource_type=User status=200 .* method=GET route=/Users",
+        r"action=search resource_type=User status=200 .* method=POST route=/Users/\.search",
+        r"action=patch resource_type=User status=204 .* method=PATCH route=/Users/\{id\}",
+        r"action=patch resource_type=Group status=204 .* method=PATCH route=/Groups/\{id\}",
+        r"action=put resource_type=User status=200 .* method=PUT route=/Users/\{id\}",
+        r"action=delete resource_type=User status=404 .* method=DELETE route=/Users/\{id\}",
+        r"action=list resource_type=User status=401 scim_type=- .* customer=- .* method=GET route=/Users",
+        r"action=none resource_type=- status=404 .* method=GET route=\(no_route\)",
+        r"action=schema resource_type=- status=200 .* method=GET route=/Schemas/\{id\}",
+        r"action=create resource_type=User status=400 scim_type=invalidSyntax .* method=POST route=/Users",
+        r"action=list resource_type=User status=400 scim_type=invalidFilter .* method=GET route=/Users",
+        r"action=health resource_type=- status=200 .* method=GET route=/healthz",
     ):
         assert re.search(rf"^.* INFO request {line} request_id=[0-9a-f-]{{36}}$", log, re.MULTILINE), (line, log)
     assert "Traceback" not in log

@@ -12,7 +12,7 @@ import scim
 from scim.cli import main
 from scim.settings import Settings, SettingsError, from_environment, variable, warnings
 from tests.conftest import TOKEN, Client, Loop, TriggerClient
-from tests.http.checks import NOBODY, is_error
+from tests.http.checks import UNKNOWN_ID, is_error
 
 AZURE = ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME", "IDENTITY_ENDPOINT"]
 
@@ -67,7 +67,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_setting_is_told_in_one_line_without_its_value(name: str, value: str) -> None:
+def test_a_wrong_setting_is_an_error_of_one_line_without_its_value(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as error:
         from_environment({name: value})
     text = str(error.value)
@@ -138,7 +138,7 @@ def test_a_data_file_beside_cosmos_db_is_a_warning() -> None:
     ]
 
 
-def test_a_command_and_serve_warn_of_a_misspelt_setting_and_go_on() -> None:
+def test_a_command_and_serve_warn_of_a_misspelt_setting_and_continue() -> None:
     for command in (["serve", "--port", "65536"], ["serve", "--host", "example.com"], ["customer", "list"]):
         ended = CliRunner(env={"SCIM_SHEMAS": "secret", "COSMOS_ENDPONT": "secret"}).invoke(main, command)
         assert ended.exit_code == 2
@@ -235,14 +235,14 @@ CONTAINER = {"CONTAINER_NAME": "x"}
     ],
     ids=lambda value: "+".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else None,
 )
-def test_what_says_that_this_is_azure(environment: dict[str, str], is_azure: bool) -> None:
+def test_variables_that_identify_azure(environment: dict[str, str], is_azure: bool) -> None:
     """`CONTAINER_NAME` alone may be any container host's, and Core Tools say that they are for development."""
     given = {"SCIM_STORE": "cosmos", "COSMOS_ENDPOINT": "https://x.example"} | environment
     assert from_environment(given).on_azure is is_azure
 
 
 @pytest.mark.parametrize("name", ["SCIM_ON_AZURE", "ON_AZURE", "scim_on_azure"])
-def test_no_variable_says_by_itself_whether_this_is_azure(name: str) -> None:
+def test_no_single_setting_switches_azure_mode(name: str) -> None:
     """Neither does one open the door to a development token, nor close it."""
     assert from_environment({name: "true"}) == from_environment({})
     with pytest.raises(SettingsError, match=r"^SCIM_DEV_TOKEN: "):
@@ -272,8 +272,8 @@ def configured(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 REQUESTS = [
     ("GET", "/Users"),
     ("POST", "/Users"),
-    ("PATCH", f"/Groups/{NOBODY}"),
-    ("DELETE", f"/Users/{NOBODY}"),
+    ("PATCH", f"/Groups/{UNKNOWN_ID}"),
+    ("DELETE", f"/Users/{UNKNOWN_ID}"),
     ("POST", "/.search"),
     ("GET", "/ServiceProviderConfig"),
     ("GET", "/nowhere"),
@@ -311,7 +311,7 @@ def test_with_a_wrong_setting_every_request_gets_503_and_the_log_says_why(
     assert TOKEN not in caplog.text
 
 
-def test_the_log_tells_at_the_start_which_version_runs_and_which_settings_are_misspelt(
+def test_the_log_has_the_version_and_misspelt_settings_at_the_start(
     configured: Callable[..., Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -325,7 +325,7 @@ def test_the_log_tells_at_the_start_which_version_runs_and_which_settings_are_mi
     assert "planted-value" not in caplog.text
 
 
-def test_without_a_token_nobody_gets_in(configured: Callable[..., Client]) -> None:
+def test_requests_without_a_token_are_refused(configured: Callable[..., Client]) -> None:
     client = configured()
     for token in (TOKEN, "", "None", "default"):
         is_error(client.get("/Users", token=token), 401)

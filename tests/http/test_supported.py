@@ -19,14 +19,14 @@ def _supported(config: Mapping[str, Any]) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize("feature", PROOFS)
-def test_a_feature_is_said_to_be_supported_and_works(port_client: Client, feature: str) -> None:
+def test_an_advertised_feature_works(port_client: Client, feature: str) -> None:
     assert _supported(port_client.get("/ServiceProviderConfig").json)[feature] is True
     for resource in resources(port_client.get("/Users?count=1000")):
         assert port_client.delete(f"/Users/{resource['id']}").status == 204
     PROOFS[feature](port_client)
 
 
-def test_nothing_but_the_change_of_passwords_is_said_to_be_missing(port_client: Client) -> None:
+def test_all_features_but_change_password_are_supported(port_client: Client) -> None:
     """Passwords are dropped unless a setting says otherwise."""
     said = _supported(port_client.get("/ServiceProviderConfig").json)
     assert {name for name, supported in said.items() if not supported} == {"changePassword"}

@@ -53,8 +53,8 @@ class Service(HandlerClient):
 def service(request: pytest.FixtureRequest, loop: Loop, tmp_path: Path) -> Iterator[Service]:
     account = CosmosAccount(loop) if request.param == "cosmos" else None
     # A short path: the segments of longer ones are looked for in the log as if they were somebody's values.
-    kind = {**GADGETS, "endpoint": "/Gizmo"}
-    (tmp_path / "gadgets.json").write_text(json.dumps([read("gadget"), read("lock"), kind]))
+    resource_type = {**GADGETS, "endpoint": "/Gizmo"}
+    (tmp_path / "gadgets.json").write_text(json.dumps([read("gadget"), read("lock"), resource_type]))
     environment = {"SCIM_DEV_TOKEN": TOKEN, "SCIM_SCHEMAS": str(tmp_path)}
     if account is not None:
         environment |= {"SCIM_STORE": "cosmos", **account.environment}
@@ -87,7 +87,7 @@ SENT: Final = {
 }
 
 
-def test_every_way_out_keeps_back_what_is_never_returned(service: Service) -> None:
+def test_never_returned_attributes_are_in_no_response(service: Service) -> None:
     created = service.post("/Gizmo", FULL)
     assert shown(created) == SENT
     id = created.json["id"]
@@ -140,7 +140,7 @@ def test_every_way_out_keeps_back_what_is_never_returned(service: Service) -> No
     "path",
     ["secret", "vault", "vault.place", "maker.code", "sites.key", f"{LOCK}:pin", "pin", "maker[code", "sites[key"],
 )
-def test_what_is_never_returned_can_not_be_searched_or_sorted(service: Service, path: str) -> None:
+def test_never_returned_attributes_can_not_be_searched_or_sorted(service: Service, path: str) -> None:
     service.gadget(**UNSEEN)
     for rest in (f'eq "{PLAIN}"', "pr", 'sw "S"', "ne null"):
         close = "]" if "[" in path else ""
@@ -155,7 +155,7 @@ def test_what_is_never_returned_can_not_be_searched_or_sorted(service: Service, 
         is_error(service.get(f"/Gizmo?sortBy={path}"), 400, "invalidPath")
 
 
-def test_put_keeps_what_can_not_be_read_and_null_clears_it(service: Service) -> None:
+def test_put_keeps_never_returned_attributes_and_null_clears_them(service: Service) -> None:
     created = service.gadget(**{name: value for name, value in FULL.items() if name != "serial"})
     path = f"/Gizmo/{created['id']}"
     read_back = {"serial": "G-1", **shown(service.get(path))}
@@ -245,7 +245,7 @@ def test_a_value_that_does_not_fit_is_an_invalid_value(service: Service, name: s
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"a\\udfffb"', '"\\udc00\\ud800"'])
-def test_half_a_surrogate_pair_is_no_text(client: Client, text: str) -> None:
+def test_a_lone_surrogate_is_an_invalid_value(client: Client, text: str) -> None:
     is_error(client.post("/Users", f'{{"userName": {text}}}'.encode()), 400, "invalidSyntax")
     is_error(client.get(f"/Users?filter=userName eq {text}"), 400, "invalidFilter")
 

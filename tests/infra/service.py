@@ -52,7 +52,7 @@ def backups_are_continuous(stack: Stack) -> Iterator[str]:
 
 
 def the_container_is_the_one_that_the_code_goes_by(stack: Stack) -> Iterator[str]:
-    definition = json.loads(stack.files["scim/storage/container.json"])
+    definition = json.loads(stack.files["scim/storage/cosmos/container.json"])
     for variant in VARIANTS:
         made = stack.one(CONTAINER, variant)
         if made.properties["resource"] != {"id": made.name, **definition}:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from scim.telemetry import line
-from scim.telemetry.record import Begun, Record
+from scim.telemetry import log_line
+from scim.telemetry.record import Record, StartedRequest
 from tests.infra.bicep import Resource
 from tests.infra.kql import columns, words
 from tests.infra.stack import ACTION_GROUP, COSMOS, INSIGHTS, METRIC_ALERT, QUERY_ALERT, ROOT, VARIANTS, WORKBOOK, Stack
@@ -32,12 +32,12 @@ def _line() -> Mapping[str, str]:
     logger.addHandler(keep)
     logger.setLevel(logging.INFO)
     try:
-        line.Lines(lambda: 0.0).observe(Begun("PATCH", "/Users", "https"))(_RECORD)
-        line.Lines(lambda: 0.0).observe(Begun("PATCH", "/Users", "https"))(_COUNTED)
+        log_line.LogLines(lambda: 0.0).observe(StartedRequest("PATCH", "/Users", "https"))(_RECORD)
+        log_line.LogLines(lambda: 0.0).observe(StartedRequest("PATCH", "/Users", "https"))(_COUNTED)
     finally:
         logger.removeHandler(keep)
         logger.setLevel(level)
-    if not all(text.startswith("request operation=") for text in written):
+    if not all(text.startswith("request action=") for text in written):
         raise AssertionError(f"the lines begin otherwise: {written}")
     of_one, counted = ([pair.split("=")[0] for pair in text.split(" ")[1:]] for text in written)
     if [name for name in counted if name not in {"reason", "requests"}] != of_one:
@@ -80,7 +80,7 @@ def queries_read_what_the_service_writes(stack: Stack) -> Iterator[str]:
     lines = stack.files["infra/queries/lines.kql"]
     if columns(lines) != _line():
         yield f"lines.kql reads other pairs than a line has: {dict(columns(lines).items() ^ _line().items())}"
-    if 'startswith "request operation="' not in lines or 'pair_delimiter=" ", kv_delimiter="="' not in lines:
+    if 'startswith "request action="' not in lines or 'pair_delimiter=" ", kv_delimiter="="' not in lines:
         yield "lines.kql takes other lines, or takes them apart otherwise"
     if f"substring(message, {len('request ')})" not in lines:
         yield "lines.kql cuts off more or less than the first word"
@@ -159,7 +159,7 @@ def the_workbook_shows_provisioning_at_a_glance(stack: Stack) -> Iterator[str]:
     shown = dict(_queries(stack))
     wanted = {
         "outcomes": ("sum(requests) by outcome", "status == 429"),
-        "changes": ("by customer = tenant, resource_type", "status < 300"),
+        "changes": ("by customer, resource_type", "status < 300"),
         "errors": ("by status, scim_type",),
         "units": ("sum(ru)",),
         "latency": ("percentile(ms, 95)",),

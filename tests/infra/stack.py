@@ -122,5 +122,5 @@ class Stack:
 def at_hand() -> Stack:
     """The stack of this repository."""
     paths = [*ROOT.glob("infra/**/*"), *(ROOT / name for name in ("azure.yaml", "host.json", ".python-version"))]
-    paths += [ROOT / "local.settings.sample.json", ROOT / "scim/storage/container.json"]
+    paths += [ROOT / "local.settings.sample.json", ROOT / "scim/storage/cosmos/container.json"]
     return Stack({path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths if path.is_file()})

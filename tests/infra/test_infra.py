@@ -76,7 +76,7 @@ def asked() -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-async def test_the_app_settings_lead_to_the_identity_and_to_no_other_way_in(
+async def test_the_app_settings_use_the_managed_identity_only(
     stack: Stack, asked: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the service opens Cosmos DB with asks for the identity of the settings, and has nothing else to try."""

@@ -72,7 +72,7 @@ def test_a_module_that_is_not_deployed_has_no_outputs() -> None:
         call("name: 'abc'") + "output it string = false ? '' : m.outputs.name\n",
     ],
 )
-def test_what_the_compiler_refuses_is_refused(text: str) -> None:
+def test_files_that_the_compiler_refuses_are_refused(text: str) -> None:
     with pytest.raises(BicepError):
         outputs(text, part=MODULE)
 

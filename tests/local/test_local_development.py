@@ -42,7 +42,7 @@ def test_the_sample_is_one_that_core_tools_read_as_it_stands() -> None:
     assert VALUES["FUNCTIONS_WORKER_RUNTIME"] == "python"
 
 
-def test_a_setting_of_the_sample_that_has_a_default_has_that_one() -> None:
+def test_settings_of_the_sample_have_the_default_values() -> None:
     """So the sample says what happens without it, and taking a line out changes nothing."""
     chosen = {"SCIM_DEV_TOKEN", "SCIM_DATA", "COSMOS_ENDPOINT", "COSMOS_KEY"}
     kept = {name: value for name, value in VALUES.items() if name not in chosen}

@@ -30,7 +30,7 @@ def test_the_tour_works_and_leaves_no_file(tmp_path: Path) -> None:
     code, log = server.stop()
     assert (code, ended.returncode, ended.stderr) == (0, 0, "")
     assert list(tmp_path.iterdir()) == []
-    statuses = re.findall(r" operation=(\S+) \S+ status=(\d+)", log)
+    statuses = re.findall(r" action=(\S+) \S+ status=(\d+)", log)
     assert statuses == [
         ("list", "200"),
         ("create", "201"),

@@ -14,8 +14,8 @@ from tests.worker.test_suites import each_case
 
 APP = {"function_app.py", "host.json", "requirements.txt"}
 DATA = {
-    "scim/storage/container.json",
-    *(f"scim/protocol/schemas/{file.name}" for file in ROOT.glob("scim/protocol/schemas/*")),
+    "scim/storage/cosmos/container.json",
+    *(f"scim/protocol/schema/data/{file.name}" for file in ROOT.glob("scim/protocol/schema/data/*")),
 }
 # What work leaves in the folder, some of it secret or about people.
 LEFT = [
@@ -52,9 +52,9 @@ def test_the_app_is_uploaded_and_nothing_else(uploaded: Reader) -> None:
 
 
 @by_reader
-def test_what_work_leaves_in_the_folder_is_not_uploaded(uploaded: Reader, tmp_path: Path) -> None:
+def test_files_of_development_are_not_uploaded(uploaded: Reader, tmp_path: Path) -> None:
     """A deployment's own schemas are, from the folder that docs/custom-schemas.md names."""
-    app = [*APP, "scim/app.py", "scim/protocol/schemas/user.json", "schemas/device.json"]
+    app = [*APP, "scim/app.py", "scim/protocol/schema/data/user.json", "schemas/device.json"]
     for name in [*app, *LEFT]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -79,7 +79,7 @@ def test_the_remote_build_brings_no_development_package(package: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["click", "scim", "tests", "pytest"])
-async def test_a_worker_on_the_package_sees_nothing_of_this_environment(
+async def test_a_worker_of_the_package_does_not_see_this_environment(
     name: str, packages: Sequence[Path], tmp_path: Path
 ) -> None:
     """So whatever it can import came with the package."""

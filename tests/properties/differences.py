@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from unicodedata import normalize
 
-from scim.protocol import datetimes, filter as syntax, fold, query
+from scim.protocol import datetimes, folding, search_fields
 from scim.protocol.errors import InvalidFilter
-from scim.protocol.filter import And, Compare, Filter, Not, Or, Present, ValuePath
+from scim.protocol.filter import binding, syntax
+from scim.protocol.filter.evaluate import matches
+from scim.protocol.filter.syntax import And, Compare, Filter, Not, Or, Present, ValuePath
 from scim.protocol.json import JsonObject
-from scim.protocol.match import matches
-from scim.protocol.messages import Operation
-from scim.protocol.schema import Attribute
+from scim.protocol.messages import PatchOperation
+from scim.protocol.schema.model import Attribute
 from tests.properties.strategies import ENTERPRISE, USER
 
 TEXT: Final = {"co", "sw", "ew"}
@@ -77,7 +78,7 @@ def _folds_differently(asked: Asked) -> bool:
     for text in asked.texts:
         composed = normalize("NFC", text)
         theirs = composed if asked.compared.case_exact else normalize("NFC", composed.lower())
-        if theirs != (text if asked.compared.case_exact else fold.text(text)):
+        if theirs != (text if asked.compared.case_exact else folding.fold(text)):
             return True
     return False
 
@@ -232,7 +233,10 @@ FILTERS: Final = (
         True,
         lambda a: (
             a.compares
-            and any(len(fold.text(t).encode()) > fold.MAX_BYTES or len(t.encode()) > fold.MAX_BYTES for t in a.texts)
+            and any(
+                len(folding.fold(t).encode()) > search_fields.MAX_BYTES or len(t.encode()) > search_fields.MAX_BYTES
+                for t in a.texts
+            )
         ),
     ),
     FilterDifference(
@@ -244,7 +248,10 @@ FILTERS: Final = (
         True,
         lambda a: (
             a.compares
-            and any(len(fold.text(t).encode()) > fold.MAX_BYTES or len(t.encode()) > fold.MAX_BYTES for t in a.texts)
+            and any(
+                len(folding.fold(t).encode()) > search_fields.MAX_BYTES or len(t.encode()) > search_fields.MAX_BYTES
+                for t in a.texts
+            )
         ),
     ),
     FilterDifference(
@@ -315,14 +322,14 @@ def _asked(tree: Filter, resource: JsonObject) -> Iterator[Asked]:
             for term in terms:
                 yield from _asked(term, resource)
         case ValuePath(path, inner):
-            found = query.locate(path, USER)
+            found = binding.locate(path, USER)
             assert found is not None
             attribute = found[0].attribute
             for leaf in _leaves(inner):
                 sub = attribute.sub(leaf.path.attribute)
                 yield _of(leaf, attribute, sub, resource.get(attribute.name), in_brackets=True)
         case Compare(path) | Present(path):
-            found = query.locate(path, USER)
+            found = binding.locate(path, USER)
             assert found is not None
             place, sub = found
             values = resource if place.extension is None else resource.get(place.extension, {})
@@ -375,10 +382,10 @@ class Applied:
         if self.filter is None:
             return self.elements
         try:
-            bound = query.elements(self.filter, self.attribute)
+            bound = binding.elements(self.filter, self.attribute)
         except InvalidFilter:
             return []
-        return [e for e in self.elements if matches(bound, fold.element(e, self.attribute))]
+        return [e for e in self.elements if matches(bound, search_fields.element(e, self.attribute))]
 
 
 @dataclass(frozen=True)
@@ -388,7 +395,7 @@ class PatchDifference:
     name: str
     reason: str
     user: Mapping[str, Any]
-    operation: Operation
+    operation: PatchOperation
     shown: str
     ours: Any
     theirs: Any
@@ -400,9 +407,9 @@ def _alike(a: Applied) -> bool:
     if not (a.several and a.op in {"add", "replace"} and a.filter is None and a.sub is None):
         return False
     given = a.value if isinstance(a.value, list) else [a.value]
-    seen = [fold.element(element, a.attribute) for element in a.elements] if a.op == "add" else []
+    seen = [search_fields.element(element, a.attribute) for element in a.elements] if a.op == "add" else []
     for element in given:
-        new = fold.element(element, a.attribute)
+        new = search_fields.element(element, a.attribute)
         if any(new == old or (_key(new) == _key(old) and "value" in new) for old in seen):
             return True
         seen.append(new)
@@ -428,15 +435,15 @@ def _makes_what_it_does_not_pick(a: Applied) -> bool:
         return True
     written = {a.sub.name: a.value} if a.sub is not None else a.value
     made = {**{term.path.attribute: term.value for term in terms}, **written}
-    return not matches(query.elements(a.filter, a.attribute), fold.element(made, a.attribute))
+    return not matches(binding.elements(a.filter, a.attribute), search_fields.element(made, a.attribute))
 
 
 def _has_the_value_and_more(a: Applied) -> bool:
     """Whether a listed element has the `value` of one that is there, and something else that it hasn't."""
     if a.writes or a.filter is not None or a.sub is not None or a.value is None:
         return False
-    listed = [fold.element(e, a.attribute) for e in (a.value if isinstance(a.value, list) else [a.value])]
-    there = [fold.element(e, a.attribute) for e in a.elements]
+    listed = [search_fields.element(e, a.attribute) for e in (a.value if isinstance(a.value, list) else [a.value])]
+    there = [search_fields.element(e, a.attribute) for e in a.elements]
     return any("value" in g and g["value"] == e.get("value") and g.items() - e.items() for g in listed for e in there)
 
 
@@ -447,7 +454,7 @@ PATCHES: Final = (
         "a sub-attribute of all elements where there are none",
         "an element is made that holds it, as for one attribute with a single value; theirs changes nothing",
         {},
-        Operation("replace", "emails.value", "a@example.com"),
+        PatchOperation("replace", "emails.value", "a@example.com"),
         "emails",
         [{"value": "a@example.com"}],
         None,
@@ -457,7 +464,7 @@ PATCHES: Final = (
         "add of an element whose type and value are there",
         "docs/semantics.md: it merges into the one that is there; theirs adds another one unless all of it is the same",
         {"emails": [WORK]},
-        Operation("add", "emails", [{"type": "work", "value": "a@example.com", "display": "B"}]),
+        PatchOperation("add", "emails", [{"type": "work", "value": "a@example.com", "display": "B"}]),
         "emails",
         [{**WORK, "display": "B"}],
         [WORK, {**WORK, "display": "B"}],
@@ -467,7 +474,7 @@ PATCHES: Final = (
         "add of an element that differs in letter case only",
         "only type and value tell elements apart without regard to case; theirs takes the two for one",
         {"roles": [{"display": "a"}]},
-        Operation("add", "roles", [{"display": "A"}]),
+        PatchOperation("add", "roles", [{"display": "A"}]),
         "roles",
         [{"display": "a"}, {"display": "A"}],
         [{"display": "a"}],
@@ -477,7 +484,7 @@ PATCHES: Final = (
         "the same element twice in one add",
         "an equal element changes nothing, wherever it stands; theirs looks only at those that were there",
         {},
-        Operation("add", "roles", [{"value": "a"}, {"value": "a"}]),
+        PatchOperation("add", "roles", [{"value": "a"}, {"value": "a"}]),
         "roles",
         [{"value": "a"}],
         [{"value": "a"}, {"value": "a"}],
@@ -487,7 +494,7 @@ PATCHES: Final = (
         "the same element twice in one replace",
         "RFC 7643 §2.4: a service should not keep the same type and value twice; theirs does",
         {"roles": [{"value": "b"}]},
-        Operation("replace", "roles", [{"value": "a"}, {"value": "a"}]),
+        PatchOperation("replace", "roles", [{"value": "a"}, {"value": "a"}]),
         "roles",
         [{"value": "a"}],
         [{"value": "a"}, {"value": "a"}],
@@ -498,7 +505,7 @@ PATCHES: Final = (
         "docs/semantics.md: they are replaced (RFC 7644 §3.5.2.3, 'the matching record'), but for what the filter says; theirs "
         "keeps what isn't named",
         {"emails": [WORK]},
-        Operation("replace", 'emails[type eq "work"]', {"value": "b@example.com"}),
+        PatchOperation("replace", 'emails[type eq "work"]', {"value": "b@example.com"}),
         "emails",
         [{"type": "work", "value": "b@example.com"}],
         [{**WORK, "value": "b@example.com"}],
@@ -508,7 +515,7 @@ PATCHES: Final = (
         "an element made from a filter that wouldn't pick it",
         "the filter's eq terms are what it is made of, and the value goes first; theirs refuses",
         {},
-        Operation("add", 'emails[type eq "work"].type', "home"),
+        PatchOperation("add", 'emails[type eq "work"].type', "home"),
         "emails",
         [{"type": "home"}],
         "error",
@@ -518,7 +525,7 @@ PATCHES: Final = (
         "an empty text",
         "docs/semantics.md: it means unassigned, as null does; theirs keeps it",
         {"title": "x"},
-        Operation("replace", "title", ""),
+        PatchOperation("replace", "title", ""),
         "title",
         None,
         "",
@@ -527,7 +534,7 @@ PATCHES: Final = (
         "a manager as a text",
         "Entra sends it so",
         {},
-        Operation("add", f"{ENTERPRISE}:manager", "26118915"),
+        PatchOperation("add", f"{ENTERPRISE}:manager", "26118915"),
         ENTERPRISE,
         {"manager": {"value": "26118915"}},
         "error",
@@ -536,7 +543,7 @@ PATCHES: Final = (
         "remove of an element by its value",
         "docs/semantics.md: `value` says which one is meant, as Entra lists members; theirs wants all that is listed to be equal",
         {"emails": [WORK]},
-        Operation("remove", "emails", [{"value": "a@example.com", "display": "B"}]),
+        PatchOperation("remove", "emails", [{"value": "a@example.com", "display": "B"}]),
         "emails",
         None,
         [WORK],
@@ -546,7 +553,7 @@ PATCHES: Final = (
         "remove of manager.value",
         "without it the manager is empty and goes (docs/semantics.md); theirs has the id as required of a manager",
         {ENTERPRISE: {"manager": {"value": "x"}}},
-        Operation("remove", f"{ENTERPRISE}:manager.value", None),
+        PatchOperation("remove", f"{ENTERPRISE}:manager.value", None),
         ENTERPRISE,
         None,
         "error",
@@ -556,7 +563,7 @@ PATCHES: Final = (
         "an address without a public domain",
         "Entra provisions what the directory holds; theirs wants an address that could be delivered to",
         {},
-        Operation("add", "emails", [{"value": "x@corp.local"}]),
+        PatchOperation("add", "emails", [{"value": "x@corp.local"}]),
         "emails",
         [{"value": "x@corp.local"}],
         "error",
@@ -565,7 +572,7 @@ PATCHES: Final = (
         "a bare name of an extension",
         "docs/semantics.md: a name that only one extension has means that one; theirs drops it as unknown",
         {},
-        Operation("replace", "department", "x"),
+        PatchOperation("replace", "department", "x"),
         ENTERPRISE,
         {"department": "x"},
         None,
@@ -574,7 +581,7 @@ PATCHES: Final = (
         "a path that names nothing",
         "docs/adr/0007: a path that is ignored loses data silently; theirs drops it where it tolerates unknown names",
         {},
-        Operation("replace", "shoeSize", "44"),
+        PatchOperation("replace", "shoeSize", "44"),
         "shoeSize",
         "error",
         None,
@@ -583,7 +590,7 @@ PATCHES: Final = (
         "readOnly attributes in a value without a path",
         "docs/adr/0007: bodies are tolerant; theirs refuses",
         {},
-        Operation("add", None, {"id": "x", "title": "y"}),
+        PatchOperation("add", None, {"id": "x", "title": "y"}),
         "title",
         "y",
         "error",
@@ -592,7 +599,7 @@ PATCHES: Final = (
         "the letter case of a canonical type",
         "a value is kept as it was sent; theirs writes it as the schema's canonicalValues do",
         {},
-        Operation("add", "emails", [{"type": "Work"}]),
+        PatchOperation("add", "emails", [{"type": "Work"}]),
         "emails",
         [{"type": "Work"}],
         [{"type": "work"}],
@@ -601,7 +608,7 @@ PATCHES: Final = (
 )
 
 
-def patch_excused(operation: Operation, resource: JsonObject) -> FilterDifference | PatchDifference | None:
+def patch_excused(operation: PatchOperation, resource: JsonObject) -> FilterDifference | PatchDifference | None:
     """The first row that an operation on this resource falls under."""
     for applied in _applied(operation, resource):
         if applied.filter is not None and operation.path is not None:
@@ -615,14 +622,14 @@ def patch_excused(operation: Operation, resource: JsonObject) -> FilterDifferenc
     return None
 
 
-def _applied(operation: Operation, resource: JsonObject) -> Iterator[Applied]:
+def _applied(operation: PatchOperation, resource: JsonObject) -> Iterator[Applied]:
     if operation.path is None:
         for name, value in operation.value.items():
             if name in USER.by_name:
                 yield Applied(operation.op, USER.by_name[name], None, None, value, _list(resource.get(name)))
         return
     path = syntax.parse_path(operation.path)
-    found = query.locate(path.path, USER)
+    found = binding.locate(path.path, USER)
     assert found is not None
     place, sub = found
     sub = place.attribute.sub(path.sub) if path.sub else sub

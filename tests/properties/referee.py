@@ -7,7 +7,7 @@ from scim2_models import EnterpriseUser, PatchOp, SCIMException, ScimPolicy, Use
 from scim2_models.path import ScimFilter
 
 from scim.protocol.json import JsonObject
-from scim.protocol.messages import Operation
+from scim.protocol.messages import PatchOperation
 
 type Outcome = bool | str
 """What a filter says of a resource, or `error`."""
@@ -36,7 +36,7 @@ def matches(text: str, resource: JsonObject) -> Outcome:
         return ERROR
 
 
-def patched(resource: JsonObject, operations: list[Operation]) -> JsonObject | str:
+def patched(resource: JsonObject, operations: list[PatchOperation]) -> JsonObject | str:
     """The resource after the operations, in JSON, or `error`."""
     found = user(resource)
     sent = [

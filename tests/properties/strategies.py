@@ -7,16 +7,17 @@ from unicodedata import normalize
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from scim.protocol import filter as syntax, validate
-from scim.protocol.filter import And, Compare, Filter, Not, Number, Or, Path, Present, ValuePath
+from scim.protocol import validate
+from scim.protocol.filter import syntax
+from scim.protocol.filter.syntax import And, Compare, Filter, Not, Number, Or, Path, Present, ValuePath
 from scim.protocol.json import JsonObject
-from scim.protocol.messages import Operation
-from scim.protocol.registry import core
-from scim.protocol.schema import Attribute, ResourceType
+from scim.protocol.messages import PatchOperation
+from scim.protocol.schema.model import Attribute, ResourceType
+from scim.protocol.schema.registry import core
 
-KINDS: Final = core().resource_types
-USER: Final = KINDS["User"]
-GROUP: Final = KINDS["Group"]
+RESOURCE_TYPES: Final = core().resource_types
+USER: Final = RESOURCE_TYPES["User"]
+GROUP: Final = RESOURCE_TYPES["Group"]
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 CREATED: Final = "2026-01-31T09:30:00.000000Z"
 ID: Final = "01900000-0000-7000-8000-000000000001"
@@ -147,12 +148,12 @@ def writable(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     }
 
 
-def bodies(kind: ResourceType = USER) -> SearchStrategy[JsonObject]:
+def bodies(resource_type: ResourceType = USER) -> SearchStrategy[JsonObject]:
     """Bodies of a POST, with some of all attributes."""
-    core_ = writable(kind.attributes)
+    core_ = writable(resource_type.attributes)
     required = {name: attribute_value(a) for name, a in core_.items() if a.required}
     optional = {name: attribute_value(a) for name, a in core_.items() if not a.required}
-    for urn, schema in kind.extensions.items():
+    for urn, schema in resource_type.extensions.items():
         inner = {name: attribute_value(a) for name, a in writable(schema.attributes).items()}
         optional[urn] = some_of(inner)
     # A few at a time, so that there is something to collide on.
@@ -160,16 +161,20 @@ def bodies(kind: ResourceType = USER) -> SearchStrategy[JsonObject]:
     return few.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: optional[name] for name in names}}))
 
 
-def resource(body: JsonObject, kind: ResourceType = USER, *, id: str = ID, modified: str = CREATED) -> JsonObject:
+def resource(
+    body: JsonObject, resource_type: ResourceType = USER, *, id: str = ID, modified: str = CREATED
+) -> JsonObject:
     """The resource as the service would store it."""
-    new = validate.resource(body, kind)
+    new = validate.resource(body, resource_type)
     new["id"] = id
-    new["meta"] = {"resourceType": kind.name, "created": CREATED, "lastModified": modified}
+    new["meta"] = {"resourceType": resource_type.name, "created": CREATED, "lastModified": modified}
     return new
 
 
-def resources(kind: ResourceType = USER) -> SearchStrategy[JsonObject]:
-    return st.builds(lambda body, modified: resource(body, kind, modified=modified), bodies(kind), INSTANTS)
+def resources(resource_type: ResourceType = USER) -> SearchStrategy[JsonObject]:
+    return st.builds(
+        lambda body, modified: resource(body, resource_type, modified=modified), bodies(resource_type), INSTANTS
+    )
 
 
 # --- filters ---
@@ -222,47 +227,50 @@ def comparisons(path: Path, attribute: Attribute) -> SearchStrategy[Filter]:
     return st.one_of(compare, compare, compare, st.just(Present(path)), null)
 
 
-def _targets(kind: ResourceType) -> Iterator[tuple[Path, Attribute]]:
-    levels: list[tuple[str | None, Mapping[str, Attribute]]] = [(None, kind.attributes)]
-    levels += [(urn, schema.attributes) for urn, schema in kind.extensions.items()]
+def _targets(resource_type: ResourceType) -> Iterator[tuple[Path, Attribute]]:
+    levels: list[tuple[str | None, Mapping[str, Attribute]]] = [(None, resource_type.attributes)]
+    levels += [(urn, schema.attributes) for urn, schema in resource_type.extensions.items()]
     for urn, attributes in levels:
         for attribute in attributes.values():
-            if attribute.name == kind.relation:
+            if attribute.name == resource_type.relation:
                 continue
             yield Path(urn, attribute.name), attribute
             for sub in attribute.by_name.values():
                 yield Path(urn, attribute.name, sub.name), sub
 
 
-def filters(kind: ResourceType = USER) -> SearchStrategy[Filter]:
+def filters(resource_type: ResourceType = USER) -> SearchStrategy[Filter]:
     """Filters that make sense for a resource type."""
-    simple = st.sampled_from([*_targets(kind)]).flatmap(lambda target: comparisons(*target))
-    return joined(st.one_of(simple, simple, value_paths(kind)), leaves=4)
+    simple = st.sampled_from([*_targets(resource_type)]).flatmap(lambda target: comparisons(*target))
+    return joined(st.one_of(simple, simple, value_paths(resource_type)), leaves=4)
 
 
-def filters_about(new: JsonObject, kind: ResourceType = USER) -> SearchStrategy[Filter]:
+def filters_about(new: JsonObject, resource_type: ResourceType = USER) -> SearchStrategy[Filter]:
     """Filters that make sense for this resource: most of them ask for what it has, or for something like it."""
-    there = [*_values(new, kind)]
+    there = [*_values(new, resource_type)]
     about = st.sampled_from(there).flatmap(
         lambda found: st.builds(Compare, st.just(found[0]), OPERATORS, _variants(found[1]))
     )
     chosen = [
         st.sampled_from(element).flatmap(lambda f: st.builds(Compare, st.just(f[0]), OPERATORS, _variants(f[1])))
-        for element in ([*_subs(e, a)] for a, e in _elements(new, kind))
+        for element in ([*_subs(e, a)] for a, e in _elements(new, resource_type))
         if element
     ]
-    paths = [a.name for a, e in _elements(new, kind) if [*_subs(e, a)]]
+    paths = [a.name for a, e in _elements(new, resource_type) if [*_subs(e, a)]]
     picked = [
         st.builds(ValuePath, st.just(Path(None, name)), joined(leaf, leaves=3))
         for name, leaf in zip(paths, chosen, strict=True)
     ]
-    simple = st.sampled_from([*_targets(kind)]).flatmap(lambda target: comparisons(*target))
-    return joined(st.one_of(about, about, simple, value_paths(kind), *picked[:2]), leaves=4)
+    simple = st.sampled_from([*_targets(resource_type)]).flatmap(lambda target: comparisons(*target))
+    return joined(st.one_of(about, about, simple, value_paths(resource_type), *picked[:2]), leaves=4)
 
 
-def _values(new: JsonObject, kind: ResourceType) -> Iterator[tuple[Path, Any]]:
+def _values(new: JsonObject, resource_type: ResourceType) -> Iterator[tuple[Path, Any]]:
     """Each simple value of a resource, with the path that leads to it."""
-    levels = [(None, new, kind.by_name), *((u, new.get(u, {}), e.by_name) for u, e in kind.extensions.items())]
+    levels = [
+        (None, new, resource_type.by_name),
+        *((u, new.get(u, {}), e.by_name) for u, e in resource_type.extensions.items()),
+    ]
     for urn, values, attributes in levels:
         for name, value in values.items():
             if name not in attributes:
@@ -275,10 +283,10 @@ def _values(new: JsonObject, kind: ResourceType) -> Iterator[tuple[Path, Any]]:
                     yield Path(urn, name, sub), inner
 
 
-def _elements(new: JsonObject, kind: ResourceType) -> Iterator[tuple[Attribute, JsonObject]]:
+def _elements(new: JsonObject, resource_type: ResourceType) -> Iterator[tuple[Attribute, JsonObject]]:
     for name, value in new.items():
-        if isinstance(value, list) and name in kind.by_name:
-            yield from ((kind.by_name[name], element) for element in value if isinstance(element, dict))
+        if isinstance(value, list) and name in resource_type.by_name:
+            yield from ((resource_type.by_name[name], element) for element in value if isinstance(element, dict))
 
 
 def _subs(element: JsonObject, attribute: Attribute) -> Iterator[tuple[Path, Any]]:
@@ -292,8 +300,12 @@ def _variants(value: Any) -> SearchStrategy[Any]:
     return st.sampled_from([value, value, value.swapcase(), value[:2], value[-2:], value + "a"])
 
 
-def value_paths(kind: ResourceType) -> SearchStrategy[Filter]:
-    several = [a for a in kind.attributes.values() if a.multi_valued and a.sub_attributes and a.name != kind.relation]
+def value_paths(resource_type: ResourceType) -> SearchStrategy[Filter]:
+    several = [
+        a
+        for a in resource_type.attributes.values()
+        if a.multi_valued and a.sub_attributes and a.name != resource_type.relation
+    ]
     if not several:
         return st.nothing()
     return st.sampled_from(several).flatmap(
@@ -313,50 +325,50 @@ def element_filters(attribute: Attribute) -> SearchStrategy[Filter]:
 # --- PATCH ---
 
 
-def operations(kind: ResourceType = USER) -> SearchStrategy[Operation]:
+def operations(resource_type: ResourceType = USER) -> SearchStrategy[PatchOperation]:
     """Operations that make sense for a resource type, on each form of path."""
-    levels: list[tuple[str | None, Attribute]] = [(None, a) for a in writable(kind.attributes).values()]
-    levels += [(u, a) for u, schema in kind.extensions.items() for a in writable(schema.attributes).values()]
+    levels: list[tuple[str | None, Attribute]] = [(None, a) for a in writable(resource_type.attributes).values()]
+    levels += [(u, a) for u, schema in resource_type.extensions.items() for a in writable(schema.attributes).values()]
     # Half of them on a few attributes, so that operations meet.
     favourites = [(u, a) for u, a in levels if a.name in {"emails", "name", "title", "manager", "addresses", "roles"}]
     place = st.one_of(st.sampled_from(levels), st.sampled_from(favourites)) if favourites else st.sampled_from(levels)
     return st.one_of(
         place.flatmap(lambda found: _on(*found)),
-        st.builds(Operation, st.sampled_from(["add", "replace"]), st.none(), bodies(kind)),
+        st.builds(PatchOperation, st.sampled_from(["add", "replace"]), st.none(), bodies(resource_type)),
     )
 
 
-def _on(urn: str | None, attribute: Attribute) -> SearchStrategy[Operation]:
+def _on(urn: str | None, attribute: Attribute) -> SearchStrategy[PatchOperation]:
     path = str(Path(urn, attribute.name))
     write = st.sampled_from(["add", "replace"])
     forms = [
-        st.builds(Operation, write, st.just(path), attribute_value(attribute)),
-        st.builds(Operation, st.just("remove"), st.just(path), st.none()),
+        st.builds(PatchOperation, write, st.just(path), attribute_value(attribute)),
+        st.builds(PatchOperation, st.just("remove"), st.just(path), st.none()),
     ]
     subs = [sub for sub in attribute.by_name.values() if sub.mutability == "readWrite" and sub.name != "$ref"]
     for sub in subs:
         dotted = f"{path}.{sub.name}"
         value = EMAILS if (attribute.name, sub.name) == ("emails", "value") else value_of(sub)
-        forms.append(st.builds(Operation, write, st.just(dotted), value))
-        forms.append(st.builds(Operation, st.just("remove"), st.just(dotted), st.none()))
+        forms.append(st.builds(PatchOperation, write, st.just(dotted), value))
+        forms.append(st.builds(PatchOperation, st.just("remove"), st.just(dotted), st.none()))
     if attribute.multi_valued and subs:
         tree = st.one_of(TYPES.map(lambda t: Compare(Path(None, "type"), "eq", t)), element_filters(attribute))
         picked = tree.map(lambda tree: f"{path}[{tree}]")
         forms += [
-            st.builds(Operation, write, picked, element_of(attribute)),
-            st.builds(Operation, st.just("remove"), picked, st.none()),
-            st.builds(Operation, st.just("remove"), st.just(path), attribute_value(attribute)),
+            st.builds(PatchOperation, write, picked, element_of(attribute)),
+            st.builds(PatchOperation, st.just("remove"), picked, st.none()),
+            st.builds(PatchOperation, st.just("remove"), st.just(path), attribute_value(attribute)),
         ]
         forms += [
             st.builds(
-                Operation,
+                PatchOperation,
                 write,
                 st.builds(lambda base, name=sub.name: f"{base}.{name}", picked),
                 EMAILS if (attribute.name, sub.name) == ("emails", "value") else value_of(sub),
             )
             for sub in subs
         ]
-        forms.append(st.builds(Operation, st.just("remove"), picked.map(lambda base: f"{base}.type"), st.none()))
+        forms.append(st.builds(PatchOperation, st.just("remove"), picked.map(lambda base: f"{base}.type"), st.none()))
     return st.one_of(forms)
 
 

@@ -13,10 +13,10 @@ from scim.protocol import bulk
 from scim.protocol.bulk import BulkOperation
 from scim.protocol.errors import ScimError
 from scim.protocol.limits import DEFAULT
-from scim.protocol.registry import core
+from scim.protocol.schema.registry import core
 from scim.settings import Settings
 from tests.conftest import ORIGIN, TOKEN
-from tests.http.checks import ENTERPRISE, NOBODY
+from tests.http.checks import ENTERPRISE, UNKNOWN_ID
 
 type Operation = dict[str, Any]
 
@@ -26,7 +26,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _USERS, _GROUPS = ("u0", "u1"), ("g0", "g1")
 
 _NAMES: Final = st.sampled_from(["u0", "u1", "ann", "ANN", "ben", ""])
-_THERE: Final = st.sampled_from([*(f"~{name}~" for name in (*_USERS, *_GROUPS)), NOBODY, "no-id"])
+_THERE: Final = st.sampled_from([*(f"~{name}~" for name in (*_USERS, *_GROUPS)), UNKNOWN_ID, "no-id"])
 _VERSIONS: Final = st.sampled_from([None, None, None, "*", 'W/"1"', 'W/"2"', '"x"', ""])
 _PATHS: Final = st.one_of(
     st.builds("/Users/{}".format, _THERE),
@@ -172,7 +172,7 @@ async def test_no_reference_is_left_that_leads_to_nothing(operations: list[Opera
         assert "bulkId:" not in text
         # Every id that is left in a resource is one that the service has given to something that is there, but for
         # those that the request named itself.
-        allowed = {NOBODY, *service.ids.values(), *_USERS, *_GROUPS}
+        allowed = {UNKNOWN_ID, *service.ids.values(), *_USERS, *_GROUPS}
         named = {found[0] for found in _UUID.finditer(text)}
         assert named <= allowed, named - allowed
         created = {
@@ -225,7 +225,7 @@ def test_what_is_found_is_what_is_replaced(data: Any, method: Any, path: str) ->
     target = bulk.targets(core())(path)
     before = json.dumps(data)
     found = bulk.references(operation, target)
-    ids = dict.fromkeys(found, NOBODY)
+    ids = dict.fromkeys(found, UNKNOWN_ID)
     replaced = bulk.resolved(operation, ids)
     assert json.dumps(data) == before
     again = bulk.references(BulkOperation(method, "", None, None, replaced), bulk.targets(core())(""))

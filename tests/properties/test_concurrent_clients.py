@@ -18,8 +18,8 @@ from hypothesis import Phase, event, given, settings, strategies as st
 from scim.app import App, Collaborators, build
 from scim.edge.http import Request as HttpRequest
 from scim.settings import Settings
-from scim.storage.cosmos_calls import Calls, Operation
-from scim.storage.sqlite import SqliteStore
+from scim.storage.cosmos.calls import BatchOperation, Calls
+from scim.storage.sqlite.store import SqliteStore
 from tests.concurrent_clients import Request, Round, Sent, Service, order_of, some_requests
 from tests.conftest import BASE, ORIGIN
 from tests.contract.cosmos import in_process
@@ -91,7 +91,7 @@ class CallsInTurn(Calls):
         await self._turns.turn()
         return await super().query(tenant, sql, parameters, page=page)
 
-    async def batch(self, tenant: str, operations: Sequence[Operation]) -> list[Any]:
+    async def batch(self, tenant: str, operations: Sequence[BatchOperation]) -> list[Any]:
         await self._turns.turn()
         return await super().batch(tenant, operations)
 
@@ -147,7 +147,7 @@ class World:
         if self._emulator is not None:
             self._emulator.faults.clear()
             self._emulator.requests.clear()
-        unknown = sum(fault.struck for fault in faults)
+        unknown = sum(fault.applied for fault in faults)
         return await service.round(requests, answers, unknown)
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings, strategies as
 from scim.app import App, build
 from scim.edge.http import Request
 from scim.settings import Settings
-from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import BASE, ORIGIN
 from tests.contract.cosmos import in_process
 
@@ -61,15 +61,17 @@ class Side:
     async def change(self, change: tuple[str, str | None, bool] | int) -> None:
         if isinstance(change, int):
             if self.there:
-                kind, id = self.there.pop(change % len(self.there))
-                assert (await self.send("DELETE", f"/{kind}s/{id}"))[0] == 204
+                resource_type, id = self.there.pop(change % len(self.there))
+                assert (await self.send("DELETE", f"/{resource_type}s/{id}"))[0] == 204
             return
-        kind, title, active = change
+        resource_type, title, active = change
         name = f"{title or 'nobody'}-{next(self._names)}"
-        body = {"userName": name, "title": title, "active": active} if kind == "User" else {"displayName": name}
-        status, made = await self.send("POST", f"/{kind}s", body)
+        body = (
+            {"userName": name, "title": title, "active": active} if resource_type == "User" else {"displayName": name}
+        )
+        status, made = await self.send("POST", f"/{resource_type}s", body)
         assert status == 201
-        self.there.append((kind, made["id"]))
+        self.there.append((resource_type, made["id"]))
 
     async def search(self, path: str, query: Query) -> tuple[list[str], Any]:
         status, found = await self.send("POST", f"{path}/.search", query)

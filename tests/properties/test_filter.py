@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import assume, event, example, given, settings, strategies as st
 
-from scim.protocol import filter as syntax, fold, query
+from scim.protocol import search_fields
 from scim.protocol.errors import InvalidFilter, ScimError
-from scim.protocol.filter import Filter
+from scim.protocol.filter import binding, syntax
+from scim.protocol.filter.evaluate import matches
+from scim.protocol.filter.syntax import Filter
 from scim.protocol.json import JsonObject
-from scim.protocol.match import matches
-from scim.storage.interface import Draft, Search
-from scim.storage.sqlite import SqliteStore
+from scim.storage.interface import Search, WriteModel
+from scim.storage.sqlite.store import SqliteStore
 from tests.properties import referee
 from tests.properties.differences import FILTERS, FilterDifference, excused
 from tests.properties.strategies import (
-    KINDS,
+    RESOURCE_TYPES,
     TREES,
     USER,
     bodies,
@@ -98,14 +99,14 @@ def test_any_text_is_a_tree_or_a_scim_error(text: str) -> None:
         return
     event("a tree")
     assert syntax.parse(str(tree)) == tree
-    for kind in KINDS.values():
+    for resource_type in RESOURCE_TYPES.values():
         try:
-            bound = query.bind(tree, kind)
+            bound = binding.bind(tree, resource_type)
         except ScimError as error:
             json_safe(error)
             continue
         event("bound")
-        assert "Linked" in repr(bound) or matches(bound, {"id": "x"}) in {True, False}
+        assert "RelatedTo" in repr(bound) or matches(bound, {"id": "x"}) in {True, False}
 
 
 @settings(max_examples=200)
@@ -147,10 +148,10 @@ def test_letter_case_of_operators_and_words_makes_no_difference(tree: Filter) ->
     assert str(syntax.parse(text.upper())).lower() == str(syntax.parse(text.lower())).lower()
 
 
-def draft(body: JsonObject, number: int) -> Draft:
+def draft(body: JsonObject, number: int) -> WriteModel:
     new = resource({**body, "userName": f"{body['userName'][:50]}-{number}"}, id=f"0190-{number}")
-    f = fold.folded(new, USER)
-    return Draft("User", new["id"], fold.key(new, USER), new, f, fold.sort_keys(new, f, USER))
+    f = search_fields.build(new, USER)
+    return WriteModel("User", new["id"], search_fields.key(new, USER), new, f, search_fields.sort_keys(new, f, USER))
 
 
 @settings(max_examples=100)
@@ -159,10 +160,10 @@ def test_the_store_finds_what_the_evaluator_keeps(people: list[JsonObject], data
     drafts = [draft(body, number) for number, body in enumerate(people)]
     tree = data.draw(st.one_of(filters_about(drafts[0].resource), filters()))
     try:
-        bound = query.bind(tree, USER)
+        bound = binding.bind(tree, USER)
     except InvalidFilter:
         return
-    expected = [new.id for new in drafts if matches(bound, new.f)]
+    expected = [new.id for new in drafts if matches(bound, new.search_fields)]
     event(f"finds {len(expected)} of {len(drafts)}")
 
     async def found() -> list[str]:
@@ -182,18 +183,18 @@ def test_the_store_finds_what_the_evaluator_keeps(people: list[JsonObject], data
 @given(resources(), st.data())
 def test_not_is_the_exact_complement(new: JsonObject, data: st.DataObject) -> None:
     tree = data.draw(filters_about(new))
-    f = fold.folded(new, USER)
+    f = search_fields.build(new, USER)
     try:
-        bound = query.bind(tree, USER)
+        bound = binding.bind(tree, USER)
     except InvalidFilter:
         return
     for negated in (syntax.Not(tree), syntax.Not(syntax.Not(syntax.Not(tree)))):
-        assert matches(query.bind(negated, USER), f) is not matches(bound, f)
+        assert matches(binding.bind(negated, USER), f) is not matches(bound, f)
 
 
 def ours(tree: Filter, new: JsonObject) -> referee.Outcome:
     try:
-        return matches(query.bind(tree, USER), fold.folded(new, USER))
+        return matches(binding.bind(tree, USER), search_fields.build(new, USER))
     except InvalidFilter:
         return referee.ERROR
 

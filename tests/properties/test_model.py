@@ -142,8 +142,8 @@ class Model:
     def take(self, step: Step) -> tuple[int, str | None]:
         """What a step that changes something is answered with, and the handle of what it creates."""
         match step:
-            case ("create", kind, name, attributes):
-                return self.create(kind, name, attributes)
+            case ("create", resource_type, name, attributes):
+                return self.create(resource_type, name, attributes)
             case ("put", handle, name, attributes):
                 return self.put(handle, name, attributes), None
             case ("patch", handle, changes):
@@ -152,13 +152,15 @@ class Model:
                 return self.delete(handle), None
         return 200, None
 
-    def create(self, kind: str, name: str, attributes: State) -> tuple[int, str | None]:
-        if self._taken(kind, name):
+    def create(self, resource_type: str, name: str, attributes: State) -> tuple[int, str | None]:
+        if self._taken(resource_type, name):
             return 409, None
-        handle = f"~{kind}{self._made[kind]}~"
-        self._made[kind] += 1
-        state = {UNIQUE[kind]: name, **deepcopy(attributes)}
-        self.there[handle] = {"active": True, **state} if kind == "u" else {**state, "members": set(state["members"])}
+        handle = f"~{resource_type}{self._made[resource_type]}~"
+        self._made[resource_type] += 1
+        state = {UNIQUE[resource_type]: name, **deepcopy(attributes)}
+        self.there[handle] = (
+            {"active": True, **state} if resource_type == "u" else {**state, "members": set(state["members"])}
+        )
         return 201, handle
 
     def put(self, handle: str, name: str, attributes: State) -> int:
@@ -199,8 +201,8 @@ class Model:
         groups = self.groups_of(handle) if handle[1] == "u" else set()
         return {**state, "groups": groups} if groups else state
 
-    def search(self, kind: str, text: str) -> list[str]:
-        return [h for h in self.there if h[1] == kind and self._holds(h, self.there[h], text)]
+    def search(self, resource_type: str, text: str) -> list[str]:
+        return [h for h in self.there if h[1] == resource_type and self._holds(h, self.there[h], text)]
 
     def _holds(self, handle: str, state: State, text: str) -> bool:
         word = text.split('"')[1] if '"' in text else ""
@@ -221,9 +223,9 @@ class Model:
                 return word in self.groups_of(handle)
         return word in state["members"] or (" or " in text and folded(state["displayName"]).startswith("c"))
 
-    def _taken(self, kind: str, name: str, by_other_than: str = "") -> bool:
+    def _taken(self, resource_type: str, name: str, by_other_than: str = "") -> bool:
         return any(
-            h[1] == kind and h != by_other_than and folded(s[UNIQUE[kind]]) == folded(name)
+            h[1] == resource_type and h != by_other_than and folded(s[UNIQUE[resource_type]]) == folded(name)
             for h, s in self.there.items()
         )
 
@@ -301,9 +303,9 @@ def operation_on_group(form: str, values: list[str]) -> State:
     return {"op": "Remove", "path": "members", "value": listed}
 
 
-def body_of(kind: str, name: str, attributes: State) -> State:
+def body_of(resource_type: str, name: str, attributes: State) -> State:
     members = {"members": [{"value": value} for value in attributes["members"]]} if "members" in attributes else {}
-    return {**attributes, **members, UNIQUE[kind]: name}
+    return {**attributes, **members, UNIQUE[resource_type]: name}
 
 
 class Service:
@@ -343,15 +345,15 @@ class Service:
 def request_of(step: Step) -> tuple[str, str, Any]:
     """Method, path and body of a step that changes something."""
     action, target, *rest = step
-    kind = target if action == "create" else target[1]
-    path = ENDPOINTS[kind] + ("" if action == "create" else f"/{target}")
+    resource_type = target if action == "create" else target[1]
+    path = ENDPOINTS[resource_type] + ("" if action == "create" else f"/{target}")
     match action:
         case "create":
-            return "POST", path, body_of(kind, *rest)
+            return "POST", path, body_of(resource_type, *rest)
         case "put":
-            return "PUT", path, body_of(kind, *rest)
+            return "PUT", path, body_of(resource_type, *rest)
         case "patch":
-            make = operation_on_user if kind == "u" else operation_on_group
+            make = operation_on_user if resource_type == "u" else operation_on_group
             return "PATCH", path, {"schemas": [PATCH], "Operations": [make(*change) for change in rest[0]]}
     return "DELETE", path, None
 
@@ -391,42 +393,46 @@ async def took_together(service: Service, steps: list[tuple[Step, int, str | Non
             service.made(handle, one["location"].rpartition("/")[2])
 
 
-async def walked(service: Service, model: Model, kind: str, text: str, order: str, most: int) -> None:
+async def walked(service: Service, model: Model, resource_type: str, text: str, order: str, most: int) -> None:
     """All pages of a search by cursor, to the end and back again."""
-    found = _ordered(model, kind, text, order)
-    asked = _asked(kind, text, order)
+    found = _ordered(model, resource_type, text, order)
+    asked = _asked(resource_type, text, order)
     pages: list[list[State]] = []
     cursor: str | None = ""
     answer: Any = {}
     while cursor is not None:
-        answer = (await service.send("GET", ENDPOINTS[kind], **asked, count=most, cursor=cursor)).json
+        answer = (await service.send("GET", ENDPOINTS[resource_type], **asked, count=most, cursor=cursor)).json
         assert answer["totalResults"] == len(found)
         pages.append([service.shown(resource) for resource in answer.get("Resources", [])])
         cursor = answer.get("nextCursor")
     assert [shown for page in pages for shown in page] == [model.visible(handle) for handle in found]
     assert all(len(page) == most for page in pages[:-1])
     for page in reversed(pages[:-1]):
-        answer = (await service.send("GET", ENDPOINTS[kind], **asked, count=most, cursor=answer["previousCursor"])).json
+        answer = (
+            await service.send("GET", ENDPOINTS[resource_type], **asked, count=most, cursor=answer["previousCursor"])
+        ).json
         assert [service.shown(resource) for resource in answer["Resources"]] == page
     assert "previousCursor" not in answer
 
 
-def _ordered(model: Model, kind: str, text: str, order: str) -> list[str]:
-    found = model.search(kind, text)
+def _ordered(model: Model, resource_type: str, text: str, order: str) -> list[str]:
+    found = model.search(resource_type, text)
     if order:
-        found.sort(key=lambda handle: folded(model.there[handle][UNIQUE[kind]]), reverse=order == "desc")
+        found.sort(key=lambda handle: folded(model.there[handle][UNIQUE[resource_type]]), reverse=order == "desc")
     return found
 
 
-def _asked(kind: str, text: str, order: str) -> dict[str, str]:
-    sorting = {"sortBy": UNIQUE[kind], "sortOrder": f"{order}ending"} if order else {}
+def _asked(resource_type: str, text: str, order: str) -> dict[str, str]:
+    sorting = {"sortBy": UNIQUE[resource_type], "sortOrder": f"{order}ending"} if order else {}
     return {**({"filter": text} if text else {}), **sorting}
 
 
-async def searched(service: Service, model: Model, kind: str, text: str, page: tuple[str, int, int]) -> None:
+async def searched(service: Service, model: Model, resource_type: str, text: str, page: tuple[str, int, int]) -> None:
     order, start, most = page
-    found = _ordered(model, kind, text, order)
-    answer = await service.send("GET", ENDPOINTS[kind], **_asked(kind, text, order), startIndex=start, count=most)
+    found = _ordered(model, resource_type, text, order)
+    answer = await service.send(
+        "GET", ENDPOINTS[resource_type], **_asked(resource_type, text, order), startIndex=start, count=most
+    )
     assert answer.status == 200, answer.body
     assert answer.json["totalResults"] == len(found)
     shown = [service.shown(resource) for resource in answer.json.get("Resources", [])]
@@ -446,18 +452,18 @@ async def run(services: list[Service], program: list[Step]) -> None:
         for service in services:
             try:
                 match step:
-                    case ("search", kind, text, page):
-                        await searched(service, model, kind, text, page)
+                    case ("search", resource_type, text, page):
+                        await searched(service, model, resource_type, text, page)
                         continue
-                    case ("walk", kind, text, order, most):
-                        await walked(service, model, kind, text, order, most)
+                    case ("walk", resource_type, text, order, most):
+                        await walked(service, model, resource_type, text, order, most)
                         continue
                     case ("bulk", _):
                         await took_together(service, taken)
                     case _:
                         await took(service, model, before, taken[0][0], taken[0][1:])
-                for kind in ENDPOINTS:
-                    await searched(service, model, kind, "", ("", 1, 100))
+                for resource_type in ENDPOINTS:
+                    await searched(service, model, resource_type, "", ("", 1, 100))
             except AssertionError as error:
                 error.add_note(f"on {service.name}, after {step}")
                 raise

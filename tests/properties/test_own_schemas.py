@@ -11,11 +11,11 @@ from hypothesis import Phase, event, given, settings, strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from scim.app import build
-from scim.protocol import filter as syntax
-from scim.protocol.filter import Compare, Filter, Number, Path as Named, Present, ValuePath
+from scim.protocol.filter import syntax
+from scim.protocol.filter.syntax import Compare, Filter, Number, Path as Named, Present, ValuePath
 from scim.protocol.json import JsonObject
-from scim.protocol.registry import Registry, read
-from scim.protocol.schema import Attribute, ResourceType
+from scim.protocol.schema.model import Attribute, ResourceType
+from scim.protocol.schema.registry import Registry, read
 from scim.settings import Settings
 from tests.conftest import TOKEN, HandlerClient, Loop
 from tests.properties.strategies import BASE64, INSTANTS, OPERATORS, TEXTS, URLS, joined, same, some_of
@@ -54,10 +54,10 @@ TYPES: Final = ("string", "boolean", "decimal", "integer", "dateTime", "binary",
 @st.composite
 def attributes(draw: DrawFn, name: str, *, sub: bool = False, many: bool = False) -> JsonObject:
     """Definitions of one attribute, or of a sub-attribute of one that has many values or not."""
-    kind = draw(st.sampled_from(TYPES if sub else (*TYPES, "complex", "complex")))
+    resource_type = draw(st.sampled_from(TYPES if sub else (*TYPES, "complex", "complex")))
     if name == "primary":
-        kind = "boolean"
-    source: JsonObject = {"name": name, "type": kind, "caseExact": draw(st.booleans())}
+        resource_type = "boolean"
+    source: JsonObject = {"name": name, "type": resource_type, "caseExact": draw(st.booleans())}
     several = not sub and draw(st.booleans())
     hidden = False
     if not sub:
@@ -68,19 +68,19 @@ def attributes(draw: DrawFn, name: str, *, sub: bool = False, many: bool = False
             st.sampled_from(["readWrite", "readWrite", "immutable", *(["writeOnly"] if hidden else [])])
         )
         source["required"] = not hidden and draw(st.integers(0, 5)) == 0
-    if kind == "reference":
+    if resource_type == "reference":
         source["referenceTypes"] = ["external"]
-    if kind == "complex":
+    if resource_type == "complex":
         names = draw(st.lists(st.sampled_from(SUBS), min_size=1, max_size=4, unique=True))
         source["subAttributes"] = [draw(attributes(sub_name, sub=True, many=several)) for sub_name in names]
         if hidden:
             for inner in source["subAttributes"]:
                 inner.pop("sortable", None)
     value = next((s for s in source.get("subAttributes", ()) if s["name"] == "value"), {"type": "binary"})
-    can_sort = (several and value["type"] != "binary") if kind == "complex" else kind != "binary"
+    can_sort = (several and value["type"] != "binary") if resource_type == "complex" else resource_type != "binary"
     if can_sort and not hidden and not many:
         source["sortable"] = draw(st.booleans())
-    if kind in {"string", "reference", "integer", "dateTime"} and not (sub or several or hidden):
+    if resource_type in {"string", "reference", "integer", "dateTime"} and not (sub or several or hidden):
         source["uniqueness"] = draw(st.sampled_from(["none", "none", "server", "global"]))
     return source
 
@@ -93,10 +93,10 @@ def folders(draw: DrawFn) -> list[JsonObject]:
         {"schemas": [SCHEMA], "id": urn, "attributes": [draw(attributes(name)) for name in draw(lists)]}
         for urn in ([THING, EXTRA] if draw(st.booleans()) else [THING])
     ]
-    kind: JsonObject = {"schemas": [RESOURCE_TYPE], "name": "Device", "endpoint": "/Devices", "schema": THING}
+    resource_type: JsonObject = {"schemas": [RESOURCE_TYPE], "name": "Device", "endpoint": "/Devices", "schema": THING}
     if len(schemas) > 1:
-        kind["schemaExtensions"] = [{"schema": EXTRA, "required": draw(st.booleans())}]
-    return draw(st.permutations([*schemas, kind]))
+        resource_type["schemaExtensions"] = [{"schema": EXTRA, "required": draw(st.booleans())}]
+    return draw(st.permutations([*schemas, resource_type]))
 
 
 def written(documents: list[JsonObject], folder: Path) -> Path:
@@ -140,12 +140,14 @@ def whole(attribute: Attribute) -> SearchStrategy[Any]:
     return st.lists(one, min_size=1, max_size=3, unique_by=same) if attribute.multi_valued else one
 
 
-def bodies(kind: ResourceType) -> SearchStrategy[JsonObject]:
-    levels: dict[str | None, Mapping[str, Attribute]] = {None: kind.schema.attributes}
-    levels |= {urn: schema.attributes for urn, schema in kind.extensions.items()}
-    made = {urn: _level(found, whole_=urn in kind.required_extensions) for urn, found in levels.items()}
-    needed = {urn: level for urn, level in made.items() if urn in kind.required_extensions}
-    optional = {urn: level for urn, level in made.items() if urn is not None and urn not in kind.required_extensions}
+def bodies(resource_type: ResourceType) -> SearchStrategy[JsonObject]:
+    levels: dict[str | None, Mapping[str, Attribute]] = {None: resource_type.schema.attributes}
+    levels |= {urn: schema.attributes for urn, schema in resource_type.extensions.items()}
+    made = {urn: _level(found, whole_=urn in resource_type.required_extensions) for urn, found in levels.items()}
+    needed = {urn: level for urn, level in made.items() if urn in resource_type.required_extensions}
+    optional = {
+        urn: level for urn, level in made.items() if urn is not None and urn not in resource_type.required_extensions
+    }
     extensions = st.fixed_dictionaries(needed, optional=optional)
     return st.builds(
         lambda own, others: {**own, **{str(urn): level for urn, level in others.items()}}, made[None], extensions
@@ -159,9 +161,9 @@ def _level(found: Mapping[str, Attribute], *, whole_: bool) -> SearchStrategy[Js
     return st.fixed_dictionaries(required, optional=optional)
 
 
-def filters(kind: ResourceType) -> SearchStrategy[Filter]:
+def filters(resource_type: ResourceType) -> SearchStrategy[Filter]:
     leaves: list[SearchStrategy[Filter]] = []
-    for urn, schema in ((None, kind.schema), *kind.extensions.items()):
+    for urn, schema in ((None, resource_type.schema), *resource_type.extensions.items()):
         for attribute in schema.attributes.values():
             leaves.append(_leaf(Named(urn, attribute.name), attribute))
             subs = [_leaf(Named(None, sub.name), sub) for sub in attribute.by_name.values()]
@@ -188,20 +190,20 @@ def _leaf(path: Named, attribute: Attribute) -> SearchStrategy[Filter]:
 @given(folders())
 def test_a_schema_within_the_rules_compiles_and_its_own_description_describes_it(documents: list[JsonObject]) -> None:
     first = registry(documents)
-    kind = first.resource_types["Device"]
-    for urn, schema in ((None, kind.schema), *kind.extensions.items()):
+    resource_type = first.resource_types["Device"]
+    for urn, schema in ((None, resource_type.schema), *resource_type.extensions.items()):
         for attribute in schema.attributes.values():
             for name in (attribute.name, attribute.name.upper()):
-                place = kind.find_in(schema.id.upper(), name)
+                place = resource_type.find_in(schema.id.upper(), name)
                 assert place is not None
                 assert (place.extension, place.attribute) == (urn, attribute)
-    shown = [*(schema.source for schema in first.schemas.values()), kind.source]
+    shown = [*(schema.source for schema in first.schemas.values()), resource_type.source]
     again = registry(shown)
     assert [schema.source for schema in again.schemas.values()] == [schema.source for schema in first.schemas.values()]
-    assert again.resource_types["Device"].source == kind.source
-    assert (again.resource_types["Device"].unique, len(kind.claimed)) == (
-        kind.unique,
-        len(again.resource_types["Device"].claimed),
+    assert again.resource_types["Device"].source == resource_type.source
+    assert (again.resource_types["Device"].unique, len(resource_type.unique_attributes)) == (
+        resource_type.unique,
+        len(again.resource_types["Device"].unique_attributes),
     )
 
 
@@ -209,8 +211,8 @@ def test_a_schema_within_the_rules_compiles_and_its_own_description_describes_it
 @settings(max_examples=40, phases=[Phase.generate])
 @given(folders(), st.data())
 def test_a_resource_comes_back_as_it_was_sent(loop: Loop, documents: list[JsonObject], data: st.DataObject) -> None:
-    kind = registry(documents).resource_types["Device"]
-    body = data.draw(bodies(kind))
+    resource_type = registry(documents).resource_types["Device"]
+    body = data.draw(bodies(resource_type))
     with tempfile.TemporaryDirectory() as folder:
         service = build(Settings(schemas=written(documents, Path(folder))), tokens={TOKEN: "default"})
     client = HandlerClient(service.handler, loop)
@@ -218,12 +220,12 @@ def test_a_resource_comes_back_as_it_was_sent(loop: Loop, documents: list[JsonOb
         created = client.post("/Devices", body)
         assert created.status == 201, created.body
         got = client.get(f"/Devices/{created.json['id']}")
-        for urn, schema in ((None, kind.schema), *kind.extensions.items()):
+        for urn, schema in ((None, resource_type.schema), *resource_type.extensions.items()):
             sent = body if urn is None else body.get(urn, {})
             level = got.json if urn is None else got.json.get(urn, {})
             shown = {name for name, a in schema.by_name.items() if a.returned in {"default", "always"}}
             expected = {name: sent[name] for name in shown & sent.keys()}
-            if urn is None and kind.has_active and "active" in shown:
+            if urn is None and resource_type.has_active and "active" in shown:
                 expected.setdefault("active", True)
             assert {name: level[name] for name in shown & level.keys()} == expected
             assert not {name for name, a in schema.by_name.items() if a.returned in {"request", "never"}} & level.keys()
@@ -250,14 +252,16 @@ def world() -> Iterator[World]:
 def test_all_stores_and_the_evaluator_agree_on_any_schema(
     world: World, documents: list[JsonObject], data: st.DataObject
 ) -> None:
-    kind = registry(documents).resource_types["Device"]
-    some = data.draw(st.lists(bodies(kind), min_size=2, max_size=5))
-    people = [draft(kind, body, number) for number, body in enumerate(some)]
+    resource_type = registry(documents).resource_types["Device"]
+    some = data.draw(st.lists(bodies(resource_type), min_size=2, max_size=5))
+    people = [draft(resource_type, body, number) for number, body in enumerate(some)]
     trees = [
-        tree for found in data.draw(st.lists(filters(kind), min_size=6, max_size=6)) if (tree := bound(found, kind))
+        tree
+        for found in data.draw(st.lists(filters(resource_type), min_size=6, max_size=6))
+        if (tree := bound(found, resource_type))
     ]
     event(f"{len(trees)} filters")
-    world.agree(kind, people, trees)
+    world.agree(resource_type, people, trees)
 
 
 @given(folders(), st.data())

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from scim.app import App, build
 from scim.edge.http import Request
 from scim.settings import Settings
-from scim.storage.sqlite import SqliteStore
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import BASE, ORIGIN
 from tests.contract.cosmos import in_process
 

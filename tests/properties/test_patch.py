@@ -7,12 +7,13 @@ import orjson
 import pytest
 from hypothesis import event, example, given, settings, strategies as st
 
-from scim.protocol import filter as syntax, fold, patch, query, validate
+from scim.protocol import patch, search_fields, validate
 from scim.protocol.errors import ScimError
+from scim.protocol.filter import binding, syntax
+from scim.protocol.filter.evaluate import matches
 from scim.protocol.json import Json, JsonObject
-from scim.protocol.match import matches
-from scim.protocol.messages import Operation
-from scim.protocol.schema import Attribute, ResourceType
+from scim.protocol.messages import PatchOperation
+from scim.protocol.schema.model import Attribute, ResourceType
 from tests.properties import referee
 from tests.properties.differences import PATCHES, PatchDifference, patch_excused
 from tests.properties.strategies import GROUP, JSON, USER, bodies, operations, resource, resources, same
@@ -59,29 +60,32 @@ PATHS = st.sampled_from(
     ]
 )
 WILD = st.builds(
-    Operation, st.sampled_from(["add", "replace", "remove"]), st.one_of(st.none(), PATHS, st.text(max_size=10)), JSON
+    PatchOperation,
+    st.sampled_from(["add", "replace", "remove"]),
+    st.one_of(st.none(), PATHS, st.text(max_size=10)),
+    JSON,
 )
 
 
-def apply(old: JsonObject, *steps: Operation, kind: ResourceType = USER) -> JsonObject:
-    return patch.apply(old, patch.changes(steps, kind), kind)
+def apply(old: JsonObject, *steps: PatchOperation, resource_type: ResourceType = USER) -> JsonObject:
+    return patch.apply(old, patch.changes(steps, resource_type), resource_type)
 
 
-def check(new: JsonObject, kind: ResourceType) -> None:
+def check(new: JsonObject, resource_type: ResourceType) -> None:
     """What holds for every resource that the service stores."""
-    urns = [kind.schema.id, *(urn for urn in kind.extensions if urn in new)]
+    urns = [resource_type.schema.id, *(urn for urn in resource_type.extensions if urn in new)]
     assert new["schemas"] == urns
-    for attribute in kind.attributes.values():
+    for attribute in resource_type.attributes.values():
         assert not attribute.required or attribute.name in new
         assert attribute.returned != "never" or attribute.name not in new
     for name, value in new.items():
-        if name in kind.extensions:
+        if name in resource_type.extensions:
             assert value
             for inner, sub in value.items():
-                check_value(sub, kind.extensions[name].by_name[inner])
+                check_value(sub, resource_type.extensions[name].by_name[inner])
         else:
-            check_value(value, kind.by_name[name])
-    orjson.dumps(fold.folded(new, kind))
+            check_value(value, resource_type.by_name[name])
+    orjson.dumps(search_fields.build(new, resource_type))
 
 
 def check_value(value: Json, attribute: Attribute) -> None:
@@ -101,7 +105,7 @@ def check_value(value: Json, attribute: Attribute) -> None:
 @settings(max_examples=150)
 @given(resources(), st.lists(operations(), min_size=1, max_size=4))
 def test_proper_operations_make_a_proper_resource_and_leave_the_old_one(
-    old: JsonObject, steps: list[Operation]
+    old: JsonObject, steps: list[PatchOperation]
 ) -> None:
     before = copy.deepcopy(old)
     sent = copy.deepcopy(steps)
@@ -123,35 +127,35 @@ def test_proper_operations_make_a_proper_resource_and_leave_the_old_one(
 
 @settings(max_examples=250)
 @given(resources(), WILD)
-@example(resource({"userName": "x"}), Operation("add", 'emails[type eq ""].value', "x"))
-@example(resource({"userName": "x"}), Operation("add", "emails[type eq 5].value", "x"))
-@example(resource({"userName": "x"}), Operation("add", 'emails[$ref eq "x"].value', "x"))
-@example(resource({"userName": "x"}), Operation("add", None, {'emails[type eq "work"].value': None}))
-def test_any_operation_on_a_user_makes_a_proper_one_or_a_scim_error(old: JsonObject, step: Operation) -> None:
+@example(resource({"userName": "x"}), PatchOperation("add", 'emails[type eq ""].value', "x"))
+@example(resource({"userName": "x"}), PatchOperation("add", "emails[type eq 5].value", "x"))
+@example(resource({"userName": "x"}), PatchOperation("add", 'emails[$ref eq "x"].value', "x"))
+@example(resource({"userName": "x"}), PatchOperation("add", None, {'emails[type eq "work"].value': None}))
+def test_any_operation_on_a_user_makes_a_proper_one_or_a_scim_error(old: JsonObject, step: PatchOperation) -> None:
     tried(old, step, USER)
 
 
 @settings(max_examples=150)
 @given(resources(GROUP), WILD)
-def test_any_operation_on_a_group_makes_a_proper_one_or_a_scim_error(old: JsonObject, step: Operation) -> None:
+def test_any_operation_on_a_group_makes_a_proper_one_or_a_scim_error(old: JsonObject, step: PatchOperation) -> None:
     tried(old, step, GROUP)
 
 
-def tried(old: JsonObject, step: Operation, kind: ResourceType) -> None:
+def tried(old: JsonObject, step: PatchOperation, resource_type: ResourceType) -> None:
     before = copy.deepcopy(old)
     try:
-        new = apply(old, step, kind=kind)
+        new = apply(old, step, resource_type=resource_type)
     except ScimError:
         event("refused")
     else:
         if new is not old and "members" not in new:
-            check(new, kind)
+            check(new, resource_type)
     assert old == before
 
 
 @settings(max_examples=100)
 @given(resources(), st.lists(operations(), min_size=2, max_size=5))
-def test_all_operations_happen_one_after_another_or_none_does(old: JsonObject, steps: list[Operation]) -> None:
+def test_all_operations_happen_one_after_another_or_none_does(old: JsonObject, steps: list[PatchOperation]) -> None:
     try:
         new = apply(old, *steps)
     except ScimError as error:
@@ -168,21 +172,21 @@ def test_all_operations_happen_one_after_another_or_none_does(old: JsonObject, s
     assert together == one_by_one
 
 
-def still_picked(new: JsonObject, step: Operation) -> bool:
+def still_picked(new: JsonObject, step: PatchOperation) -> bool:
     """Whether what a path in brackets picked is what it picks afterwards."""
     path = syntax.parse_path(step.path or "x")
     if path.filter is None:
         return True
-    found = query.locate(path.path, USER)
+    found = binding.locate(path.path, USER)
     assert found is not None
     attribute = found[0].attribute
-    bound = query.elements(path.filter, attribute)
-    return any(matches(bound, fold.element(e, attribute)) for e in new.get(attribute.name, []))
+    bound = binding.elements(path.filter, attribute)
+    return any(matches(bound, search_fields.element(e, attribute)) for e in new.get(attribute.name, []))
 
 
 @settings(max_examples=150)
 @given(resources(), operations().filter(lambda step: step.op != "add"))
-def test_a_replace_or_remove_that_is_repeated_changes_nothing_more(old: JsonObject, step: Operation) -> None:
+def test_a_replace_or_remove_that_is_repeated_changes_nothing_more(old: JsonObject, step: PatchOperation) -> None:
     try:
         new = apply(old, step)
     except ScimError:
@@ -193,7 +197,7 @@ def test_a_replace_or_remove_that_is_repeated_changes_nothing_more(old: JsonObje
 
 @settings(max_examples=100)
 @given(resources(), operations().filter(lambda step: step.op == "add" and "[" not in (step.path or "")))
-def test_an_add_that_is_repeated_changes_nothing_more(old: JsonObject, step: Operation) -> None:
+def test_an_add_that_is_repeated_changes_nothing_more(old: JsonObject, step: PatchOperation) -> None:
     try:
         new = apply(old, step)
     except ScimError:
@@ -203,23 +207,25 @@ def test_an_add_that_is_repeated_changes_nothing_more(old: JsonObject, step: Ope
 
 @given(resources())
 def test_replacing_everything_by_what_is_there_changes_nothing(old: JsonObject) -> None:
-    assert apply(old, Operation("replace", None, old)) == old
-    assert apply(old, Operation("add", None, old)) == old
+    assert apply(old, PatchOperation("replace", None, old)) == old
+    assert apply(old, PatchOperation("add", None, old)) == old
     for name, value in old.items():
         if name not in {"id", "meta", "schemas"}:
-            assert apply(old, Operation("replace", name, value)) == old
+            assert apply(old, PatchOperation("replace", name, value)) == old
 
 
 @given(bodies(GROUP), bodies(GROUP))
 def test_a_group_takes_the_attributes_of_another_one(one: JsonObject, other: JsonObject) -> None:
-    new = apply(resource(one, GROUP), Operation("replace", None, other), kind=GROUP)
+    new = apply(resource(one, GROUP), PatchOperation("replace", None, other), resource_type=GROUP)
     assert new == resource({**one, **other}, GROUP)
 
 
 def test_a_new_primary_unsets_the_old_one_even_if_that_is_named_too() -> None:
     old = resource({"userName": "x", "emails": [{"type": "work", "value": "a@example.com", "primary": True}]})
     named = {"type": "work", "value": "a@example.com", "display": "A"}
-    new = apply(old, Operation("add", "emails", [named, {"type": "home", "value": "b@example.com", "primary": True}]))
+    new = apply(
+        old, PatchOperation("add", "emails", [named, {"type": "home", "value": "b@example.com", "primary": True}])
+    )
     assert new["emails"] == [
         {**named, "primary": False},
         {"type": "home", "value": "b@example.com", "primary": True},
@@ -229,7 +235,7 @@ def test_a_new_primary_unsets_the_old_one_even_if_that_is_named_too() -> None:
 # --- the referee ---
 
 
-def ours(old: JsonObject, step: Operation) -> JsonObject | str:
+def ours(old: JsonObject, step: PatchOperation) -> JsonObject | str:
     try:
         after: JsonObject = referee.canonical(apply(old, step))
     except ScimError:
@@ -252,7 +258,7 @@ def comparable(outcome: JsonObject | str) -> Any:
 @settings(max_examples=200)
 @given(resources(), st.lists(operations(), min_size=1, max_size=3))
 def test_patch_agrees_with_scim2_models_but_for_the_recorded_differences(
-    old: JsonObject, steps: list[Operation]
+    old: JsonObject, steps: list[PatchOperation]
 ) -> None:
     for step in steps:
         row = patch_excused(step, old)

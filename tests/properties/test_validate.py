@@ -8,16 +8,21 @@ import orjson
 import pytest
 from hypothesis import event, example, given, settings, strategies as st
 
-from scim.protocol import fold, match, query, tolerances, validate
+from scim.protocol import folding, search_fields, tolerances, validate
 from scim.protocol.errors import ScimError
-from scim.protocol.filter import Path, Present
+from scim.protocol.filter import binding, evaluate
+from scim.protocol.filter.syntax import Path, Present
 from scim.protocol.json import JsonObject
-from scim.protocol.schema import ResourceType
-from tests.properties.strategies import ENTERPRISE, JSON, KINDS, TEXTS, USER, bodies, resource, resources
+from scim.protocol.schema.model import ResourceType
+from tests.properties.strategies import ENTERPRISE, JSON, RESOURCE_TYPES, TEXTS, USER, bodies, resource, resources
 from tests.properties.test_patch import check
 
 NAMES = sorted(
-    {name for kind in KINDS.values() for name in (*kind.by_name, *kind.extensions, kind.schema.id)}
+    {
+        name
+        for resource_type in RESOURCE_TYPES.values()
+        for name in (*resource_type.by_name, *resource_type.extensions, resource_type.schema.id)
+    }
     | {"manager", "department", "name.familyName", "emails.value", "meta.created", "active.x", "USERNAME", "emails[x]"}
     | {f"{ENTERPRISE}:manager", f"{ENTERPRISE}.department", "", " ", "urn:a", "\ud800", "schemas"}
 )
@@ -36,7 +41,7 @@ WILD = st.one_of(
 )
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", RESOURCE_TYPES)
 @settings(max_examples=200)
 @given(body=WILD)
 @example(body={"userName": "x", "emails": [{"value": "a", "primary": "TRUE"}, {"value": "b", "primary": True}]})
@@ -47,32 +52,32 @@ WILD = st.one_of(
 @example(body={"userName": "x", ENTERPRISE: {"manager": {"$ref": "x"}}})
 @example(body={"userName": "x", "displayName": "x", "schemas": None})
 def test_any_json_is_a_proper_resource_or_a_scim_error(name: str, body: Any) -> None:
-    kind = KINDS[name]
+    resource_type = RESOURCE_TYPES[name]
     before = copy.deepcopy(body)
     try:
-        new = validate.resource(body, kind)
+        new = validate.resource(body, resource_type)
     except ScimError as error:
         event(f"refused: {type(error).__name__}")
         error.detail.encode(errors="backslashreplace")
     else:
         event("accepted")
         members = new.pop("members", None)
-        check_if_it_can_be_sent(new, kind)
+        check_if_it_can_be_sent(new, resource_type)
         assert members is None or members
-        assert validate.resource(new, kind) == new
-        assert validate.resource(json.loads(json.dumps(new)), kind) == new
+        assert validate.resource(new, resource_type) == new
+        assert validate.resource(json.loads(json.dumps(new)), resource_type) == new
     # `repr`, because a NaN isn't equal to itself.
     assert repr(body) == repr(before)
 
 
-def check_if_it_can_be_sent(new: JsonObject, kind: ResourceType) -> None:
+def check_if_it_can_be_sent(new: JsonObject, resource_type: ResourceType) -> None:
     """A lone surrogate can't come in: orjson refuses it at the door."""
     try:
         orjson.dumps(new)
     except TypeError:
         event("a lone surrogate")
         return
-    check(new, kind)
+    check(new, resource_type)
 
 
 @settings(max_examples=100)
@@ -120,13 +125,13 @@ def test_a_replacement_is_what_a_post_of_the_body_would_have_made(current: JsonO
 @settings(max_examples=100)
 @given(resources())
 def test_the_folded_copy_holds_nothing_unassigned_and_every_name_that_is_there(new: JsonObject) -> None:
-    f = fold.folded(new, USER)
+    f = search_fields.build(new, USER)
     assert set(f) == set(new)
     assert not [value for value in leaves(f) if tolerances.unassigned(value)]
     for name in f:
         if name in USER.by_name:
-            assert match.matches(query.bind(Present(Path(None, name)), USER), f)
-    keys = fold.sort_keys(new, f, USER)
+            assert evaluate.matches(binding.bind(Present(Path(None, name)), USER), f)
+    keys = search_fields.sort_keys(new, f, USER)
     assert set(keys) == set(USER.sort_paths)
     assert orjson.loads(orjson.dumps([f, keys])) == [f, keys]
 
@@ -142,7 +147,7 @@ def leaves(value: Any) -> list[Any]:
 @settings(max_examples=150)
 @given(st.text(), st.text())
 def test_folding_twice_is_folding_once(one: str, other: str) -> None:
-    assert fold.text(fold.text(one)) == fold.text(one)
-    assert fold.text(one.upper()) == fold.text(fold.text(one).upper()) or not one.isascii()
+    assert folding.fold(folding.fold(one)) == folding.fold(one)
+    assert folding.fold(one.upper()) == folding.fold(folding.fold(one).upper()) or not one.isascii()
     if one.casefold() == other.casefold():
-        assert fold.text(one) == fold.text(other)
+        assert folding.fold(one) == folding.fold(other)

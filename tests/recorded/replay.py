@@ -174,19 +174,23 @@ def _random(case: Case, name: str) -> str:
 
 def _make(case: Case, client: Client, given: str, names: Names) -> None:
     """Brings about one precondition: user:a, group:g, users:u:11, groups:h:3, member:g:a or members:g:2600."""
-    kind, name, *rest = given.split(":")
+    resource_type, name, *rest = given.split(":")
     rand = _random(case, name)
-    if kind == "user":
+    if resource_type == "user":
         names[name] = _make_user(client, f"User_{name}_{rand}", rand)
-    elif kind == "group":
+    elif resource_type == "group":
         names[name] = _make_group(client, f"Group_{name}_{rand}", rand)
-    elif kind in ("users", "groups"):
-        make = _make_user if kind == "users" else _make_group
-        names[name] = {"prefix": f"{kind}_{name}_{rand}_"}
+    elif resource_type in ("users", "groups"):
+        make = _make_user if resource_type == "users" else _make_group
+        names[name] = {"prefix": f"{resource_type}_{name}_{rand}_"}
         for number in range(1, int(rest[0]) + 1):
             names[f"{name}{number}"] = make(client, f"{names[name]['prefix']}{number:02}", f"{rand}-{number}")
     else:
-        ids = [names[rest[0]]["id"]] if kind == "member" else [f"{rand}-{number}" for number in range(int(rest[0]))]
+        ids = (
+            [names[rest[0]]["id"]]
+            if resource_type == "member"
+            else [f"{rand}-{number}" for number in range(int(rest[0]))]
+        )
         members = [{"$ref": None, "value": member} for member in ids]
         operations = [{"op": "Add", "path": "members", "value": members}]
         body = {"schemas": [PATCH_OP], "Operations": operations}

@@ -25,8 +25,8 @@ from scim.app import utc_now
 from scim.ids import uuid7
 from scim.security import secret_tokens
 from scim.security.clouds import CLOUDS, SYNC_FABRIC, Version
-from scim.security.customers import Customers
-from scim.storage.sqlite import SqliteStore
+from scim.security.customers.repository import Customers
+from scim.storage.sqlite.store import SqliteStore
 from tests.security.conftest import scim, secret_token
 from tests.security.issuer import CONTOSO, FABRIKAM, PRODUCT, SIGN_IN, STRANGER, Issuer, rsa_key, signed
 
@@ -603,8 +603,8 @@ def _made(data: Path, before: timedelta, *, kept: bool = True, key: bytes | None
     async def made() -> str:
         store = SqliteStore(data)
         customers, now = Customers(store, utc_now), utc_now() - before
-        right = await customers.need_mac_key()
-        text, record = secret_tokens.make(
+        right = await customers.require_mac_key()
+        text, record = secret_tokens.create(
             uuid7(utc_now)(), "contoso", key=key or right, access="write", note="", now=now, days=1
         )
         if kept:

@@ -50,7 +50,7 @@ def secret_token_at(customer: str, *options: str) -> str:
 
 
 @pytest.fixture
-def door(loop: Loop, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def authenticated(loop: Loop, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """The function app with those customers, and no development token."""
     for name in ("SCIM_DEV_TOKEN", "SCIM_STORE", "SCIM_BASE_URL"):
         monkeypatch.delenv(name, raising=False)

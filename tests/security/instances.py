@@ -12,7 +12,7 @@ from typing import Any, Final
 from scim.app import App, Collaborators, build
 from scim.edge.http import Request
 from scim.settings import Settings
-from scim.storage.container import CONTAINER
+from scim.storage.cosmos.container import CONTAINER
 from scim.storage.interface import Store
 from tests.conftest import BASE, ORIGIN, Answer
 from tests.cosmos_emulator import Emulator

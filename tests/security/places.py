@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from scim.app import App, Collaborators, build, open_store
 from scim.cli import main
-from scim.security.customers import SYSTEM
+from scim.security.customers.repository import SYSTEM
 from scim.settings import from_environment
-from scim.storage.container import CONTAINER
+from scim.storage.cosmos.container import CONTAINER
 from scim.storage.interface import Search, Store
 from tests.cosmos_emulator import Emulator
 
@@ -151,9 +151,9 @@ class Place:
         """Which records of customers there are."""
         async with self.opened() as store:
             return [
-                f"{kind}:{found.id}"
-                for kind in ("Customer", "EntraTenant", "SecretToken")
-                for found in (await store.search(SYSTEM, kind, _EVERYTHING)).items
+                f"{resource_type}:{found.id}"
+                for resource_type in ("Customer", "EntraTenant", "SecretToken")
+                for found in (await store.search(SYSTEM, resource_type, _EVERYTHING)).items
             ]
 
 

@@ -90,19 +90,19 @@ def test_there_are_enough_attacks() -> None:
 
 
 @pytest.mark.parametrize("make", ATTACKS.values(), ids=ATTACKS.keys())
-def test_an_attack_is_refused_and_learns_nothing(
-    make: Callable[[Scene], Attempt], scene: Scene, door: Client, caplog: pytest.LogCaptureFixture
+def test_an_attack_is_refused_without_a_reason(
+    make: Callable[[Scene], Attempt], scene: Scene, authenticated: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempt = make(scene)
     before = _items(scene.data)
     caplog.set_level(logging.DEBUG)
-    answers = [_refused(door, attempt, method, path) for method, path in _REQUESTS]
+    answers = [_refused(authenticated, attempt, method, path) for method, path in _REQUESTS]
     assert _items(scene.data) == before
     # Not only a service that has just started holds out, and the attack has broken nothing.
     for tenant in (CONTOSO, FABRIKAM):
-        honest = door.get("/Users", token=scene.issuer.token(tenant))
+        honest = authenticated.get("/Users", token=scene.issuer.token(tenant))
         assert (honest.status, honest.json["totalResults"]) == (200, 0)
-    answers.append(_refused(door, attempt, "POST", "/Users"))
+    answers.append(_refused(authenticated, attempt, "POST", "/Users"))
     assert _items(scene.data) == before
     _shows_nothing(attempt, answers, caplog)
     assert scene.attacker.requests == []
@@ -113,17 +113,19 @@ def test_an_attack_is_refused_and_learns_nothing(
 # --- those that may read ---
 
 
-@pytest.mark.parametrize("kind", ["a secret token", "a token of Entra ID"])
-def test_a_token_for_reading_reads_and_writes_nothing(
-    kind: str, issuer: Issuer, data: Path, door: Client, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("resource_type", ["a secret token", "a token of Entra ID"])
+def test_a_read_only_token_reads_and_does_not_write(
+    resource_type: str, issuer: Issuer, data: Path, authenticated: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     to_read = ("--entra-tenant", CONTOSO, "--audience", "api://to-read", "--read-only", "--data", str(data))
     scim("customer", "allow", "contoso", *to_read)
     writer = issuer.token()
-    user = door.post("/Users", {"userName": "bjensen"}, token=writer).json["id"]
-    group = door.post("/Groups", {"displayName": "Tour Guides"}, token=writer).json["id"]
+    user = authenticated.post("/Users", {"userName": "bjensen"}, token=writer).json["id"]
+    group = authenticated.post("/Groups", {"displayName": "Tour Guides"}, token=writer).json["id"]
     reader = (
-        secret_token("contoso", data, "--read-only") if kind == "a secret token" else issuer.token(aud="api://to-read")
+        secret_token("contoso", data, "--read-only")
+        if resource_type == "a secret token"
+        else issuer.token(aud="api://to-read")
     )
     paths = ("/Users", f"/Users/{user}", "/Groups", f"/Groups/{group}", "/Schemas", "/ResourceTypes")
     before = _items(data, "tenant <> '$system'")
@@ -134,58 +136,56 @@ def test_a_token_for_reading_reads_and_writes_nothing(
         *(("POST", path) for path in ("/Users", "/Groups", "/Bulk")),
         *((method, path) for method in ("PUT", "PATCH", "DELETE") for path in (f"/Users/{user}", f"/Groups/{group}")),
     ]
-    answers = [_refused(door, attempt, method, path) for method, path in writes]
+    answers = [_refused(authenticated, attempt, method, path) for method, path in writes]
     assert _items(data, "tenant <> '$system'") == before
     for path in paths:
-        answers.append(door.get(path, token=reader))
+        answers.append(authenticated.get(path, token=reader))
         assert answers[-1].status == 200, (path, answers[-1].body)
     search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": 'userName eq "bjensen"'}
     for path in ("/.search", "/Users/.search"):
-        answers.append(door.post(path, search, token=reader))
+        answers.append(authenticated.post(path, search, token=reader))
         assert answers[-1].json["totalResults"] == 1
     _shows_nothing(attempt, answers, caplog)
-    assert door.delete(f"/Users/{user}", token=writer).status == 204
+    assert authenticated.delete(f"/Users/{user}", token=writer).status == 204
 
 
 # --- storms ---
 
 
-def test_a_storm_of_unknown_kids_makes_one_more_fetch_of_the_keys(issuer: Issuer, door: Client) -> None:
-    assert door.get("/Users", token=issuer.token()).status == 200
+def test_many_unknown_kids_cause_one_more_fetch(issuer: Issuer, authenticated: Client) -> None:
+    assert authenticated.get("/Users", token=issuer.token()).status == 200
     assert len(issuer.requests) == 1
     tokens = [signed(issuer.claims(), issuer.header(kid=f"made-up-{number}"), rsa_key(0)) for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda token: door.get("/Users", token=token), tokens))
+        answers = list(threads.map(lambda token: authenticated.get("/Users", token=token), tokens))
     # For all but the one that the keys were fetched for nobody can tell yet whether they are new.
     assert {answer.status for answer in answers} <= {401, 503}
     assert [answer.status for answer in answers].count(401) == 1
     assert len(issuer.requests) == 2
-    assert door.get("/Users", token=issuer.token(uti="another")).status == 200
+    assert authenticated.get("/Users", token=issuer.token(uti="another")).status == 200
 
 
-def test_a_storm_of_unknown_kids_on_a_service_that_has_no_keys_yet_makes_two_fetches(
-    issuer: Issuer, door: Client
-) -> None:
+def test_many_unknown_kids_without_cached_keys_cause_two_fetches(issuer: Issuer, authenticated: Client) -> None:
     tokens = [signed(issuer.claims(), issuer.header(kid=f"made-up-{number}"), rsa_key(9)) for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda token: door.get("/Users", token=token), tokens))
+        answers = list(threads.map(lambda token: authenticated.get("/Users", token=token), tokens))
     assert {answer.status for answer in answers} <= {401, 503}
     assert len(issuer.requests) <= 2
-    assert door.get("/Users", token=issuer.token()).status == 200
+    assert authenticated.get("/Users", token=issuer.token()).status == 200
 
 
-def test_a_storm_of_strangers_makes_no_fetch_at_all(issuer: Issuer, door: Client) -> None:
+def test_tokens_of_unknown_tenants_cause_no_fetch(issuer: Issuer, authenticated: Client) -> None:
     tokens = [issuer.token(STRANGER, tid=f"57a4e6e4-3333-4333-8333-{number:012}") for number in range(100)]
     tokens += [issuer.token(STRANGER, uti=str(number)) for number in range(100)]
-    assert {door.get("/Users", token=token).status for token in tokens} == {401}
+    assert {authenticated.get("/Users", token=token).status for token in tokens} == {401}
     assert issuer.requests == []
-    assert door.get("/Users", token=issuer.token()).status == 200
+    assert authenticated.get("/Users", token=issuer.token()).status == 200
 
 
 # --- over a port ---
 
 
-def test_over_a_port_two_authorization_headers_let_nobody_in(issuer: Issuer, data: Path) -> None:
+def test_over_a_port_two_authorization_headers_are_refused(issuer: Issuer, data: Path) -> None:
     server = Server("--data", str(data), environment={"SCIM_DEV_KEYS": issuer.origin})
     client = PortClient(server.origin)
     try:
@@ -260,7 +260,7 @@ def test_an_attack_is_refused_behind_the_host_too(name: str, behind_host: tuple[
     assert scene.attacker.requests == []
 
 
-def test_two_authorization_headers_let_nobody_in_behind_the_host(behind_host: tuple[Scene, HostClient]) -> None:
+def test_two_authorization_headers_are_refused_behind_the_host(behind_host: tuple[Scene, HostClient]) -> None:
     """As the host hands them on, joined, they are one that isn't a token."""
     scene, client = behind_host
     good = [scene.issuer.token(), scene.issuer.token(FABRIKAM), secret_token("contoso", scene.data)]
@@ -274,12 +274,12 @@ def test_two_authorization_headers_let_nobody_in_behind_the_host(behind_host: tu
 # --- what is looked at ---
 
 
-def _refused(door: Client, attempt: Attempt, method: str, path: str) -> Answer:
+def _refused(authenticated: Client, attempt: Attempt, method: str, path: str) -> Answer:
     """Sends the attack to one address and sees that it is refused in the right words."""
     body = attempt.body
     if body is None and method != "GET":
         body = {"userName": "eve", "schemas": []}
-    answer = door.request(method, path + attempt.query, body, headers=attempt.headers, token=None)
+    answer = authenticated.request(method, path + attempt.query, body, headers=attempt.headers, token=None)
     status, challenge = _CHALLENGES[attempt.error]
     assert answer.status == status, (method, path, answer.body)
     assert answer.headers["www-authenticate"] == challenge

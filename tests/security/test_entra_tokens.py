@@ -24,49 +24,49 @@ VERSIONS: Final[tuple[Version, ...]] = ("1.0", "2.0")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_token_of_a_customer_lets_it_in(door: Client, issuer: Issuer, version: Version) -> None:
-    created = door.post("/Users", {"userName": "bjensen"}, token=issuer.token(version=version))
+def test_a_token_of_a_customer_is_accepted(authenticated: Client, issuer: Issuer, version: Version) -> None:
+    created = authenticated.post("/Users", {"userName": "bjensen"}, token=issuer.token(version=version))
     assert created.status == 201, created.body
-    assert _users(door, issuer.token(version=version)) == ["bjensen"]
-    assert _users(door, issuer.token(FABRIKAM, version)) == []
+    assert _users(authenticated, issuer.token(version=version)) == ["bjensen"]
+    assert _users(authenticated, issuer.token(FABRIKAM, version)) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("cloud", get_args(CloudName.__value__))
-def test_a_customer_comes_in_from_the_cloud_that_it_is_in_and_from_no_other(
-    door: Client, issuer: Issuer, data: Path, cloud: CloudName, version: Version
+def test_tokens_are_accepted_from_the_configured_cloud_only(
+    authenticated: Client, issuer: Issuer, data: Path, cloud: CloudName, version: Version
 ) -> None:
     scim("customer", "create", "abroad", "--data", str(data))
     scim("customer", "allow", "abroad", "--entra-tenant", ABROAD, "--cloud", cloud, "--data", str(data))
     issuer.keys[ABROAD] = [rsa_key(4)]
-    created = door.post("/Users", {"userName": "bjensen"}, token=issuer.token(ABROAD, version, cloud))
+    created = authenticated.post("/Users", {"userName": "bjensen"}, token=issuer.token(ABROAD, version, cloud))
     assert created.status == 201, created.body
     host = CLOUDS[cloud].authority.removeprefix("https://")
     assert issuer.requests == [f"/{host}/{ABROAD}/discovery/{'' if version == '1.0' else 'v2.0/'}keys"]
-    assert _users(door, issuer.token(version=version)) == []
+    assert _users(authenticated, issuer.token(version=version)) == []
     for other in CLOUDS.keys() - {cloud}:
-        assert door.get("/Users", token=issuer.token(ABROAD, version, other)).status == 401
+        assert authenticated.get("/Users", token=issuer.token(ABROAD, version, other)).status == 401
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_audience_says_which_customer_of_an_entra_tenant_it_is(
-    door: Client, issuer: Issuer, data: Path, version: Version
+    authenticated: Client, issuer: Issuer, data: Path, version: Version
 ) -> None:
     for name, audience in (("contoso", "api://staff"), ("fabrikam", "api://guests")):
         scim("customer", "allow", name, "--entra-tenant", CONTOSO, "--audience", audience, "--data", str(data))
     staff, guests = (issuer.token(version=version, aud=audience) for audience in ("api://staff", "api://guests"))
     for name, token in (("ann", staff), ("gus", guests)):
-        assert door.post("/Users", {"userName": name}, token=token).status == 201
+        assert authenticated.post("/Users", {"userName": name}, token=token).status == 201
     # The audience of applications outside the gallery goes on leading to the customer that it has led to.
-    assert _users(door, staff) == _users(door, issuer.token(version=version)) == ["ann"]
-    assert _users(door, guests) == _users(door, issuer.token(FABRIKAM, version)) == ["gus"]
+    assert _users(authenticated, staff) == _users(authenticated, issuer.token(version=version)) == ["ann"]
+    assert _users(authenticated, guests) == _users(authenticated, issuer.token(FABRIKAM, version)) == ["gus"]
     # What leads in from one tenant doesn't from another.
-    assert door.get("/Users", token=issuer.token(FABRIKAM, version, aud="api://guests")).status == 401
+    assert authenticated.get("/Users", token=issuer.token(FABRIKAM, version, aud="api://guests")).status == 401
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_applications_that_are_named_come_in_and_take_the_place_of_the_provisioning_service(
-    door: Client, issuer: Issuer, data: Path, version: Version
+def test_named_applications_replace_the_provisioning_service(
+    authenticated: Client, issuer: Issuer, data: Path, version: Version
 ) -> None:
     other = OUR_SYNC.replace("8888", "9999")
     named = ("--application", OUR_SYNC, "--application", other.upper())
@@ -74,10 +74,10 @@ def test_applications_that_are_named_come_in_and_take_the_place_of_the_provision
     claim = "appid" if version == "1.0" else "azp"
     issued: list[dict[str, Any]] = [{claim: application} for application in (OUR_SYNC, other, SYNC_FABRIC)]
     tokens = [issuer.token(version=version, **changes) for changes in issued]
-    assert [door.get("/Users", token=token).status for token in tokens] == [200, 200, 401]
+    assert [authenticated.get("/Users", token=token).status for token in tokens] == [200, 200, 401]
 
 
-def test_a_token_with_the_role_that_is_required_comes_in(door: Client, issuer: Issuer, data: Path) -> None:
+def test_a_token_with_the_required_role_is_accepted(authenticated: Client, issuer: Issuer, data: Path) -> None:
     to_allow = (
         "customer",
         "allow",
@@ -92,18 +92,18 @@ def test_a_token_with_the_role_that_is_required_comes_in(door: Client, issuer: I
     scim(*to_allow)
     for roles in (["Directory.Provision"], ["Directory.Read", "Directory.Provision"]):
         token = issuer.token(roles=roles)
-        assert door.get("/Users", token=token).status == 200
-    assert door.get("/Users", token=issuer.token()).status == 403
+        assert authenticated.get("/Users", token=token).status == 200
+    assert authenticated.get("/Users", token=issuer.token()).status == 403
 
 
-def test_a_way_for_reading_reads_what_others_write(door: Client, issuer: Issuer, data: Path) -> None:
+def test_a_read_only_rule_reads_resources(authenticated: Client, issuer: Issuer, data: Path) -> None:
     to_read = ("--entra-tenant", CONTOSO, "--audience", "api://audit", "--read-only", "--data", str(data))
     scim("customer", "allow", "contoso", *to_read)
     reader = issuer.token(aud="api://audit")
-    assert door.post("/Users", {"userName": "bjensen"}, token=issuer.token()).status == 201
-    assert _users(door, reader) == ["bjensen"]
-    assert door.get("/ServiceProviderConfig", token=reader).status == 200
-    assert door.post("/Users", {"userName": "eve"}, token=reader).status == 403
+    assert authenticated.post("/Users", {"userName": "bjensen"}, token=issuer.token()).status == 201
+    assert _users(authenticated, reader) == ["bjensen"]
+    assert authenticated.get("/ServiceProviderConfig", token=reader).status == 200
+    assert authenticated.post("/Users", {"userName": "eve"}, token=reader).status == 403
 
 
 @pytest.mark.parametrize(
@@ -121,17 +121,19 @@ def test_a_way_for_reading_reads_what_others_write(door: Client, issuer: Issuer,
     ],
 )
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_entra_may_leave_out_or_put_in_changes_nothing(
-    door: Client, issuer: Issuer, version: Version, header: Mapping[str, Any], claims: Mapping[str, Any]
+def test_optional_claims_of_entra_make_no_difference(
+    authenticated: Client, issuer: Issuer, version: Version, header: Mapping[str, Any], claims: Mapping[str, Any]
 ) -> None:
     token = signed(issuer.claims(version=version, **claims), issuer.header(**header), rsa_key(0))
-    assert door.get("/Users", token=token).status == 200
+    assert authenticated.get("/Users", token=token).status == 200
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "  Bearer {}  "])
-def test_the_scheme_may_have_any_case_and_blanks_around_the_token(door: Client, issuer: Issuer, form: str) -> None:
+def test_the_scheme_may_have_any_case_and_blanks_around_the_token(
+    authenticated: Client, issuer: Issuer, form: str
+) -> None:
     headers = {"Authorization": form.format(issuer.token())}
-    assert door.get("/Users", headers=headers, token=None).status == 200
+    assert authenticated.get("/Users", headers=headers, token=None).status == 200
 
 
 HEADERS: Final = [
@@ -151,15 +153,15 @@ NAMES: Final = ["fabrikam", FABRIKAM, "$system", "default"]
     # `$system` is no host name, so that it is 400 as a `Host`.
     [(header, name) for header in HEADERS for name in NAMES if (header, name) != ("Host", "$system")],
 )
-def test_the_token_alone_says_whose_users_they_are(door: Client, issuer: Issuer, header: str, value: str) -> None:
-    assert door.post("/Users", {"userName": "ann"}, token=issuer.token()).status == 201
-    assert door.post("/Users", {"userName": "gus"}, token=issuer.token(FABRIKAM)).status == 201
-    asked = door.get(f"/Users?tenant={value}&tid={value}", headers={header: value}, token=issuer.token())
+def test_only_the_token_selects_the_users(authenticated: Client, issuer: Issuer, header: str, value: str) -> None:
+    assert authenticated.post("/Users", {"userName": "ann"}, token=issuer.token()).status == 201
+    assert authenticated.post("/Users", {"userName": "gus"}, token=issuer.token(FABRIKAM)).status == 201
+    asked = authenticated.get(f"/Users?tenant={value}&tid={value}", headers={header: value}, token=issuer.token())
     assert [user["userName"] for user in asked.json["Resources"]] == ["ann"]
-    created = door.post("/Users", {"userName": "bob"}, headers={header: value}, token=issuer.token())
+    created = authenticated.post("/Users", {"userName": "bob"}, headers={header: value}, token=issuer.token())
     assert created.status == 201
-    assert _users(door, issuer.token(FABRIKAM)) == ["gus"]
-    assert _users(door, issuer.token()) == ["ann", "bob"]
+    assert _users(authenticated, issuer.token(FABRIKAM)) == ["gus"]
+    assert _users(authenticated, issuer.token()) == ["ann", "bob"]
 
 
 # --- time ---
@@ -218,7 +220,7 @@ def test_clocks_may_differ_by_five_minutes_and_no_more(
     assert service.get("/Users", token=issuer.token(version=version, **times)).status == status
 
 
-def test_a_token_that_was_good_ends_on_the_second(service: Client, issuer: Issuer, moved: Time) -> None:
+def test_a_cached_token_ends_at_its_expiry(service: Client, issuer: Issuer, moved: Time) -> None:
     token = issuer.token(exp=moved.began + 600)
     for seconds in (0, 300, 890, 899.5):
         moved.passed = seconds
@@ -227,9 +229,7 @@ def test_a_token_that_was_good_ends_on_the_second(service: Client, issuer: Issue
     assert service.get("/Users", token=token).status == 401
 
 
-def test_a_token_that_came_too_early_is_let_in_when_its_time_has_come(
-    service: Client, issuer: Issuer, moved: Time
-) -> None:
+def test_a_token_before_its_nbf_is_accepted_later(service: Client, issuer: Issuer, moved: Time) -> None:
     token = issuer.token(nbf=moved.began + 360)
     assert service.get("/Users", token=token).status == 401
     moved.passed = 60
@@ -249,7 +249,7 @@ _ALLOW: Final = ("customer", "allow", "contoso", "--entra-tenant", CONTOSO)
         pytest.param((*_ALLOW, "--read-only"), 403, id="allow to read"),
     ],
 )
-def test_a_change_counts_within_a_minute_however_busy_the_token_is(
+def test_a_change_takes_effect_within_a_minute_however_busy_the_token_is(
     service: Client, issuer: Issuer, data: Path, moved: Time, command: tuple[str, ...], status: int
 ) -> None:
     token, other = issuer.token(), issuer.token(FABRIKAM)
@@ -269,7 +269,7 @@ def test_a_change_counts_within_a_minute_however_busy_the_token_is(
     assert service.get("/Users", token=other).status == 200
 
 
-def test_a_token_that_comes_first_when_its_way_is_closed_already_has_no_longer(
+def test_a_token_first_used_after_its_rule_was_removed_is_refused(
     service: Client, issuer: Issuer, data: Path, moved: Time
 ) -> None:
     assert service.get("/Users", token=issuer.token()).status == 200
@@ -282,9 +282,7 @@ def test_a_token_that_comes_first_when_its_way_is_closed_already_has_no_longer(
     assert {service.get("/Users", token=token).status for token in tokens} == {401}
 
 
-def test_a_way_that_is_opened_again_is_what_was_said_last(
-    service: Client, issuer: Issuer, data: Path, moved: Time
-) -> None:
+def test_allowing_a_rule_again_replaces_it(service: Client, issuer: Issuer, data: Path, moved: Time) -> None:
     token = issuer.token(roles=["Directory.Provision"])
     for options, status in (
         (("--read-only",), 403),
@@ -299,7 +297,7 @@ def test_a_way_that_is_opened_again_is_what_was_said_last(
         assert answer.status == status, (options, answer.body)
 
 
-def test_a_way_that_is_closed_leaves_the_others_open(service: Client, issuer: Issuer, data: Path, moved: Time) -> None:
+def test_removing_a_rule_keeps_the_others(service: Client, issuer: Issuer, data: Path, moved: Time) -> None:
     scim(*_ALLOW, "--audience", "api://staff", "--data", str(data))
     usual, staff = issuer.token(), issuer.token(aud="api://staff")
     assert [service.get("/Users", token=token).status for token in (usual, staff)] == [200, 200]
@@ -308,7 +306,7 @@ def test_a_way_that_is_closed_leaves_the_others_open(service: Client, issuer: Is
     assert [service.get("/Users", token=token).status for token in (usual, staff)] == [200, 401]
 
 
-def test_a_customer_that_comes_back_finds_its_users(service: Client, issuer: Issuer, data: Path, moved: Time) -> None:
+def test_a_customer_created_again_has_its_users(service: Client, issuer: Issuer, data: Path, moved: Time) -> None:
     assert service.post("/Users", {"userName": "bjensen"}, token=issuer.token()).status == 201
     scim("customer", "remove", "contoso", "--yes", "--data", str(data))
     moved.passed = 60

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import ECKey, RSAKey
 
 from scim.protocol.errors import Unavailable
-from scim.security.budget import Budget
-from scim.security.remembered import Remembered
-from scim.security.signing_keys import FetchFailed, SigningKeys
+from scim.security.cache import Cache
+from scim.security.entra.signing_keys import FetchFailed, SigningKeys
+from scim.security.rate_limit import RateLimit
 from tests.conftest import Answer, Loop
 from tests.security.conftest import scim, secret_token
 from tests.security.instances import Instance, Timer, fresh, instance, settled
@@ -137,7 +137,7 @@ async def test_keys_that_the_tenant_took_back_are_dropped_by_the_refresh(service
     assert len(issuer.requests) == 2
 
 
-async def test_a_request_that_is_called_off_leaves_the_fetch_to_the_others() -> None:
+async def test_a_cancelled_request_does_not_stop_the_fetch_for_others() -> None:
     reached, released = asyncio.Event(), asyncio.Event()
 
     async def fetch(_: str) -> bytes:
@@ -171,13 +171,15 @@ async def test_the_last_good_keys_are_used_for_a_day_of_outage_and_no_longer(
         assert await statuses(service, [fresh(issuer) for _ in range(5)]) == {200}
         await settled()
         assert len(issuer.requests) == 2 + number
-        line = f"signing keys can't be fetched (status 503); going on with those of {hours:.1f} hours ago"
+        line = f"signing keys can't be fetched (status 503): still using those of {hours:.1f} hours ago"
         assert line in caplog.messages
     service.timer.now = start + 24 * _HOUR
     caplog.clear()
     assert_come_back(await service.get(fresh(issuer)))
     assert await service.status(seen) == 200  # remembered: its signature needs no key
-    assert "signing keys can't be fetched (status 503); no token of that tenant can be checked" in caplog.messages
+    assert (
+        "signing keys can't be fetched (status 503): no token of that Entra tenant can be verified" in caplog.messages
+    )
     issuer.behaviour = "well"
     service.timer.now += 10
     assert await service.status(fresh(issuer)) == 200
@@ -210,7 +212,7 @@ async def test_a_start_during_an_outage_is_503_until_it_is_over(service: Instanc
     assert await service.status(fresh(issuer)) == 200
 
 
-async def test_an_outage_of_one_tenant_is_no_outage_of_another(service: Instance, issuer: Issuer) -> None:
+async def test_an_outage_of_one_tenant_does_not_affect_others(service: Instance, issuer: Issuer) -> None:
     tokens = fresh(issuer), fresh(issuer, FABRIKAM)
     del issuer.keys[CONTOSO]
     assert_come_back(await service.get(tokens[0]))
@@ -218,7 +220,7 @@ async def test_an_outage_of_one_tenant_is_no_outage_of_another(service: Instance
 
 
 @pytest.mark.parametrize("how", _FAILING)
-async def test_an_answer_without_keys_replaces_no_good_ones(
+async def test_a_response_without_keys_does_not_replace_cached_keys(
     service: Instance, issuer: Issuer, data: Path, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     tokens = [fresh(issuer) for _ in range(4)]
@@ -279,7 +281,7 @@ async def test_a_token_with_a_new_key_is_never_refused_because_of_made_up_kids(
         service.timer.now += 60
 
 
-async def test_a_fetch_that_began_before_a_kid_came_does_not_decide(issuer: Issuer) -> None:
+async def test_a_fetch_that_started_before_the_request_does_not_decide(issuer: Issuer) -> None:
     """The answer may have been on its way when the key was published."""
     reached, released, answers = (
         asyncio.Event(),
@@ -373,9 +375,7 @@ _ODD: Final[dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("odd", _ODD.values(), ids=_ODD)
-async def test_what_is_no_key_for_signatures_is_left_out_and_the_others_are_used(
-    odd_issuer: OddIssuer, data: Path, odd: Any
-) -> None:
+async def test_entries_that_are_no_signing_keys_are_ignored(odd_issuer: OddIssuer, data: Path, odd: Any) -> None:
     odd_issuer.odd = [odd]
     async with instance(data, odd_issuer) as service:
         assert await service.status(fresh(odd_issuer)) == 200
@@ -426,7 +426,7 @@ async def test_keys_come_from_the_configured_tenant_and_its_cloud(
     ]
 
 
-async def test_a_token_leads_to_no_address_of_its_own(service: Instance, issuer: Issuer) -> None:
+async def test_a_token_can_not_choose_the_address_of_its_keys(service: Instance, issuer: Issuer) -> None:
     issuers = [
         issuer.origin,
         f"https://login.microsoftonline.us/{CONTOSO}/v2.0",
@@ -484,27 +484,27 @@ def plain_of(owner: Any) -> int:
 
 
 async def test_everything_that_is_kept_by_key_has_a_bound(service: Instance, issuer: Issuer, data: Path) -> None:
-    door = service.app.handler._authenticate  # type: ignore[union-attr]
-    assert caches_of(door) == {
-        "Door._known": 10_000,
+    authenticated = service.app.handler._authenticate  # type: ignore[union-attr]
+    assert caches_of(authenticated) == {
+        "Authenticator._known": 10_000,
         "SecretTokens._noted": 10_000,
         "SecretTokens._warned": 10_000,
         "EntraTokens._verified": 10_000,
         "SigningKeys._sets": 1_000,
-        "Remembered._kept": 10_000,
-        "Remembered._missing": 10_000,
-        "Budget._buckets": 10_000,
+        "Cache._kept": 10_000,
+        "Cache._missing": 10_000,
+        "RateLimit._buckets": 10_000,
     }
-    before = plain_of(door)
+    before = plain_of(authenticated)
     secret = await asyncio.to_thread(secret_token, "contoso", data)
     tokens = [secret, fresh(issuer), fresh(issuer, FABRIKAM), fresh(issuer, STRANGER), made_up(issuer), "x", ""]
     tokens += [f"scimaf_{number:032x}_{'a' * 84}00000000" for number in range(50)]
     tokens += [issuer.token(tid=f"{number:08x}-1111-4111-8111-111111111111") for number in range(50)]
     assert await statuses(service, tokens) == {200, 401}
-    assert plain_of(door) == before
+    assert plain_of(authenticated) == before
 
 
-async def test_the_least_used_key_sets_are_dropped() -> None:
+async def test_the_least_recently_used_key_sets_are_dropped() -> None:
     async def fetch(address: str) -> bytes:
         raise FetchFailed(address)
 
@@ -515,7 +515,7 @@ async def test_the_least_used_key_sets_are_dropped() -> None:
     assert len(keys._sets) == 1_000
 
 
-async def test_values_and_budgets_of_the_least_used_are_dropped() -> None:
+async def test_the_least_recently_used_values_and_rate_limits_are_dropped() -> None:
     read: list[str] = []
 
     async def note(key: str) -> str:
@@ -523,8 +523,8 @@ async def test_values_and_budgets_of_the_least_used_are_dropped() -> None:
         return key
 
     timer = Timer()
-    remembered = Remembered(note, seconds=30, timer=timer, size=3)
-    budget = Budget(1, 1, timer=timer, size=3)
+    remembered = Cache(note, seconds=30, timer=timer, size=3)
+    budget = RateLimit(1, 1, timer=timer, size=3)
     for key in ("often", "a", "often", "b", "often", "c", "often", "d", "often"):
         assert await remembered.get(key) == key
         if key != "often":
@@ -545,7 +545,7 @@ class Source:
     def __init__(self) -> None:
         self.reads: list[asyncio.Future[str]] = []
         self.timer = Timer()
-        self.remembered = Remembered(self.read, seconds=30, timer=self.timer)
+        self.remembered = Cache(self.read, seconds=30, timer=self.timer)
 
     async def read(self, key: str) -> str:
         self.reads.append(asyncio.get_running_loop().create_future())
@@ -559,7 +559,7 @@ class Source:
         return tasks
 
 
-async def test_those_who_want_the_same_value_wait_for_one_read() -> None:
+async def test_concurrent_reads_of_a_key_share_one_read() -> None:
     source = Source()
     tasks = await source.waiting(5)
     source.reads[0].set_result("value")
@@ -584,7 +584,7 @@ async def test_a_value_is_read_again_when_it_is_old_and_its_age_counts_from_the_
     assert await task == "new"
 
 
-async def test_one_who_is_called_off_leaves_the_read_to_the_others() -> None:
+async def test_a_cancelled_request_does_not_stop_the_read_for_others() -> None:
     source = Source()
     first, second = await source.waiting(2)
     first.cancel()
@@ -595,7 +595,7 @@ async def test_one_who_is_called_off_leaves_the_read_to_the_others() -> None:
     assert len(source.reads) == 1
 
 
-async def test_a_read_that_fails_is_not_remembered() -> None:
+async def test_a_failed_read_is_not_cached() -> None:
     source = Source()
     tasks = await source.waiting(3)
     tasks[0].cancel()

@@ -18,11 +18,11 @@ from scim.app import utc_now
 from scim.ids import uuid7
 from scim.security import secret_tokens
 from scim.security.clouds import CLOUDS
-from scim.security.customers import SYSTEM, Customers
-from scim.security.records import EntraTenant, EntraWay
+from scim.security.customers.records import AccessRule, EntraTenant
+from scim.security.customers.repository import SYSTEM, Customers
 from scim.settings import Settings
-from scim.storage.interface import Draft, Found, Search, Stored, Take
-from scim.storage.sqlite import SqliteStore
+from scim.storage.interface import Search, SearchPage, Stored, Take, WriteModel
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import Answer
 from tests.cosmos_emulator import Emulator
 from tests.security.conftest import secret_token
@@ -64,7 +64,7 @@ def assert_too_many(answer: Answer) -> int:
 def another_secret(token: str) -> str:
     """A token with the same id and a right checksum, but another secret: what somebody makes up who has seen the id."""
     id = token.split("_")[1]
-    text, _ = secret_tokens.make(id, "contoso", key=bytes(32), access="write", note="", now=utc_now(), days=1)
+    text, _ = secret_tokens.create(id, "contoso", key=bytes(32), access="write", note="", now=utc_now(), days=1)
     return text
 
 
@@ -81,7 +81,7 @@ def unknown() -> str:
 # --- the budget of a tenant ---
 
 
-async def test_a_burst_and_then_the_rate(small: Instance, data: Path) -> None:
+async def test_a_burst_is_allowed_and_then_the_rate(small: Instance, data: Path) -> None:
     token = await asyncio.to_thread(secret_token, "contoso", data)
     assert await tally(small, token, _BURST + 20) == {200: _BURST, 429: 20}
     for _ in range(5):
@@ -91,7 +91,7 @@ async def test_a_burst_and_then_the_rate(small: Instance, data: Path) -> None:
     assert await tally(small, token, _BURST + 1) == {200: _BURST, 429: 1}
 
 
-async def test_who_comes_back_when_told_to_is_answered(small: Instance, issuer: Issuer) -> None:
+async def test_a_client_that_waits_as_told_is_served(small: Instance, issuer: Issuer) -> None:
     token = issuer.token()
     await tally(small, token, _BURST)
     for path in (CHEAP, "/Users", "/nowhere"):
@@ -101,7 +101,7 @@ async def test_who_comes_back_when_told_to_is_answered(small: Instance, issuer: 
         await tally(small, token, _RATE)
 
 
-async def test_the_budget_is_the_tenants_and_not_the_tokens(small: Instance, issuer: Issuer, data: Path) -> None:
+async def test_the_rate_limit_is_per_customer_and_not_per_token(small: Instance, issuer: Issuer, data: Path) -> None:
     first, second = [await asyncio.to_thread(secret_token, "contoso", data) for _ in range(2)]
     others = await asyncio.to_thread(secret_token, "fabrikam", data)
     assert await tally(small, first, _BURST) == {200: _BURST}
@@ -112,7 +112,7 @@ async def test_the_budget_is_the_tenants_and_not_the_tokens(small: Instance, iss
     assert await tally(small, fresh(issuer, FABRIKAM), 2) == {200: 1, 429: 1}
 
 
-async def test_requests_that_are_refused_use_nothing_up(small: Instance, issuer: Issuer, data: Path) -> None:
+async def test_refused_requests_do_not_count(small: Instance, issuer: Issuer, data: Path) -> None:
     token = await asyncio.to_thread(secret_token, "contoso", data)
     bad = [another_secret(token), mistyped(token), issuer.token(appid=STRANGER), issuer.token(aud="other"), "x", None]
     for each in bad:
@@ -120,7 +120,7 @@ async def test_requests_that_are_refused_use_nothing_up(small: Instance, issuer:
     assert await tally(small, token, _BURST + 1) == {200: _BURST, 429: 1}
 
 
-async def test_the_development_token_has_no_budget(small: Instance) -> None:
+async def test_the_development_token_has_no_rate_limit(small: Instance) -> None:
     assert await tally(small, "a-development-token", 10 * _BURST) == {200: 10 * _BURST}
 
 
@@ -151,18 +151,18 @@ class Counted(SqliteStore):
         super().__init__(path)
         self.asked: list[str] = []
 
-    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
-        self.asked.append(kind)
-        return await super().read(tenant, kind, id)
+    async def read(self, tenant: str, resource_type: str, id: str) -> Stored | None:
+        self.asked.append(resource_type)
+        return await super().read(tenant, resource_type, id)
 
-    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
-        self.asked.append(f"search {kind}")
-        return await super().search(tenant, kind, search, take)
+    async def search(self, tenant: str, resource_type: str, search: Search, take: Take | None = None) -> SearchPage:
+        self.asked.append(f"search {resource_type}")
+        return await super().search(tenant, resource_type, search, take)
 
 
 def made_up_secret(number: int, key: bytes = bytes(32)) -> str:
     """A secret token that is kept nowhere, another one for each number."""
-    return secret_tokens.make(f"{number:032x}", "contoso", key=key, access="write", note="", now=utc_now(), days=1)[0]
+    return secret_tokens.create(f"{number:032x}", "contoso", key=key, access="write", note="", now=utc_now(), days=1)[0]
 
 
 def made_up_tenant(issuer: Issuer, number: int) -> str:
@@ -173,7 +173,7 @@ def made_up_tenant(issuer: Issuer, number: int) -> str:
     )
 
 
-async def test_made_up_tokens_read_nothing_and_delay_nobody_and_drop_nothing(issuer: Issuer, data: Path) -> None:
+async def test_made_up_tokens_cost_no_reads_and_evict_no_cache_entries(issuer: Issuer, data: Path) -> None:
     """1,000 made-up secret tokens a second and 200 made-up Entra tenants, beside customers that were idle for ten minutes."""
     idle = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token(), issuer.token(FABRIKAM)]
     number = count()
@@ -223,17 +223,19 @@ class Keys:
 
     async def damage(self) -> None:
         await self.delete()
-        kind, id = _MAC_KEY
-        await self._store.create(SYSTEM, Draft(kind, id, f"{kind}:{id}", {"id": id, "key": "AAAA"}, {"id": id}, {}))
+        resource_type, id = _MAC_KEY
+        await self._store.create(
+            SYSTEM, WriteModel(resource_type, id, f"{resource_type}:{id}", {"id": id, "key": "AAAA"}, {"id": id}, {})
+        )
 
 
 @pytest.mark.parametrize("who", ["key is missing", "key is known to the attacker"])
-async def test_ids_that_have_to_be_looked_up_cost_a_bounded_number_of_reads(
+async def test_look_ups_of_unknown_ids_are_bounded(
     issuer: Issuer, data: Path, who: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     in_use = [await asyncio.to_thread(secret_token, "contoso", data), issuer.token(), issuer.token(FABRIKAM)]
     store = Counted(data)
-    key = await Customers(store, utc_now).need_mac_key()
+    key = await Customers(store, utc_now).require_mac_key()
     if who == "key is missing":
         await Keys(store).delete()
     async with instance(data, issuer, store=store) as service:
@@ -267,7 +269,7 @@ async def test_ids_that_have_to_be_looked_up_cost_a_bounded_number_of_reads(
         assert alerts == []
 
 
-async def test_a_key_that_can_not_be_read_is_503_and_stays(issuer: Issuer, data: Path) -> None:
+async def test_an_unreadable_key_is_503_and_is_not_replaced(issuer: Issuer, data: Path) -> None:
     token = await asyncio.to_thread(secret_token, "contoso", data)
     store = Counted(data)
     await Keys(store).damage()
@@ -283,10 +285,10 @@ async def test_a_key_that_can_not_be_read_is_503_and_stays(issuer: Issuer, data:
         assert kept.resource["key"] == "AAAA"
 
 
-async def test_a_token_that_is_known_to_be_bad_costs_no_reads(issuer: Issuer, data: Path) -> None:
+async def test_a_refused_token_costs_no_further_reads(issuer: Issuer, data: Path) -> None:
     token = await asyncio.to_thread(secret_token, "contoso", data)
     store = Counted(data)
-    key = await Customers(store, utc_now).need_mac_key()
+    key = await Customers(store, utc_now).require_mac_key()
     async with instance(data, issuer, store=store) as service:
         for bad, asked in (
             (mistyped(token), []),
@@ -304,14 +306,14 @@ async def test_a_token_that_is_known_to_be_bad_costs_no_reads(issuer: Issuer, da
             assert store.asked == asked, bad[:12]
 
 
-async def test_tokens_that_are_there_count_as_no_guesses(issuer: Issuer, data: Path) -> None:
+async def test_existing_tokens_do_not_count_as_failed_look_ups(issuer: Issuer, data: Path) -> None:
     """More good tokens than guesses allowed, all of them seen for the first time."""
     async with instance(data, issuer) as service:
         assert service.app.store is not None
         customers = Customers(service.app.store, utc_now)
-        texts, key = [], await customers.need_mac_key()
+        texts, key = [], await customers.require_mac_key()
         for _ in range(_GUESSES + 20):
-            text, record = secret_tokens.make(
+            text, record = secret_tokens.create(
                 uuid7(utc_now)(), "contoso", key=key, access="read", note="", now=utc_now(), days=90
             )
             await customers.add_token(record)
@@ -344,10 +346,10 @@ async def opened(service: Instance, used: datetime | None = None) -> str:
     assert service.app.store is not None
     customers = Customers(service.app.store, utc_now)
     await customers.create("contoso")
-    way = EntraWay(customer="contoso", audience=CLOUDS["global"].audience)
-    await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
-    key = await customers.need_mac_key()
-    text, record = secret_tokens.make(
+    way = AccessRule(customer="contoso", audience=CLOUDS["global"].audience)
+    await customers.allow(EntraTenant(id=CONTOSO, cloud="global", access_rules=(way,)))
+    key = await customers.require_mac_key()
+    text, record = secret_tokens.create(
         uuid7(utc_now)(), "contoso", key=key, access="write", note="", now=utc_now(), days=90
     )
     await customers.add_token(replace(record, last_used=used))
@@ -356,10 +358,12 @@ async def opened(service: Instance, used: datetime | None = None) -> str:
 
 def costs(emulator: Emulator) -> tuple[Counter[str], Counter[str]]:
     """The calls for the token, and those for the request's own work; they are forgotten then."""
-    calls = [call for call in emulator.requests if call.kind.startswith(("item.", "query", "batch", "feed."))]
+    calls = [call for call in emulator.requests if call.operation.startswith(("item.", "query", "batch", "feed."))]
     of_system = [call for call in calls if SYSTEM in str(call.partition_key)]
     emulator.requests.clear()
-    return Counter(call.kind for call in of_system), Counter(call.kind for call in calls if call not in of_system)
+    return Counter(call.operation for call in of_system), Counter(
+        call.operation for call in calls if call not in of_system
+    )
 
 
 async def test_a_cold_token_costs_two_calls_and_a_warm_one_none(issuer: Issuer) -> None:
@@ -394,7 +398,7 @@ def added(*costs: Mapping[str, int]) -> Counter[str]:
     return sum((Counter(cost) for cost in costs), Counter[str]())
 
 
-async def test_the_use_of_a_secret_token_is_written_down_by_one_request_and_not_by_each(issuer: Issuer) -> None:
+async def test_a_use_of_a_secret_token_is_recorded_by_one_request(issuer: Issuer) -> None:
     timer = Timer()
     async with instances_on_cosmos(1, issuer, timer) as ([service], emulator):
         secret = await opened(service)

@@ -13,7 +13,7 @@ from scim.app import build
 from scim.edge import permissions
 from scim.edge.routes import Action
 from scim.security.clouds import Version
-from scim.security.principal import Reach
+from scim.security.principal import PrincipalAccess
 from scim.settings import SettingsError, from_environment
 from tests.conftest import TOKEN, Answer, Client, CosmosServer, Loop
 from tests.http.checks import ENTERPRISE, PATCH, everything, is_error, unchanged
@@ -72,12 +72,12 @@ def let_people_in(name: str, tenant: str, *at: str) -> None:
 
 
 @pytest.fixture
-def functions(door: Client, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def functions(authenticated: Client, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The function app's triggers, and the embedded store."""
     monkeypatch.setenv(*next(iter(MANY.items())))
     for name, tenant in CUSTOMERS:
         let_people_in(name, tenant, "--data", str(data))
-    return World(door, issuer, ("--data", str(data)))
+    return World(authenticated, issuer, ("--data", str(data)))
 
 
 @pytest.fixture(scope="module")
@@ -202,14 +202,14 @@ def test_delete_takes_the_user_away(world: World) -> None:
     assert world.contoso.get(f"/Users/{kept['id']}").status == 200
 
 
-def test_nobody_registers_by_post(world: World) -> None:
+def test_post_me_is_not_supported(world: World) -> None:
     world.contoso.user("bjensen", externalId=ADELE)
     with unchanged(world.contoso):
         for one in (world.linked(MEGAN), world.linked(ADELE)):
             is_error(one.post("/Me", {"userName": "megan", "externalId": MEGAN}), 501)
 
 
-def test_behind_me_there_is_nothing(world: World) -> None:
+def test_me_has_no_sub_paths(world: World) -> None:
     user = world.contoso.user(externalId=MEGAN)
     for path, method in product(("/Me/", "/ME", "/me//"), ("GET", "HEAD")):
         assert world.linked(MEGAN).request(method, path).status == 200
@@ -235,7 +235,7 @@ def test_oid_or_sub_will_do(world: World) -> None:
         assert one.get("/Me").json["id"] == user, changes
 
 
-def test_nobody_is_404_for_every_method_but_post(world: World) -> None:
+def test_an_unknown_id_is_404_for_every_method_but_post(world: World) -> None:
     world.contoso.user(externalId=ADELE)
     world.contoso.user("a-second", title=MEGAN, userType=MEGAN)
     world.contoso.group("Guides", externalId=MEGAN)
@@ -247,7 +247,7 @@ def test_nobody_is_404_for_every_method_but_post(world: World) -> None:
         is_error(world.person(MEGAN).get("/Me"), 404)
 
 
-def test_several_are_404_and_none_of_them_is_touched(world: World) -> None:
+def test_several_matching_users_are_404_and_unchanged(world: World) -> None:
     """`externalId` isn't unique; and `oid` and `sub` may each name another."""
     users = [world.contoso.user(name, externalId=MEGAN) for name in ("megan", "megan-2", "megan-3")]
     users.append(world.contoso.user("by-sub", externalId=PAIRWISE))
@@ -278,7 +278,7 @@ def test_a_token_finds_a_user_of_its_own_customer_only(world: World) -> None:
         assert world.linked(MEGAN).delete("/Me").status == 204
 
 
-def test_a_token_of_the_services_own_is_nobodys(world: World) -> None:
+def test_a_secret_token_has_no_user(world: World) -> None:
     token = secret_token_at("contoso", *world.at)
     world.contoso.user(externalId=MEGAN)
     bodies = {"PUT": {"userName": "x"}, "POST": {"userName": "x"}, "PATCH": _operations()}
@@ -286,14 +286,14 @@ def test_a_token_of_the_services_own_is_nobodys(world: World) -> None:
         for method in ("GET", "PUT", "PATCH", "DELETE", "POST"):
             is_error(world.way.request(method, "/Me", bodies.get(method), token=token), 501)
     detail = world.way.get("/Me", token=token).json["detail"]
-    for word in ("isn't linked to a user", "Entra ID", "oid", "sub", "externalId"):
+    for word in ("needs an access token of Entra ID", "Entra ID", "oid", "sub", "externalId"):
         assert word in detail
     nameless = world.issuer.token(oid=None, sub=None)
     assert world.way.get("/Users", token=nameless).status == 200
     is_error(world.way.get("/Me", token=nameless), 501)
 
 
-def test_a_token_for_reading_reads_its_user_and_changes_nothing(functions: World) -> None:
+def test_a_read_only_token_reads_me_and_does_not_change_it(functions: World) -> None:
     to_read = ("--entra-tenant", CONTOSO, "--audience", "api://to-read", "--read-only")
     scim("customer", "allow", "contoso", *to_read, *functions.at)
     functions.contoso.user(externalId=MEGAN)
@@ -347,7 +347,7 @@ HOSTILE: Final[dict[str, tuple[Any, int]]] = {
 
 @pytest.mark.parametrize(("subject", "status"), HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("where", ["functions", "cosmos"])
-def test_what_a_claim_says_is_a_value_and_nothing_else(
+def test_a_claim_is_only_a_value_of_a_comparison(
     request: pytest.FixtureRequest, where: str, subject: Any, status: int
 ) -> None:
     world: World = request.getfixturevalue(where)
@@ -371,7 +371,7 @@ def test_what_a_claim_says_is_a_value_and_nothing_else(
             is_error(world.way.request(method, "/Me", {"userName": "x"}, token=world.issuer.token(oid=said, sub=said)), status)  # fmt: skip
 
 
-def test_a_name_of_any_length_and_script_can_be_linked(world: World) -> None:
+def test_a_name_of_any_length_and_script_can_be_filtered(world: World) -> None:
     for subject in ("x" * 1024, "\u00e9" * 512, "\U0001f600", '" or "" eq "', "' OR 1=1 --", "%", "\u202eabc", "null"):
         user = world.contoso.user(externalId=subject)["id"]
         assert world.linked(subject).get("/Me").json["id"] == user
@@ -394,7 +394,7 @@ CHANGES: Final = {
 }
 
 
-def test_a_person_reaches_nothing_but_me_and_discovery(world: World) -> None:
+def test_a_user_token_may_only_read_me_and_discovery(world: World) -> None:
     """Every route that there is by every method: what isn't named above is refused, a new route too."""
     user = world.contoso.user("megan", externalId=MEGAN)["id"]
     group = world.contoso.group("Guides", user)["id"]
@@ -412,7 +412,7 @@ def test_a_person_reaches_nothing_but_me_and_discovery(world: World) -> None:
     assert "/Me" in person.get("/Users").json["detail"]
 
 
-def test_a_token_for_reading_reaches_no_change(world: World) -> None:
+def test_a_read_only_token_can_not_change_resources(world: World) -> None:
     user = world.contoso.user("megan")["id"]
     reader = Bearer(world.way, secret_token_at("contoso", "--read-only", *world.at))
     with unchanged(world.contoso):
@@ -426,17 +426,17 @@ def test_a_token_for_reading_reaches_no_change(world: World) -> None:
                 assert answer.status in {200, 404, 501}, (route, method, answer.body)
 
 
-def test_every_action_says_who_may_do_it_and_another_is_nobodys() -> None:
+def test_every_action_has_its_required_access() -> None:
     actions = set(get_args(Action.__value__)) - {"health"}
     assert permissions._ALLOWED.keys() == actions
     new: Any = "somethingNew"
     assert not permissions.allowed(new)
-    reach: list[set[Reach]] = [set(permissions.allowed(action)) for action in permissions._ALLOWED]
+    reach: list[set[PrincipalAccess]] = [set(permissions.allowed(action)) for action in permissions._ALLOWED]
     # Who may write may do everything, and who may read everything that a person may.
     assert all("write" in who and ("read" in who or "self" not in who) for who in reach)
 
 
-def test_a_person_is_refused_where_people_are_not_let_in(world: World) -> None:
+def test_a_user_token_is_refused_without_a_rule_for_users(world: World) -> None:
     world.contoso.user(externalId=MEGAN)
     sync: list[dict[str, Any]] = [
         {"aud": world.issuer.claims()["aud"], "appid": world.issuer.claims()["appid"]},  # provisioning's own way
@@ -452,7 +452,7 @@ def test_a_person_is_refused_where_people_are_not_let_in(world: World) -> None:
             is_error(world.person(MEGAN, **changes).get(path), 401)
 
 
-def test_a_person_of_one_customer_is_a_stranger_to_another(functions: World, data: Path) -> None:
+def test_a_user_of_one_customer_has_no_access_to_another(functions: World, data: Path) -> None:
     """Only one of them has let its people in."""
     scim(
         "customer", "deny", "--yes", "fabrikam", "--entra-tenant", FABRIKAM, "--audience", PRODUCT, "--data", str(data)
@@ -479,7 +479,7 @@ def test_a_person_of_one_customer_is_a_stranger_to_another(functions: World, dat
         pytest.param({"scp": None, "upn": None, "unique_name": "m", "sub": MEGAN}, "self", id="a unique name"),
     ],
 )  # fmt: skip
-def test_where_people_come_in_whatever_is_not_plainly_an_applications_is_a_persons(
+def test_with_a_rule_for_users_an_ambiguous_token_counts_as_a_users(
     functions: World, version: Version, claims: dict[str, Any], reach: str
 ) -> None:
     """The same application may come in by itself, with all that the way gives; to be taken for it would be everything."""
@@ -493,7 +493,7 @@ def test_where_people_come_in_whatever_is_not_plainly_an_applications_is_a_perso
         assert one.post("/Users", {"userName": "eve"}).status == 201
 
 
-def test_a_person_needs_the_role_that_the_way_asks_for(functions: World) -> None:
+def test_a_user_token_needs_the_role_of_the_rule(functions: World) -> None:
     people = ("--people", "--audience", "api://roles", "--application", SIGN_IN, "--role", "Me.Read")
     scim("customer", "allow", "contoso", "--entra-tenant", CONTOSO, *people, *functions.at)
     functions.contoso.user(externalId=MEGAN)
@@ -501,7 +501,7 @@ def test_a_person_needs_the_role_that_the_way_asks_for(functions: World) -> None
     assert functions.person(MEGAN, aud="api://roles", roles=["Me.Read"]).get("/Me").status == 200
 
 
-def test_a_person_without_a_user_may_still_discover(world: World) -> None:
+def test_a_user_token_without_a_user_may_read_discovery(world: World) -> None:
     is_error(world.person(MEGAN).get("/Me"), 404)
     assert world.person(MEGAN).get("/ServiceProviderConfig").status == 200
 
@@ -564,9 +564,7 @@ def test_the_attribute_is_a_setting(
         ("password", "never returned"),
     ],
 )  # fmt: skip
-def test_an_attribute_that_can_not_tell_whose_token_it_is_stops_the_start(
-    attribute: str, reason: str, tmp_path: Path
-) -> None:
+def test_an_unsuitable_me_attribute_stops_the_start(attribute: str, reason: str, tmp_path: Path) -> None:
     """In one line without its value, before anything is opened."""
     data = tmp_path / "scim.db"
     with pytest.raises(SettingsError) as error:
@@ -579,7 +577,7 @@ def test_an_attribute_that_can_not_tell_whose_token_it_is_stops_the_start(
     assert not data.exists()
 
 
-def test_requests_to_me_count_against_the_customers_budget(issuer: Issuer, data: Path) -> None:
+def test_requests_to_me_count_against_the_rate_limit(issuer: Issuer, data: Path) -> None:
     let_people_in("contoso", CONTOSO, "--data", str(data))
 
     async def statuses() -> list[int]:
@@ -593,7 +591,7 @@ def test_requests_to_me_count_against_the_customers_budget(issuer: Issuer, data:
     assert asyncio.run(statuses()) == [404] * 10 + [429] * 3 + [200]
 
 
-def test_the_development_token_is_nobodys(client: Client) -> None:
+def test_the_development_token_has_no_user(client: Client) -> None:
     user = client.user(externalId="default")
     for method in ("GET", "PUT", "PATCH", "DELETE", "POST"):
         is_error(client.request(method, "/Me", {"userName": "x"}, token=TOKEN), 501)

@@ -9,11 +9,11 @@ import pytest
 
 from scim.app import App, build
 from scim.settings import from_environment
-from scim.storage.interface import StoreUnavailable
+from scim.storage.errors import StoreUnavailable
 from tests.conftest import Answer, HandlerClient, Loop
 from tests.cosmos_emulator import Answer as CosmosAnswer, CutBefore, Emulator, Fault
 from tests.cosmos_emulator.faults import Effect
-from tests.http.checks import NOBODY, is_error
+from tests.http.checks import UNKNOWN_ID, is_error
 from tests.security.issuer import CONTOSO, Issuer
 from tests.security.places import Place, Time, Watched, on_cosmos, on_file
 
@@ -23,14 +23,14 @@ AZURE = {
     "SCIM_STORE": "cosmos",
     "COSMOS_ENDPOINT": "https://contoso.documents.azure.com:443/",
 }
-_BODY = f"scimaf_{NOBODY.replace('-', '')}_{'a' * 84}"
+_BODY = f"scimaf_{UNKNOWN_ID.replace('-', '')}_{'a' * 84}"
 UNKNOWN_TOKEN = f"{_BODY}{crc32(_BODY.encode()):08x}"
 """Well formed, and nobody's."""
 REQUESTS = [
     ("GET", "/Users"),
     ("POST", "/Users"),
-    ("PATCH", f"/Groups/{NOBODY}"),
-    ("DELETE", f"/Users/{NOBODY}"),
+    ("PATCH", f"/Groups/{UNKNOWN_ID}"),
+    ("DELETE", f"/Users/{UNKNOWN_ID}"),
     ("POST", "/.search"),
     ("GET", "/ServiceProviderConfig"),
     ("GET", "/nowhere"),
@@ -123,7 +123,7 @@ def test_the_log_says_what_is_missing_once_in_ten_seconds(
     assert criticals(caplog) == []
 
 
-def test_a_customer_is_served_within_ten_seconds_of_its_making(
+def test_a_new_customer_is_served_within_ten_seconds(
     instance: Instance, place: Place, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     for token in wrong_tokens():
@@ -148,7 +148,7 @@ def test_its_token_works_at_once_and_first_of_all(instance: Instance, place: Pla
     is_error(instance.get(None), 401)
 
 
-def test_once_there_was_a_customer_a_wrong_token_costs_no_search(instance: Instance, place: Place, time: Time) -> None:
+def test_after_the_first_customer_a_wrong_token_costs_no_search(instance: Instance, place: Place, time: Time) -> None:
     """Strangers must not make the database look through its records."""
     place.scim("customer", "create", "contoso")
     is_error(instance.get(None), 401)
@@ -160,7 +160,7 @@ def test_once_there_was_a_customer_a_wrong_token_costs_no_search(instance: Insta
     assert instance.store.calls["search"] == 1
 
 
-def test_a_service_that_is_not_on_azure_refuses_whom_it_does_not_know(loop: Loop, place: Place, time: Time) -> None:
+def test_a_service_without_customers_outside_azure_answers_401(loop: Loop, place: Place, time: Time) -> None:
     """There a development token may be all that is wanted."""
     app, _ = loop.run(place.service(time))
     client = HandlerClient(app.handler, loop)
@@ -192,7 +192,7 @@ def is_unavailable(answer: Answer) -> None:
     assert b"customer create" not in answer.body
 
 
-def test_when_the_database_is_down_no_token_is_called_wrong(
+def test_no_token_is_401_while_the_database_is_down(
     instance: Instance, place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client that is told 401 gives up or asks its operator for another token; 503 it sends again."""
@@ -209,7 +209,7 @@ def test_when_the_database_is_down_no_token_is_called_wrong(
     is_error(instance.get("wrong"), 401)
 
 
-def test_an_instance_that_has_seen_a_token_does_not_call_it_wrong_either(
+def test_an_instance_with_a_cached_token_answers_503_during_the_outage(
     instance: Instance, place: Place, time: Time
 ) -> None:
     place.scim("customer", "create", "contoso")
@@ -227,7 +227,7 @@ def test_an_instance_that_has_seen_a_token_does_not_call_it_wrong_either(
 
 
 @pytest.mark.parametrize("effect", [CutBefore(), CosmosAnswer(401)], ids=["cut", "401"])
-def test_cosmos_that_is_down_is_told_so_too(
+def test_an_unreachable_cosmos_db_is_logged(
     loop: Loop, cosmos: tuple[Emulator, str], time: Time, effect: Effect
 ) -> None:
     """A refused identity is as little the client's fault as a broken connection."""
@@ -236,7 +236,7 @@ def test_cosmos_that_is_down_is_told_so_too(
     secret = place.token("contoso")
     running = Instance(loop, place, time)
     emulator, _ = cosmos
-    fault = Fault(lambda call: call.item != "" or call.kind == "query", effect, times=None)
+    fault = Fault(lambda call: call.item != "" or call.operation == "query", effect, times=None)
     emulator.faults.append(fault)
     for token in (secret, UNKNOWN_TOKEN, None):
         is_unavailable(running.get(token))

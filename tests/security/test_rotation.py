@@ -14,8 +14,8 @@ from scim.app import utc_now
 from scim.ids import uuid7
 from scim.security import secret_tokens
 from scim.security.clouds import CLOUDS
-from scim.security.customers import Customers
-from scim.security.records import EntraTenant, EntraWay
+from scim.security.customers.records import AccessRule, EntraTenant
+from scim.security.customers.repository import Customers
 from tests.security.conftest import scim, secret_token
 from tests.security.instances import Instance, Timer, fresh, instance, instances_on_cosmos, settled
 from tests.security.issuer import CONTOSO, Issuer, rsa_key, signed
@@ -141,9 +141,7 @@ async def test_two_key_rotations_under_load_lose_no_request(issuer: Issuer, data
         assert [await one.status(late) for one in instances] == [401, 401]
 
 
-async def test_a_key_that_was_published_before_it_signs_is_known_whatever_guesses_were_made(
-    issuer: Issuer, data: Path
-) -> None:
+async def test_a_key_published_in_advance_is_known_despite_unknown_kids(issuer: Issuer, data: Path) -> None:
     """Entra ID publishes keys in advance; a made-up `kid` uses up the one fetch that a minute has for unknown ones."""
     async with instance(data, issuer) as service:
         assert await service.status(fresh(issuer)) == 200
@@ -250,7 +248,7 @@ async def test_a_revoked_token_ends_within_a_minute_everywhere(issuer: Issuer, d
 @pytest.mark.parametrize(
     "command", [("remove", "contoso", "--yes"), ("deny", "contoso", "--yes", "--entra-tenant", CONTOSO)]
 )
-async def test_a_way_that_was_closed_ends_within_a_minute_everywhere(
+async def test_a_removed_rule_ends_within_a_minute_on_all_instances(
     issuer: Issuer, data: Path, command: tuple[str, ...], pause: float
 ) -> None:
     token = issuer.token()
@@ -269,14 +267,14 @@ async def test_both_rotations_under_load_on_cosmos_lose_no_request(issuer: Issue
         assert instances[0].app.store is not None
         customers = Customers(instances[0].app.store, utc_now)
         await customers.create("contoso")
-        way = EntraWay(customer="contoso", audience=CLOUDS["global"].audience)
-        await customers.allow(EntraTenant(id=CONTOSO, cloud="global", ways=(way,)))
+        way = AccessRule(customer="contoso", audience=CLOUDS["global"].audience)
+        await customers.allow(EntraTenant(id=CONTOSO, cloud="global", access_rules=(way,)))
 
         async def make() -> str:
-            text, record = secret_tokens.make(
+            text, record = secret_tokens.create(
                 uuid7(utc_now)(),
                 "contoso",
-                key=await customers.need_mac_key(),
+                key=await customers.require_mac_key(),
                 access="write",
                 note="",
                 now=utc_now(),

@@ -18,10 +18,10 @@ from scim.app import App, utc_now
 from scim.edge.http import Request
 from scim.ids import uuid7
 from scim.security import secret_tokens
-from scim.security.customers import Customers
-from scim.storage.interface import StoreUnavailable
+from scim.security.customers.repository import Customers
+from scim.storage.errors import StoreUnavailable
 from tests.conftest import TOKEN, Answer, HandlerClient, Loop, PortClient, Server
-from tests.http.checks import NOBODY, SEARCH, is_error
+from tests.http.checks import SEARCH, UNKNOWN_ID, is_error
 from tests.security.places import Place, Time, Watched, on_cosmos, on_file
 
 FORM = re.compile(r"scimaf_([0-9a-f]{32})_([a-z2-7]{52})([0-9a-f]{32})([0-9a-f]{8})", re.ASCII)
@@ -69,8 +69,8 @@ class Instances:
         async def made() -> str:
             async with self._place.opened() as store:
                 customers = Customers(store, utc_now)
-                key = await customers.need_mac_key()
-                text, record = secret_tokens.make(
+                key = await customers.require_mac_key()
+                text, record = secret_tokens.create(
                     uuid7(utc_now)(), "contoso", key=key, access="write", note="", now=self.time.now, days=days
                 )
                 await customers.add_token(record)
@@ -114,7 +114,9 @@ def hides(text: str, *tokens: str) -> None:
 def test_a_token_is_a_prefix_an_id_256_bits_a_mac_and_a_checksum() -> None:
     new_id, bits, key = uuid7(utc_now), set[int](), token_bytes(32)
     for number in range(200):
-        text, record = secret_tokens.make(new_id(), "contoso", key=key, access="write", note="", now=utc_now(), days=1)
+        text, record = secret_tokens.create(
+            new_id(), "contoso", key=key, access="write", note="", now=utc_now(), days=1
+        )
         form = FORM.fullmatch(text)
         assert form is not None
         assert form[3] == blake2b(text[:92].encode(), key=key, digest_size=16).hexdigest()
@@ -206,12 +208,12 @@ def test_a_token_lasts_between_a_day_and_three_years(place: Place, days: str) ->
 def test_an_id_that_no_token_has_can_not_be_revoked(place: Place) -> None:
     """Who pastes the token itself doesn't see it again."""
     token = place.token("contoso")
-    assert "scim token list" in place.refused("token", "revoke", NOBODY)
+    assert "scim token list" in place.refused("token", "revoke", UNKNOWN_ID)
     hides(place.refused("token", "revoke", token), token)
     assert id_of(token) in place.scim("token", "list")
 
 
-def test_a_revoked_token_is_listed_no_more(place: Place) -> None:
+def test_a_revoked_token_is_not_listed(place: Place) -> None:
     first, second = place.token("contoso"), place.token("contoso")
     assert "minute" in place.scim("token", "revoke", "--yes", id_of(first).upper())
     assert [line.split()[0] for line in place.scim("token", "list").splitlines()[1:]] == [id_of(second)]
@@ -221,7 +223,7 @@ def test_a_revoked_token_is_listed_no_more(place: Place) -> None:
 # --- whom a token lets in ---------------------------------------------------------------------------------------
 
 
-def test_the_token_alone_says_which_customer(place: Place, instances: Instances) -> None:
+def test_only_the_token_selects_the_customer(place: Place, instances: Instances) -> None:
     contoso, fabrikam = place.token("contoso"), place.token("fabrikam")
     instance = instances.start()
     created = instance.send(contoso, "POST", body={"userName": "bjensen"})
@@ -231,7 +233,7 @@ def test_the_token_alone_says_which_customer(place: Place, instances: Instances)
     assert instance.send(fabrikam, path=f"/Users/{created.json['id']}").status == 404
 
 
-def test_who_may_read_changes_nothing(place: Place, instances: Instances) -> None:
+def test_read_access_can_not_change_resources(place: Place, instances: Instances) -> None:
     write, read = place.token("contoso"), place.token("contoso", "--read-only")
     instance = instances.start()
     user = instance.send(write, "POST", body={"userName": "bjensen"}).json["id"]
@@ -246,7 +248,7 @@ def test_who_may_read_changes_nothing(place: Place, instances: Instances) -> Non
         ("POST", "/Groups", {"displayName": "Guides"}),
         ("PUT", f"/Users/{user}", {"userName": "other"}),
         ("PATCH", f"/Users/{user}", replace),
-        ("PATCH", f"/Users/{NOBODY}", replace),
+        ("PATCH", f"/Users/{UNKNOWN_ID}", replace),
         ("DELETE", f"/Users/{user}", None),
         ("POST", "/Bulk", {"Operations": [{"method": "DELETE", "path": f"/Users/{user}"}]}),
     ):
@@ -270,13 +272,13 @@ def wrong_tokens(token: str, other: str) -> dict[str, str]:
         "the secret alone": secret,
         "the secret with a prefix": f"scimaf_{secret}",
         "upper case": token.upper(),
-        "an id that nobody has": with_checksum(f"scimaf_{NOBODY.replace('-', '')}_{secret[:84]}"),
+        "an id that nobody has": with_checksum(f"scimaf_{UNKNOWN_ID.replace('-', '')}_{secret[:84]}"),
         "the prefix alone": "scimaf_",
         "digits of another script": f"{token[:7]}\N{ARABIC-INDIC DIGIT ZERO}{token[8:]}",
     }
 
 
-def test_what_is_only_like_a_token_lets_nobody_in(place: Place, instances: Instances) -> None:
+def test_a_text_similar_to_a_token_is_refused(place: Place, instances: Instances) -> None:
     token, other = place.token("contoso"), place.token("fabrikam")
     instance = instances.start()
     for name, wrong in wrong_tokens(token, other).items():
@@ -288,15 +290,17 @@ def test_what_is_only_like_a_token_lets_nobody_in(place: Place, instances: Insta
     assert instance.status(token) == 200
 
 
-def test_a_mistyped_token_is_told_without_asking_the_store(place: Place, instances: Instances) -> None:
+def test_a_mistyped_token_is_refused_without_a_database_read(place: Place, instances: Instances) -> None:
     token, other = place.token("contoso"), place.token("fabrikam")
     instance = instances.start()
     for name in ("one letter is another", "cut off", "too long", "the prefix alone"):
-        assert b"copy it again" in instance.send(wrong_tokens(token, other)[name]).body
+        assert b"Copy it again" in instance.send(wrong_tokens(token, other)[name]).body
     assert not instance.store.calls
 
 
-def test_a_known_id_with_a_wrong_secret_is_answered_like_an_unknown_id(place: Place, instances: Instances) -> None:
+def test_a_known_id_with_a_wrong_secret_gets_the_same_response_as_an_unknown_id(
+    place: Place, instances: Instances
+) -> None:
     """Who guesses learns nothing of which ids there are."""
     token, other = place.token("contoso"), place.token("fabrikam")
     instance, wrong = instances.start(), wrong_tokens(token, other)
@@ -308,7 +312,7 @@ def test_a_known_id_with_a_wrong_secret_is_answered_like_an_unknown_id(place: Pl
 # --- until when -------------------------------------------------------------------------------------------------
 
 
-def test_a_token_lets_in_until_it_expires_and_not_a_second_longer(
+def test_a_token_is_accepted_until_it_expires(
     place: Place, instances: Instances, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also if the instance has checked it a moment ago; and the log says which one is still in use."""
@@ -377,9 +381,7 @@ def test_from_thirty_days_ahead_the_log_warns_once_a_day(
 # --- when it was used -------------------------------------------------------------------------------------------
 
 
-def test_the_use_is_written_down_once_an_hour_however_many_requests_there_are(
-    place: Place, instances: Instances
-) -> None:
+def test_a_use_is_recorded_once_an_hour(place: Place, instances: Instances) -> None:
     token = place.token("contoso")
     instance, time = instances.start(), instances.time
     writes = []
@@ -393,14 +395,14 @@ def test_the_use_is_written_down_once_an_hour_however_many_requests_there_are(
     assert f"{used:%Y-%m-%d %H:%M}" in place.scim("token", "list")
 
 
-def test_instances_that_see_a_fresh_note_write_none(place: Place, instances: Instances) -> None:
+def test_instances_do_not_write_a_recent_use_again(place: Place, instances: Instances) -> None:
     token = place.token("contoso")
     first, second = instances.start(), instances.start()
     assert first.status(token) == second.status(token) == 200
     assert (first.store.writes, second.store.writes) == (1, 0)
 
 
-def test_requests_at_once_write_one_note(place: Place, instances: Instances, loop: Loop) -> None:
+def test_concurrent_requests_record_one_use(place: Place, instances: Instances, loop: Loop) -> None:
     token = place.token("contoso")
     instance = instances.start()
 
@@ -414,7 +416,7 @@ def test_requests_at_once_write_one_note(place: Place, instances: Instances, loo
 
 
 @pytest.mark.parametrize("call", ["read", "replace"])
-def test_a_note_that_can_not_be_written_does_not_fail_the_request(
+def test_a_failed_write_of_the_last_use_does_not_fail_the_request(
     place: Place, instances: Instances, caplog: pytest.LogCaptureFixture, call: str
 ) -> None:
     token = place.token("contoso")
@@ -439,7 +441,7 @@ def test_a_note_that_can_not_be_written_does_not_fail_the_request(
     assert "never" not in place.scim("token", "list")
 
 
-def test_the_note_of_a_use_does_not_bring_a_revoked_token_back(place: Place, instances: Instances, loop: Loop) -> None:
+def test_recording_a_use_does_not_restore_a_revoked_token(place: Place, instances: Instances, loop: Loop) -> None:
     token = place.token("contoso")
     instance = instances.start()
 
@@ -514,7 +516,7 @@ def test_within_a_minute_a_revoked_token_works_nowhere(
     assert instances.start().status(token) == 401
 
 
-def test_a_revoked_token_gets_no_time_from_somebody_who_knows_its_id(place: Place, instances: Instances) -> None:
+def test_requests_with_its_id_do_not_prolong_a_revoked_token(place: Place, instances: Instances) -> None:
     """A request with a wrong secret makes the instance read the record, shortly before it is revoked."""
     token, other = place.token("contoso"), place.token("fabrikam")
     instance = instances.start()

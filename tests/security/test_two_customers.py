@@ -19,9 +19,9 @@ from click.testing import CliRunner
 from scim.cli import main
 from scim.edge.routes import _BY_ID, _SINGLE, BASE_PATH, Action, Routes
 from scim.edge.triggers import TRIGGERS
-from scim.protocol.registry import core
+from scim.protocol.schema.registry import core
 from tests.conftest import Answer, Client, CosmosServer, Loop
-from tests.http.checks import ENTERPRISE, NOBODY, PATCH, SEARCH, everything, is_error, names, resources
+from tests.http.checks import ENTERPRISE, PATCH, SEARCH, UNKNOWN_ID, everything, is_error, names, resources
 from tests.security.conftest import scim, secret_token, secret_token_at
 from tests.security.issuer import CONTOSO, FABRIKAM, Issuer
 from tests.worker.host_client import HostClient
@@ -108,11 +108,11 @@ type Made = tuple[Bearer, Bearer, Callable[[], str], Callable[[str], str]]
 
 
 @pytest.fixture
-def functions(door: Client, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def functions(authenticated: Client, issuer: Issuer, data: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The function app's triggers, and the embedded store."""
     monkeypatch.setenv("SCIM_REQUESTS_PER_SECOND", "100000")
     at = ("--data", str(data))
-    a, b = Bearer(door, issuer.token()), Bearer(door, secret_token("fabrikam", data))
+    a, b = Bearer(authenticated, issuer.token()), Bearer(authenticated, secret_token("fabrikam", data))
     return _world(a, b, lambda: _records(*at), _linking(issuer), every_row=True)
 
 
@@ -485,8 +485,8 @@ def routes() -> dict[str, Mapping[str, Action]]:
     found = {}
     heads = {f"/{route.partition('/{')[0]}" for route in TRIGGERS.values()}
     heads |= {f"{BASE_PATH}/{name}" for name in (*_SINGLE, *_BY_ID)}
-    heads |= {BASE_PATH, *(f"{BASE_PATH}{kind.endpoint}" for kind in core().resource_types.values())}
-    for head, rest in product(heads, ("", "/.search", f"/{NOBODY}", f"/{NOBODY}/.search")):
+    heads |= {BASE_PATH, *(f"{BASE_PATH}{resource_type.endpoint}" for resource_type in core().resource_types.values())}
+    for head, rest in product(heads, ("", "/.search", f"/{UNKNOWN_ID}", f"/{UNKNOWN_ID}/.search")):
         route = Routes(core()).find(head + rest)
         if route is not None:
             found[route.template] = route.actions
@@ -529,7 +529,7 @@ def test_the_walk_leaves_out_no_route_and_no_method() -> None:
 
 
 @pytest.mark.parametrize("part", sorted({row.part for row in ROWS}))
-def test_what_is_bs_looks_like_what_is_nobodys(world: World, part: str) -> None:
+def test_resources_of_another_customer_look_like_missing_ones(world: World, part: str) -> None:
     """Same status, same headers, same words: A can't even tell that something is there. And what is B's stays as it is."""
     before = everything(world.b)
     for row in ROWS:
@@ -580,7 +580,7 @@ def quiet(world: World, answer: Answer, *, but: str = "") -> None:
 # --- what A sees instead ---
 
 
-def test_a_list_holds_the_customers_own(world: World) -> None:
+def test_a_list_has_only_resources_of_the_customer(world: World) -> None:
     for path in ("/Users", "/Groups", "/Users?count=1000&sortBy=userName", "/Users?filter=id pr", "/Groups?filter=id pr",
                  "/Users?filter=userName ne \"x\"", "/Users?sortBy=meta.lastModified&sortOrder=descending", "/Users?count=0"):  # fmt: skip
         answer = world.a.get(path)
@@ -592,7 +592,7 @@ def test_a_list_holds_the_customers_own(world: World) -> None:
         assert answer.json["totalResults"] == total
 
 
-def test_filters_find_nothing_of_the_other_customer(world: World) -> None:
+def test_filters_find_no_resources_of_another_customer(world: World) -> None:
     """Each of them does find something for whom it belongs to."""
     for endpoint, filters in FILTERS.items():
         for text in filters:
@@ -604,7 +604,7 @@ def test_filters_find_nothing_of_the_other_customer(world: World) -> None:
         assert names(world.b.post("/.search", {"filter": filter})) != []
 
 
-def test_a_bulk_finds_nothing_of_the_other_customer(world: World) -> None:
+def test_a_bulk_does_not_find_resources_of_another_customer(world: World) -> None:
     before = everything(world.b)
     operations = [
         {"method": method, "path": filled(path, world.things), "data": body, **version}
@@ -616,7 +616,7 @@ def test_a_bulk_finds_nothing_of_the_other_customer(world: World) -> None:
     assert everything(world.b) == before
 
 
-def test_nothing_but_the_token_says_whose_resources_they_are(world: World) -> None:
+def test_only_the_token_decides_the_customer(world: World) -> None:
     """Not even the address in an answer comes from a header other than `Host`."""
     plain = world.a.get("/Users")
     for query, headers in NAMING:
@@ -642,7 +642,7 @@ def test_both_customers_may_have_the_same_names(world: World) -> None:
     assert everything(world.b) == before
 
 
-def test_me_is_a_user_of_the_customers_own(world: World) -> None:
+def test_me_is_a_user_of_the_same_customer(world: World) -> None:
     """B has one of the same `externalId`: it is neither found nor in the way, as long as A's is there and after that."""
     theirs = world.b.user("theirs", externalId=A_SUBJECT)
     before = everything(world.b)
@@ -660,7 +660,7 @@ def test_me_is_a_user_of_the_customers_own(world: World) -> None:
     assert world.b.delete(f"/Users/{theirs['id']}").status == 204
 
 
-def test_an_id_of_the_other_customer_as_a_member_leads_nowhere(world: World) -> None:
+def test_a_member_with_an_id_of_another_customer_is_not_resolved(world: World) -> None:
     """It is kept as given, like any other id, and its type stays unknown."""
     before = everything(world.b)
     user, group = world.things["user"], world.things["group"]
@@ -687,7 +687,7 @@ def test_an_id_of_the_other_customer_as_a_member_leads_nowhere(world: World) -> 
     assert everything(world.b) == before
 
 
-def test_deleting_in_one_customer_leaves_memberships_of_the_other(world: World) -> None:
+def test_deleting_for_one_customer_keeps_memberships_of_another(world: World) -> None:
     """The same member value stands in groups of both."""
     shared = world.a.user("shared")["id"]
     world.b.group("B's", shared)
@@ -699,7 +699,7 @@ def test_deleting_in_one_customer_leaves_memberships_of_the_other(world: World) 
     assert names(world.b.get(f'/Groups?filter=members eq "{shared}"')) == ["B's"]
 
 
-def test_an_id_of_the_other_customer_as_a_manager_is_only_a_text(world: World) -> None:
+def test_a_manager_with_an_id_of_another_customer_gets_no_ref(world: World) -> None:
     before = everything(world.b)
     user = world.a.user("u", manager=world.things["user"])
     shown = world.a.get(f"/Users/{user['id']}")
@@ -708,7 +708,7 @@ def test_an_id_of_the_other_customer_as_a_manager_is_only_a_text(world: World) -
     assert everything(world.b) == before
 
 
-def test_errors_tell_nothing_of_the_other_customer(world: World) -> None:
+def test_errors_contain_nothing_of_another_customer(world: World) -> None:
     for answer in (
         world.a.post("/Users", {"userName": "amiller"}),
         world.a.get(f"/Users/{world.things['user']}"),
@@ -732,7 +732,7 @@ def test_pages_and_totals_count_the_customers_own(world: World) -> None:
         assert all(name.startswith("a") for name in found)
 
 
-def test_a_token_lets_in_its_own_customer_only(world: World) -> None:
+def test_a_token_authenticates_its_own_customer_only(world: World) -> None:
     a, b = world.a.token, world.b.token
     assert names(world.a.get("/Users", token=b)) == ["bjensen"]
     assert names(world.b.get("/Users", token=a)) == ["amiller"]
@@ -752,7 +752,7 @@ def test_a_token_lets_in_its_own_customer_only(world: World) -> None:
         quiet(world, refused, but="ecret")  # "secret token" is what B's is called
 
 
-def test_what_is_known_of_customers_and_tokens_stays_out_of_reach(world: World) -> None:
+def test_records_of_customers_and_tokens_are_not_accessible(world: World) -> None:
     """No request reads or changes it, and no customer can be named as the partition that it lies in."""
     world.b.get("/Users")
     before = world.records()
@@ -772,4 +772,4 @@ def test_what_is_known_of_customers_and_tokens_stays_out_of_reach(world: World) 
     assert world.records() == before
     refused = CliRunner().invoke(main, ["customer", "create", "$system"])
     assert refused.exit_code == 2
-    assert "a name has 1 to 64 characters out of a-z, 0-9 and -" in refused.output
+    assert "a name must have 1 to 64 characters from a-z, 0-9 and -" in refused.output

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 
 from scim.app import utc_now
-from scim.security.customers import SYSTEM, Customers, Refused
-from scim.storage.interface import Draft
-from scim.storage.sqlite import SqliteStore
+from scim.security.customers.repository import SYSTEM, ChangeRefused, Customers
+from scim.storage.interface import WriteModel
+from scim.storage.sqlite.store import SqliteStore
 from tests.security.conftest import secret_token
 from tests.security.instances import instance
 from tests.security.issuer import CONTOSO, FABRIKAM, Issuer
@@ -47,12 +47,12 @@ CHANGES: Final[Mapping[str, Mapping[str, Any]]] = {
     "EntraTenant": {
         "a field that isn't known": {"paused": True},
         "a cloud that isn't known": {"cloud": "moon"},
-        "no ways": {"ways": _GONE},
-        "ways that are a text": {"ways": "all"},
-        "ways that are null": {"ways": None},
+        "no ways": {"access_rules": _GONE},
+        "ways that are a text": {"access_rules": "all"},
+        "ways that are null": {"access_rules": None},
         "no id": {"id": _GONE},
     },
-    "EntraWay": {
+    "AccessRule": {
         "an access that isn't known": {"access": "manage"},
         "a field that isn't known": {"until": "2100-01-01"},
         "an audience that is a list": {"audience": ["a"]},
@@ -65,7 +65,7 @@ CHANGES: Final[Mapping[str, Mapping[str, Any]]] = {
         "a way that is a text": _GONE,
     },
 }
-ROWS: Final = [(kind, name) for kind, changes in CHANGES.items() for name in changes]
+ROWS: Final = [(resource_type, name) for resource_type, changes in CHANGES.items() for name in changes]
 
 
 def changed(record: Mapping[str, Any], changes: Any) -> Any:
@@ -75,20 +75,20 @@ def changed(record: Mapping[str, Any], changes: Any) -> Any:
     return {name: value for name, value in whole.items() if value is not _GONE}
 
 
-async def rewrite(store: SqliteStore, kind: str, id: str, changes: Any) -> None:
+async def rewrite(store: SqliteStore, resource_type: str, id: str, changes: Any) -> None:
     """Change a record in a way that this version wouldn't."""
-    stored_as = "EntraTenant" if kind == "EntraWay" else kind
+    stored_as = "EntraTenant" if resource_type == "AccessRule" else resource_type
     kept = await store.read(SYSTEM, stored_as, id)
     assert kept is not None
-    if kind == "EntraWay":
-        first, *others = kept.resource["ways"]
-        record = {**kept.resource, "ways": [changed(first, changes), *others]}
+    if resource_type == "AccessRule":
+        first, *others = kept.resource["access_rules"]
+        record = {**kept.resource, "access_rules": [changed(first, changes), *others]}
     else:
         record = changed(kept.resource, changes)
-    f = {"id": id, "customer": "contoso"} if kind == "SecretToken" else {"id": id}
+    f = {"id": id, "customer": "contoso"} if resource_type == "SecretToken" else {"id": id}
     if stored_as == "EntraTenant":
-        f = {"id": id, "ways": [{"customer": "contoso"}]}  # type: ignore[dict-item]
-    await store.replace(SYSTEM, Draft(stored_as, id, f"{stored_as}:{id}", record, f, {}), expected=kept.version)
+        f = {"id": id, "access_rules": [{"customer": "contoso"}]}  # type: ignore[dict-item]
+    await store.replace(SYSTEM, WriteModel(stored_as, id, f"{stored_as}:{id}", record, f, {}), expected=kept.version)
 
 
 def id_of(token: str) -> str:
@@ -96,16 +96,18 @@ def id_of(token: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-@pytest.mark.parametrize(("kind", "name"), ROWS, ids=[f"{kind}: {name}" for kind, name in ROWS])
+@pytest.mark.parametrize(
+    ("resource_type", "name"), ROWS, ids=[f"{resource_type}: {name}" for resource_type, name in ROWS]
+)
 async def test_tokens_of_an_unknown_record_are_refused_and_others_accepted(
-    issuer: Issuer, data: Path, caplog: pytest.LogCaptureFixture, kind: str, name: str
+    issuer: Issuer, data: Path, caplog: pytest.LogCaptureFixture, resource_type: str, name: str
 ) -> None:
     secret, other = [await asyncio.to_thread(secret_token, name, data) for name in ("contoso", "fabrikam")]
     store = SqliteStore(data)
-    id = {"SecretToken": id_of(secret), "Customer": "contoso"}.get(kind, CONTOSO)
-    await rewrite(store, kind, id, CHANGES[kind][name])
+    id = {"SecretToken": id_of(secret), "Customer": "contoso"}.get(resource_type, CONTOSO)
+    await rewrite(store, resource_type, id, CHANGES[resource_type][name])
     async with instance(data, issuer, store=store) as service:
-        affected = {"SecretToken": [secret], "Customer": [secret, issuer.token()]}.get(kind, [issuer.token()])
+        affected = {"SecretToken": [secret], "Customer": [secret, issuer.token()]}.get(resource_type, [issuer.token()])
         for token in affected:
             for _ in range(2):
                 answer = await service.get(token)
@@ -115,24 +117,24 @@ async def test_tokens_of_an_unknown_record_are_refused_and_others_accepted(
                 )
         assert await service.status(other) == 200
         assert await service.status(issuer.token(FABRIKAM)) == 200
-        if kind == "SecretToken":
+        if resource_type == "SecretToken":
             assert await service.status(issuer.token()) == 200
-        if kind in {"EntraTenant", "EntraWay"}:
+        if resource_type in {"EntraTenant", "AccessRule"}:
             assert await service.status(secret) == 200
         await service.app.sweep()
         assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
 
 
-async def test_another_way_of_the_same_entra_tenant_stays_open(issuer: Issuer, data: Path) -> None:
+async def test_another_rule_of_the_same_entra_tenant_stays(issuer: Issuer, data: Path) -> None:
     """So that a newer version's way doesn't stop a job while instances of both versions run."""
     store = SqliteStore(data)
     kept = await store.read(SYSTEM, "EntraTenant", CONTOSO)
     assert kept is not None
-    [known] = kept.resource["ways"]
+    [known] = kept.resource["access_rules"]
     unknown = {**known, "audience": "api://manage", "access": "manage"}
-    record = {**kept.resource, "ways": [unknown, known]}
-    f: dict[str, Any] = {"id": CONTOSO, "ways": [{"customer": "contoso"}]}
-    draft = Draft("EntraTenant", CONTOSO, f"EntraTenant:{CONTOSO}", record, f, {})
+    record = {**kept.resource, "access_rules": [unknown, known]}
+    f: dict[str, Any] = {"id": CONTOSO, "access_rules": [{"customer": "contoso"}]}
+    draft = WriteModel("EntraTenant", CONTOSO, f"EntraTenant:{CONTOSO}", record, f, {})
     await store.replace(SYSTEM, draft, expected=kept.version)
     async with instance(data, issuer, store=store) as service:
         assert await service.status(issuer.token()) == 200
@@ -140,9 +142,9 @@ async def test_another_way_of_the_same_entra_tenant_stays_open(issuer: Issuer, d
         # A change by this version would delete the way that it doesn't know.
         customers = Customers(store, utc_now)
         [tenant] = await customers.entra_tenants("contoso")
-        with pytest.raises(Refused, match="Another version"):
+        with pytest.raises(ChangeRefused, match="Another version"):
             await customers.allow(tenant)
-        with pytest.raises(Refused, match="Another version"):
+        with pytest.raises(ChangeRefused, match="Another version"):
             await customers.deny("contoso", CONTOSO)
         left = await store.read(SYSTEM, "EntraTenant", CONTOSO)
         assert left is not None

@@ -16,7 +16,7 @@ import pytest
 from scim.app import build
 from scim.edge.http import Request
 from scim.settings import Settings
-from scim.storage.container import CONTAINER
+from scim.storage.cosmos.container import CONTAINER
 from tests.conftest import BASE, ORIGIN, TOKEN, Answer
 from tests.cosmos_emulator import Emulator
 

@@ -68,22 +68,22 @@ def literal(random: Random) -> str:
 
 def filter_text(random: Random, depth: int = 4) -> str:
     """A filter, often well formed."""
-    kind = random.random()
-    if kind < 0.25:
+    resource_type = random.random()
+    if resource_type < 0.25:
         sound: str = random.choice(_COMPARISONS)
         return sound.format(random.choice(("user1", "victim0", "x", "work")))
-    if depth == 0 or kind < 0.45:
+    if depth == 0 or resource_type < 0.45:
         operator = random.choice(_OPERATORS)
         value = "" if operator.lower() == "pr" and random.random() < 0.9 else f" {literal(random)}"
         return f"{random.choice(_ATTRIBUTES)} {operator}{value}"
-    if kind < 0.7:
+    if resource_type < 0.7:
         terms = [filter_text(random, depth - 1) for _ in range(random.randrange(2, 5))]
         return random.choice((" and ", " or ", " AND ", " oR ", " xor ")).join(terms)
-    if kind < 0.8:
+    if resource_type < 0.8:
         return f"not ({filter_text(random, depth - 1)})"
-    if kind < 0.9:
+    if resource_type < 0.9:
         return f"({filter_text(random, depth - 1)})"
-    if kind < 0.98:
+    if resource_type < 0.98:
         return f"{random.choice(_ATTRIBUTES)}[{filter_text(random, depth - 1)}]"
     return random.choice((" or ", " and ")).join([filter_text(random, 0)] * random.choice((30, 300, 900)))
 
@@ -117,10 +117,10 @@ def spoiled(random: Random, sound: str) -> str:
 
 def value(random: Random, depth: int = 3) -> Any:
     """A JSON value."""
-    kind = random.random()
-    if depth == 0 or kind < 0.5:
+    resource_type = random.random()
+    if depth == 0 or resource_type < 0.5:
         return random.choice(_VALUES) if random.random() < 0.5 else text(random)
-    if kind < 0.7:
+    if resource_type < 0.7:
         return [value(random, depth - 1) for _ in range(random.randrange(4))]
     return {_name(random): value(random, depth - 1) for _ in range(random.randrange(5))}
 
@@ -186,16 +186,16 @@ def _bulk_operation(random: Random, name: str, names: Sequence[str], ids: tuple[
     id = random.choice(
         (*(2 * ids if method != "DELETE" else ()), reference, "01890a5d-ac96-774b-bcce-000000000001", text(random))
     )
-    kinds = (
+    resource_types = (
         ("/Users", "/Groups") if random.random() < 0.8 else ("/users/", "Groups", "/Me", "/Bulk", "", "/Users/.search")
     )
-    kind = random.choice(kinds)
+    resource_type = random.choice(resource_types)
     data = random.choice((resource, resource, operations, value))(random)
     if isinstance(data, dict) and random.random() < 0.7:
         data["displayName"] = text(random)
         data["members"] = [{"value": reference}, {"value": random.choice((*names, *ids))}]
         data["manager"] = random.choice((reference, {"value": reference}, [{"value": [reference]}]))
-    operation = {"method": method, "path": kind if method == "POST" else f"{kind}/{id}", "data": data}
+    operation = {"method": method, "path": resource_type if method == "POST" else f"{resource_type}/{id}", "data": data}
     if method == "POST" or random.random() < 0.3:
         operation["bulkId"] = name
     if random.random() < 0.2:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scim.protocol import filter as syntax
 from scim.protocol.errors import ScimError
+from scim.protocol.filter import syntax
 from tests.conftest import BASE, Answer
 from tests.soak import fuzz
 from tests.soak.conftest import Log, Service
@@ -224,13 +224,13 @@ def tried_parsers(random: Random) -> Iterator[str]:
 
 def tried_requests(service: Service, random: Random, users: list[str], group: str) -> Iterator[str]:
     user = random.choice(users)
-    kind, id = random.choice((("/Users", user), ("/Groups", group)))
+    resource_type, id = random.choice((("/Users", user), ("/Groups", group)))
     tries: list[tuple[str, str, str, Any, dict[str, str]]] = [
         ("GET with a filter", "GET", random.choice(("/Users", "/Groups")), None, fuzz.parameters(random)),
-        ("GET of one", "GET", f"{kind}/{id}", None, fuzz.parameters(random)),
-        ("POST", "POST", kind, fuzz.resource(random), {}),
-        ("PUT", "PUT", f"{kind}/{id}", fuzz.resource(random), fuzz.parameters(random)),
-        ("PATCH", "PATCH", f"{kind}/{id}", fuzz.operations(random), {}),
+        ("GET of one", "GET", f"{resource_type}/{id}", None, fuzz.parameters(random)),
+        ("POST", "POST", resource_type, fuzz.resource(random), {}),
+        ("PUT", "PUT", f"{resource_type}/{id}", fuzz.resource(random), fuzz.parameters(random)),
+        ("PATCH", "PATCH", f"{resource_type}/{id}", fuzz.operations(random), {}),
         (
             "POST .search",
             "POST",

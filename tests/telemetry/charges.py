@@ -11,7 +11,7 @@ METADATA: Final = ("account.", "database.", "container.", "pkranges.")
 
 def of(calls: list[Call]) -> tuple[int, Any]:
     """How many requests these are, and what their answers say that they were charged for, in hundredths."""
-    asked = [call for call in calls if not call.kind.startswith(METADATA)]
+    asked = [call for call in calls if not call.operation.startswith(METADATA)]
     return len(asked), pytest.approx(sum(round(call.charge, 2) for call in asked if call.status), abs=0.005)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.security.conftest import data, door, issuer  # noqa: F401 - pytest finds its fixtures here
+from tests.security.conftest import authenticated, data, issuer  # noqa: F401 - pytest finds its fixtures here
 from tests.telemetry.lines import Lines
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 NAMES: Final = (
-    "operation",
+    "action",
     "resource_type",
     "status",
     "scim_type",
@@ -17,7 +17,7 @@ NAMES: Final = (
     "bulk_operations",
     "bulk_failed",
     "ignored_operations",
-    "tenant",
+    "customer",
     "client",
     "tolerances",
     "method",
@@ -26,7 +26,7 @@ NAMES: Final = (
 )
 COUNTED: Final = (*NAMES[:-3], "reason", "requests", *NAMES[-3:])
 """The names in a line for requests that anybody can send."""
-_BEGINNING: Final = "request operation="
+_BEGINNING: Final = "request action="
 # No value has a blank, an equals sign, a quote, or anything that isn't ASCII.
 _LINE: Final = re.compile(r"request((?: [a-z_]+=[A-Za-z0-9{}()/_.,-]+)+)", re.ASCII)
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from scim.app import App, build
 from scim.settings import Settings
-from scim.storage.interface import Found, Search, Stored, Take
-from scim.storage.sqlite import SqliteStore
+from scim.storage.interface import Search, SearchPage, Stored, Take
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import TOKEN
 
 
@@ -18,10 +18,10 @@ class FailingStore(SqliteStore):
         super().__init__(None)
         self.error: Exception | None = None
 
-    async def read(self, tenant: str, kind: str, id: str) -> Stored | None:
+    async def read(self, tenant: str, resource_type: str, id: str) -> Stored | None:
         if self.error is not None:
             raise self.error
-        return await super().read(tenant, kind, id)
+        return await super().read(tenant, resource_type, id)
 
 
 class MeetingStore(SqliteStore):
@@ -33,10 +33,10 @@ class MeetingStore(SqliteStore):
         self.reached = asyncio.Event()
         """One waits."""
 
-    async def search(self, tenant: str, kind: str, search: Search, take: Take | None = None) -> Found:
+    async def search(self, tenant: str, resource_type: str, search: Search, take: Take | None = None) -> SearchPage:
         self.reached.set()
         await self._meeting.wait()
-        return await super().search(tenant, kind, search, take)
+        return await super().search(tenant, resource_type, search, take)
 
 
 @asynccontextmanager

@@ -289,7 +289,7 @@ PLAIN: Final[dict[str, Send]] = {
 
 
 @pytest.mark.parametrize("sent", PLAIN.values(), ids=PLAIN)
-def test_what_the_rfcs_have_needs_nothing(client: Client, lines: Lines, sent: Send) -> None:
+def test_plain_rfc_requests_need_no_tolerance(client: Client, lines: Lines, sent: Send) -> None:
     id = client.user("dora", addresses=[{"type": "work", "locality": "Hollywood"}])["id"]
     lines.taken()
     answer = sent(client, id)
@@ -324,7 +324,7 @@ def test_an_operation_that_is_refused_is_not_ignored(client: Client, lines: Line
     assert lines.one()["ignored_operations"] == "0"
 
 
-def test_a_path_to_nothing_is_no_dot_before_an_extension_attribute(client: Client, lines: Lines) -> None:
+def test_an_unknown_path_does_not_count_as_the_dot_tolerance(client: Client, lines: Lines) -> None:
     assert client.get('/Users?filter=nothing.there eq "x"').status == 400
     assert lines.one().tolerances == set()
 
@@ -340,7 +340,7 @@ def test_several_are_in_alphabetical_order(client: Client, lines: Lines) -> None
     assert lines.one()["tolerances"] == "boolean,operation,unassigned"
 
 
-async def test_requests_at_the_same_time_dont_mix(lines: Lines) -> None:
+async def test_concurrent_requests_do_not_mix(lines: Lines) -> None:
     """Every second one needs a tolerance. Each has come as far as the store when the first is answered."""
 
     async def search(handler: Handler | Unconfigured, number: int) -> None:

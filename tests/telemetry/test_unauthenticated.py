@@ -11,8 +11,8 @@ import pytest
 from scim.app import Collaborators, build, from_environment
 from scim.edge.http import Request
 from scim.settings import Settings
-from scim.storage.interface import StoreUnavailable
-from scim.storage.sqlite import SqliteStore
+from scim.storage.errors import StoreUnavailable
+from scim.storage.sqlite.store import SqliteStore
 from tests.conftest import BASE, ORIGIN, TOKEN, PortClient, Server
 from tests.security.conftest import secret_token
 from tests.security.instances import Instance, Timer, instance
@@ -124,7 +124,7 @@ class Away(SqliteStore):
         super().__init__(None)
         self._error = error
 
-    async def read(self, tenant: str, kind: str, id: str) -> None:
+    async def read(self, tenant: str, resource_type: str, id: str) -> None:
         raise self._error
 
 
@@ -158,7 +158,7 @@ async def test_an_unreachable_store_is_logged_once_a_minute_while_no_request_is_
     await app.close()
 
 
-async def test_a_service_with_a_wrong_setting_is_no_exception(lines: Lines) -> None:
+async def test_a_service_with_a_wrong_setting_sends_the_headers(lines: Lines) -> None:
     app = from_environment({"SCIM_STORE": "none such"})
     for _ in range(50):
         assert (await app.handler.handle(Request("GET", f"{BASE}/Users", {}, {}, b"", ORIGIN))).status == 503

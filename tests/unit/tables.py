@@ -11,9 +11,9 @@ from typing import Any, Final
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from scim.protocol.compile import resource_type_from, schema_from
-from scim.protocol.registry import core
-from scim.protocol.schema import ResourceType
+from scim.protocol.schema.compile import resource_type_from, schema_from
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import core
 
 type Row = Mapping[str, Any]
 
@@ -57,17 +57,21 @@ def _gadget() -> ResourceType:
     return resource_type_from(GADGETS, {schema.id: schema, lock.id: lock})
 
 
-KINDS: Final[Mapping[str, ResourceType]] = {**core().resource_types, "Gadget": _gadget()}
+RESOURCE_TYPES: Final[Mapping[str, ResourceType]] = {**core().resource_types, "Gadget": _gadget()}
 NAMES: Final = {"User": "bjensen", "Group": "Staff", "Gadget": "G-1"}
 
 
 def kind_of(row: Row) -> ResourceType:
     """The resource type that a row is about; User unless it says otherwise."""
-    return KINDS[row.get("kind", "User")]
+    return RESOURCE_TYPES[row.get("kind", "User")]
 
 
-def whole(values: Row, kind: ResourceType) -> dict[str, Any]:
+def whole(values: Row, resource_type: ResourceType) -> dict[str, Any]:
     """A stored resource with these values: with `schemas`, `id`, `meta` and the required name, if they aren't given."""
-    meta = {"resourceType": kind.name, "created": "2026-01-31T09:30:00Z", "lastModified": "2026-01-31T09:30:00Z"}
-    urns = [kind.schema.id, *(urn for urn in kind.extensions if urn in values)]
-    return {"schemas": urns, "id": ID, "meta": meta, str(kind.unique): NAMES[kind.name], **values}
+    meta = {
+        "resourceType": resource_type.name,
+        "created": "2026-01-31T09:30:00Z",
+        "lastModified": "2026-01-31T09:30:00Z",
+    }
+    urns = [resource_type.schema.id, *(urn for urn in resource_type.extensions if urn in values)]
+    return {"schemas": urns, "id": ID, "meta": meta, str(resource_type.unique): NAMES[resource_type.name], **values}

@@ -8,16 +8,16 @@ import pytest
 
 from scim.protocol import patch, validate
 from scim.protocol.errors import BadRequest, InvalidValue, Mutability
-from scim.protocol.messages import Operation
-from scim.protocol.registry import core, read
-from scim.protocol.schema import Attribute, ResourceType
-from tests.unit.tables import ID, KINDS
+from scim.protocol.messages import PatchOperation
+from scim.protocol.schema.model import Attribute, ResourceType
+from scim.protocol.schema.registry import core, read
+from tests.unit.tables import ID, RESOURCE_TYPES
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "schemas"
 TYPES: Final[dict[str, ResourceType]] = {
-    **{f"own {name}": kind for name, kind in read(EXAMPLES).resource_types.items()},
+    **{f"own {name}": resource_type for name, resource_type in read(EXAMPLES).resource_types.items()},
     **core().resource_types,
-    "Gadget": KINDS["Gadget"],
+    "Gadget": RESOURCE_TYPES["Gadget"],
 }
 # For each type of attribute a value that it can't have; for a complex one any number is wrong.
 WRONG: Final[dict[str, Any]] = {
@@ -32,15 +32,18 @@ WRONG: Final[dict[str, Any]] = {
 }
 
 
-def attributes(kind: ResourceType) -> Iterator[tuple[str | None, Attribute]]:
+def attributes(resource_type: ResourceType) -> Iterator[tuple[str | None, Attribute]]:
     """Every attribute of the type, with the URN of the extension it is in."""
-    levels = [(None, kind.by_name), *((urn, schema.by_name) for urn, schema in kind.extensions.items())]
+    levels = [
+        (None, resource_type.by_name),
+        *((urn, schema.by_name) for urn, schema in resource_type.extensions.items()),
+    ]
     yield from ((urn, attribute) for urn, by_name in levels for attribute in by_name.values())
 
 
-def places(kind: ResourceType) -> Iterator[tuple[str | None, Attribute, Attribute | None]]:
+def places(resource_type: ResourceType) -> Iterator[tuple[str | None, Attribute, Attribute | None]]:
     """Every attribute that a client may write, and each sub-attribute of it, with the URN of the extension it is in."""
-    for urn, attribute in attributes(kind):
+    for urn, attribute in attributes(resource_type):
         if attribute.mutability == "readOnly":
             continue
         yield urn, attribute, None
@@ -48,9 +51,9 @@ def places(kind: ResourceType) -> Iterator[tuple[str | None, Attribute, Attribut
 
 
 ROWS: Final = [
-    pytest.param(kind, urn, attribute, sub, id=f"{name}-{attribute.name}{f'.{sub.name}' if sub else ''}")
-    for name, kind in TYPES.items()
-    for urn, attribute, sub in places(kind)
+    pytest.param(resource_type, urn, attribute, sub, id=f"{name}-{attribute.name}{f'.{sub.name}' if sub else ''}")
+    for name, resource_type in TYPES.items()
+    for urn, attribute, sub in places(resource_type)
 ]
 
 
@@ -58,9 +61,9 @@ def path(urn: str | None, attribute: Attribute, sub: Attribute | None) -> str:
     return f"{f'{urn}:' if urn else ''}{attribute.name}{f'.{sub.name}' if sub else ''}"
 
 
-def stored(kind: ResourceType, values: dict[str, Any]) -> dict[str, Any]:
-    required = {attribute.name: "x" for attribute in kind.by_name.values() if attribute.required}
-    return {**required, "schemas": [kind.schema.id], "id": ID, "meta": {}, **values}
+def stored(resource_type: ResourceType, values: dict[str, Any]) -> dict[str, Any]:
+    required = {attribute.name: "x" for attribute in resource_type.by_name.values() if attribute.required}
+    return {**required, "schemas": [resource_type.schema.id], "id": ID, "meta": {}, **values}
 
 
 def wrong(attribute: Attribute, sub: Attribute | None) -> Any:
@@ -75,62 +78,62 @@ def refused(run: Any, named: str, *errors: type[BadRequest]) -> None:
     assert f"'{named}'" in raised.value.detail
 
 
-@pytest.mark.parametrize(("kind", "urn", "attribute", "sub"), ROWS)
+@pytest.mark.parametrize(("resource_type", "urn", "attribute", "sub"), ROWS)
 def test_a_value_of_the_wrong_type_is_an_error_that_names_the_attribute(
-    kind: ResourceType, urn: str | None, attribute: Attribute, sub: Attribute | None
+    resource_type: ResourceType, urn: str | None, attribute: Attribute, sub: Attribute | None
 ) -> None:
     named, value = path(urn, attribute, sub), wrong(attribute, sub)
     body = {attribute.name: value} if urn is None else {urn: {attribute.name: value}}
-    current = stored(kind, {})
-    refused(lambda: validate.resource(body, kind), named)
-    refused(lambda: validate.replacement(body, current, kind), named)
+    current = stored(resource_type, {})
+    refused(lambda: validate.resource(body, resource_type), named)
+    refused(lambda: validate.replacement(body, current, resource_type), named)
     for operation in (
-        Operation("add", path(urn, attribute, None), value),
-        Operation("replace", None, body),
-        Operation("replace", named, WRONG[(sub or attribute).type]),
+        PatchOperation("add", path(urn, attribute, None), value),
+        PatchOperation("replace", None, body),
+        PatchOperation("replace", named, WRONG[(sub or attribute).type]),
     ):
-        if attribute.name != kind.relation:  # members are read by the service
-            refused(lambda op=operation: patch.apply(current, patch.changes([op], kind), kind), named)
+        if attribute.name != resource_type.relation:  # members are read by the service
+            refused(lambda op=operation: patch.apply(current, patch.changes([op], resource_type), resource_type), named)
 
 
 REQUIRED: Final = [
-    pytest.param(kind, urn, attribute, id=f"{name}-{attribute.name}")
-    for name, kind in TYPES.items()
-    for urn, attribute, sub in places(kind)
+    pytest.param(resource_type, urn, attribute, id=f"{name}-{attribute.name}")
+    for name, resource_type in TYPES.items()
+    for urn, attribute, sub in places(resource_type)
     if sub is None and attribute.required
 ]
 
 
-@pytest.mark.parametrize(("kind", "urn", "attribute"), REQUIRED)
+@pytest.mark.parametrize(("resource_type", "urn", "attribute"), REQUIRED)
 def test_a_missing_or_removed_required_attribute_is_named(
-    kind: ResourceType, urn: str | None, attribute: Attribute
+    resource_type: ResourceType, urn: str | None, attribute: Attribute
 ) -> None:
     named = path(urn, attribute, None)
     if urn is None:
-        refused(lambda: validate.resource({}, kind), named)
-    removal = [Operation("remove", named, None)]
+        refused(lambda: validate.resource({}, resource_type), named)
+    removal = [PatchOperation("remove", named, None)]
     values: dict[str, Any] = {attribute.name: "x"}
-    current = stored(kind, values if urn is None else {urn: values})
-    refused(lambda: patch.apply(current, patch.changes(removal, kind), kind), named, Mutability)
+    current = stored(resource_type, values if urn is None else {urn: values})
+    refused(lambda: patch.apply(current, patch.changes(removal, resource_type), resource_type), named, Mutability)
 
 
 READ_ONLY: Final = [
-    pytest.param(kind, urn, attribute, sub, id=f"{name}-{path(urn, attribute, sub)}")
-    for name, kind in TYPES.items()
-    for urn, attribute in attributes(kind)
+    pytest.param(resource_type, urn, attribute, sub, id=f"{name}-{path(urn, attribute, sub)}")
+    for name, resource_type in TYPES.items()
+    for urn, attribute in attributes(resource_type)
     for sub in (None, *attribute.by_name.values())
     if "readOnly" in {attribute.mutability, sub.mutability if sub else None}
 ]
 
 
-@pytest.mark.parametrize(("kind", "urn", "attribute", "sub"), READ_ONLY)
+@pytest.mark.parametrize(("resource_type", "urn", "attribute", "sub"), READ_ONLY)
 def test_a_path_to_a_read_only_attribute_is_an_error_that_names_it(
-    kind: ResourceType, urn: str | None, attribute: Attribute, sub: Attribute | None
+    resource_type: ResourceType, urn: str | None, attribute: Attribute, sub: Attribute | None
 ) -> None:
     named = path(urn, attribute, sub)
     texts = [named]
     if sub is not None and attribute.value is not None:
         texts.append(f'{path(urn, attribute, None)}[value eq "x"].{sub.name}')
     for text in texts:
-        operation = Operation("replace", text, "x")
-        refused(lambda op=operation: list(patch.changes([op], kind)), named, Mutability)
+        operation = PatchOperation("replace", text, "x")
+        refused(lambda op=operation: list(patch.changes([op], resource_type)), named, Mutability)

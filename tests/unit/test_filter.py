@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from scim.protocol.errors import BadRequest, InvalidFilter, InvalidPath
-from scim.protocol.filter import And, Compare, Filter, Not, Number, Or, Present, ValuePath, parse, parse_path
+from scim.protocol.filter.syntax import And, Compare, Filter, Not, Number, Or, Present, ValuePath, parse, parse_path
 from scim.protocol.limits import Limits
 from tests.unit.tables import Row, rows
 

@@ -8,8 +8,8 @@ from unicodedata import combining, decomposition, normalize
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from scim.protocol import fold
-from tests.unit.tables import KINDS, Row, rows
+from scim.protocol import folding, search_fields
+from tests.unit.tables import RESOURCE_TYPES, Row, rows
 
 MADE_OF_MARKS = "\u0f73\u0f75\u0f81"
 MARKS = [chr(code) for code in range(0x110000) if combining(chr(code))] + list(MADE_OF_MARKS)
@@ -24,17 +24,17 @@ def characters() -> Iterator[str]:
 @pytest.mark.parametrize("row", rows("folding"))
 def test_a_pair_is_equal_or_different(row: Row) -> None:
     one, other = row["one"], row["other"]
-    assert (fold.text(one) == fold.text(other)) is row["equal"]
+    assert (folding.fold(one) == folding.fold(other)) is row["equal"]
     # Wherever the difference stands.
-    assert (fold.text(f"x{one}y") == fold.text(f"X{other}Y")) is row["equal"]
+    assert (folding.fold(f"x{one}y") == folding.fold(f"X{other}Y")) is row["equal"]
 
 
 def test_every_character_folds_alike_in_both_normal_forms_and_only_once() -> None:
     for character in characters():
-        folded = fold.text(character)
-        assert fold.text(folded) == folded, ascii(character)
-        assert fold.text(normalize("NFC", character)) == folded, ascii(character)
-        assert fold.text(normalize("NFD", character)) == folded, ascii(character)
+        folded = folding.fold(character)
+        assert folding.fold(folded) == folded, ascii(character)
+        assert folding.fold(normalize("NFC", character)) == folded, ascii(character)
+        assert folding.fold(normalize("NFD", character)) == folded, ascii(character)
 
 
 @settings(max_examples=500)
@@ -44,10 +44,10 @@ def test_every_character_folds_alike_in_both_normal_forms_and_only_once() -> Non
 @example("ﾞ\u0323")
 @example("\u0f73\u0f71")
 def test_every_text_folds_alike_in_both_normal_forms_and_only_once(text: str) -> None:
-    folded = fold.text(text)
-    assert fold.text(folded) == folded
-    assert fold.text(normalize("NFC", text)) == folded
-    assert fold.text(normalize("NFD", text)) == folded
+    folded = folding.fold(text)
+    assert folding.fold(folded) == folded
+    assert folding.fold(normalize("NFC", text)) == folded
+    assert folding.fold(normalize("NFD", text)) == folded
 
 
 def test_every_full_and_half_width_character_is_mapped_and_no_other_compatibility_mapping_is_made() -> None:
@@ -59,9 +59,9 @@ def test_every_full_and_half_width_character_is_mapped_and_no_other_compatibilit
         tag, *mapped = mapping.split()
         plain = "".join(chr(int(code, 16)) for code in mapped)
         if tag in {"<wide>", "<narrow>"}:
-            assert fold.text(character) == fold.text(plain), ascii(character)
+            assert folding.fold(character) == folding.fold(plain), ascii(character)
         else:
-            assert fold.text(character) == normalize("NFC", character.lower()), ascii(character)
+            assert folding.fold(character) == normalize("NFC", character.lower()), ascii(character)
 
 
 def by_the_rfc(text: str) -> str:
@@ -78,13 +78,13 @@ def test_long_texts_fold_as_short_ones_do() -> None:
     random = Random(3)
     for _ in range(100):
         text = "".join(random.choice(MARKS if random.random() < 0.8 else TRICKY) for _ in range(1_200))
-        assert fold.text(text) == by_the_rfc(text)
+        assert folding.fold(text) == by_the_rfc(text)
 
 
 @pytest.mark.parametrize("marks", ["\u0301\u0323", "ﾞ\u0323", *(f"{one}\u0323\u0301" for one in MADE_OF_MARKS)])
 def test_marks_in_disorder_take_no_longer(marks: str) -> None:
     """A megabyte of them, which a PATCH can bring: sorted one by one they would take minutes."""
-    assert fold.text("a" + marks * 250_000)
+    assert folding.fold("a" + marks * 250_000)
 
 
 def test_every_character_that_becomes_marks_is_known() -> None:
@@ -100,6 +100,8 @@ def test_no_character_of_nfc_is_made_of_more_than_four() -> None:
 
 def test_a_string_that_only_its_folded_form_makes_short_enough_can_be_compared() -> None:
     title = normalize("NFD", "\u1f82") * 341
-    assert len(title) > fold.MAX_BYTES
-    assert fold.folded({"title": title}, KINDS["User"]) == {"title": "\u1f82" * 341}
-    assert fold.folded({"title": "x" * (4 * fold.MAX_BYTES + 1)}, KINDS["User"]) == {"title": True}
+    assert len(title) > search_fields.MAX_BYTES
+    assert search_fields.build({"title": title}, RESOURCE_TYPES["User"]) == {"title": "\u1f82" * 341}
+    assert search_fields.build({"title": "x" * (4 * search_fields.MAX_BYTES + 1)}, RESOURCE_TYPES["User"]) == {
+        "title": True
+    }

@@ -10,10 +10,10 @@ from scim.protocol import patch
 from scim.protocol.errors import PayloadTooLarge, ScimError
 from scim.protocol.limits import DEFAULT, Limits
 from scim.protocol.messages import patch_request
-from scim.protocol.schema import ResourceType
-from scim.service.member_changes import MemberSteps, UnknownTypes, named_changes, split
+from scim.protocol.schema.model import ResourceType
+from scim.service.member_changes import MemberOperations, UnknownTypes, named_changes, split
 from scim.storage.interface import NO_CHANGES, Member, MemberChanges
-from tests.unit.tables import KINDS, Row, kind_of, rows, whole
+from tests.unit.tables import RESOURCE_TYPES, Row, kind_of, rows, whole
 
 
 def members_of(values: Row) -> list[Member]:
@@ -26,14 +26,17 @@ def message(operations: Sequence[Any]) -> dict[str, Any]:
 
 
 def member_changes(
-    changes: Sequence[patch.Change], kind: ResourceType, current: Sequence[Member] | None, limits: Limits = DEFAULT
+    changes: Sequence[patch.Change],
+    resource_type: ResourceType,
+    current: Sequence[Member] | None,
+    limits: Limits = DEFAULT,
 ) -> MemberChanges:
     """What the changes come to if no member is a resource."""
     if not changes:
         return NO_CHANGES
     types: dict[str, str | None] = {}
     while True:
-        steps = MemberSteps(kind.by_name[kind.relation], limits, current, types)
+        steps = MemberOperations(resource_type.by_name[resource_type.relation], limits, current, types)
         try:
             for change in changes:
                 steps.apply(change)
@@ -51,18 +54,20 @@ def changed(members: Sequence[Member], changes: MemberChanges) -> dict[str, Memb
 
 @pytest.mark.parametrize("row", rows("patches"))
 def test_operations_make_the_target_of_the_source(row: Row) -> None:
-    kind = kind_of(row)
+    resource_type = kind_of(row)
     members = members_of(row["source"])
-    source = whole({name: value for name, value in row["source"].items() if name != "members"}, kind)
+    source = whole({name: value for name, value in row["source"].items() if name != "members"}, resource_type)
     before, operations = deepcopy(source), deepcopy(row["ops"])
 
     def run() -> tuple[dict[str, Any], list[patch.Change]]:
-        attributes, of_members = split(patch.changes(patch_request(message(operations), DEFAULT), kind), kind)
-        return patch.apply(source, attributes, kind), of_members
+        attributes, of_members = split(
+            patch.changes(patch_request(message(operations), DEFAULT), resource_type), resource_type
+        )
+        return patch.apply(source, attributes, resource_type), of_members
 
     if "error" in row:
         with pytest.raises(ScimError) as raised:
-            member_changes(run()[1], kind, members)
+            member_changes(run()[1], resource_type, members)
         assert {"status": raised.value.status, "scimType": raised.value.scim_type} == row["error"]
         assert "S3cret" not in raised.value.detail
         assert (source, operations) == (before, row["ops"])
@@ -70,16 +75,16 @@ def test_operations_make_the_target_of_the_source(row: Row) -> None:
 
     result, of_members = run()
     target = row["source"] if row["target"] == "same" else row["target"]
-    assert result == whole({name: value for name, value in target.items() if name != "members"}, kind)
+    assert result == whole({name: value for name, value in target.items() if name != "members"}, resource_type)
     assert (source, operations) == (before, row["ops"])
     if result == source:
         assert result is source  # a change that changes nothing is none, so nothing is written
     wanted = {member.value: member for member in members_of(target)}
-    attribute = kind.by_name.get(kind.relation)
+    attribute = resource_type.by_name.get(resource_type.relation)
     named = named_changes(of_members, attribute, DEFAULT) if of_members and attribute else NO_CHANGES
     reads = named is None
     assert reads is row.get("reads", reads)
-    known = member_changes(of_members, kind, members)
+    known = member_changes(of_members, resource_type, members)
     assert changed(members, known) == wanted
     if row["target"] == "same":
         assert not known
@@ -100,30 +105,34 @@ def test_a_thousand_operations_pass_and_one_more_is_too_large() -> None:
 
 @pytest.mark.parametrize("op", ["add", "remove", "replace"])
 def test_a_request_may_name_so_many_members_and_no_more(op: str) -> None:
-    kind, limits = KINDS["Group"], Limits(members=3)
+    resource_type, limits = RESOURCE_TYPES["Group"], Limits(members=3)
     for count in (3, 4):
         value = [{"value": f"m{number}"} for number in range(count)]
-        changes = patch.changes(patch_request(message([{"op": op, "path": "members", "value": value}]), limits), kind)
+        changes = patch.changes(
+            patch_request(message([{"op": op, "path": "members", "value": value}]), limits), resource_type
+        )
         if count == 3:
-            member_changes(changes, kind, [], limits)
+            member_changes(changes, resource_type, [], limits)
         else:
             with pytest.raises(PayloadTooLarge, match="3 members"):
-                member_changes(changes, kind, [], limits)
+                member_changes(changes, resource_type, [], limits)
 
 
 def test_members_of_several_operations_count_together() -> None:
-    kind, limits = KINDS["Group"], Limits(members=3)
+    resource_type, limits = RESOURCE_TYPES["Group"], Limits(members=3)
     operations = [{"op": "add", "path": "members", "value": [{"value": f"m{n}"}, {"value": f"n{n}"}]} for n in range(2)]
     with pytest.raises(PayloadTooLarge, match="3 members"):
-        member_changes(patch.changes(patch_request(message(operations), limits), kind), kind, None, limits)
+        member_changes(
+            patch.changes(patch_request(message(operations), limits), resource_type), resource_type, None, limits
+        )
 
 
 def test_ten_thousand_elements_are_added_and_removed_in_one_operation_each() -> None:
     """The work grows with the elements, not with their square: this would take minutes."""
-    kind = KINDS["User"]
+    resource_type = RESOURCE_TYPES["User"]
     value = [{"value": f"{number}@example.com", "type": "work"} for number in range(10_000)]
     operations = [{"op": "add", "path": "emails", "value": value}, {"op": "remove", "path": "emails", "value": value}]
-    steps = patch.changes(patch_request(message(operations), DEFAULT), kind)
-    source = whole({}, kind)
-    assert len(patch.apply(source, steps[:1], kind)["emails"]) == 10_000
-    assert patch.apply(source, steps, kind) == source
+    steps = patch.changes(patch_request(message(operations), DEFAULT), resource_type)
+    source = whole({}, resource_type)
+    assert len(patch.apply(source, steps[:1], resource_type)["emails"]) == 10_000
+    assert patch.apply(source, steps, resource_type) == source

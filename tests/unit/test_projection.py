@@ -5,9 +5,9 @@ from copy import deepcopy
 import pytest
 
 from scim.protocol.projection import projection
-from tests.unit.tables import ENTERPRISE, KINDS, Row, rows, whole
+from tests.unit.tables import ENTERPRISE, RESOURCE_TYPES, Row, rows, whole
 
-USER = KINDS["User"]
+USER = RESOURCE_TYPES["User"]
 STORED = whole(
     {
         "active": True,
@@ -45,6 +45,6 @@ def test_answer_carries_what_is_asked_for(row: Row) -> None:
 def test_members_are_read_only_if_the_answer_carries_them(
     attributes: list[str], excluded: list[str], carries: bool, names: bool
 ) -> None:
-    group = KINDS["Group"]
+    group = RESOURCE_TYPES["Group"]
     wanted = projection([name.replace("{group}", group.schema.id) for name in attributes], excluded, group)
     assert (wanted.carries("members"), wanted.names("members")) == (carries, names)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from scim.protocol.messages import Operation
-from scim.protocol.patch import changes, targets
+from scim.protocol.messages import PatchOperation
+from scim.protocol.patch.operations import changes, targets
 from scim.protocol.projection import everything, projection, written
-from tests.unit.tables import KINDS, LOCK, whole
+from tests.unit.tables import LOCK, RESOURCE_TYPES, whole
 
-GADGET = KINDS["Gadget"]
+GADGET = RESOURCE_TYPES["Gadget"]
 CORE = GADGET.schema.id
 STORED = whole(
     {
@@ -112,24 +112,24 @@ def test_attributes_decides_for_a_write_too() -> None:
 @pytest.mark.parametrize(
     ("operation", "more"),
     [
-        (Operation("replace", "note", "N"), {"note": "N"}),
-        (Operation("replace", "count", 1), {}),
-        (Operation("replace", "maker.hint", "H"), {"maker": {"name": "n", "mark": "M", "hint": "H"}}),
-        (Operation("add", "maker", {"HINT": "H"}), {"maker": {"name": "n", "mark": "M", "hint": "H"}}),
-        (Operation("add", "maker", {"name": "n"}), {}),
-        (Operation("add", None, {"note": "N", "count": 1}), {"note": "N"}),
-        (Operation("add", "log.line", "l"), {"log": {"line": "l", "mark": "m"}}),
-        (Operation("replace", f"{LOCK}:trace", "t"), {LOCK: {"model": "x", "trace": "t"}}),
-        (Operation("replace", "secret", "S3cret"), {}),
+        (PatchOperation("replace", "note", "N"), {"note": "N"}),
+        (PatchOperation("replace", "count", 1), {}),
+        (PatchOperation("replace", "maker.hint", "H"), {"maker": {"name": "n", "mark": "M", "hint": "H"}}),
+        (PatchOperation("add", "maker", {"HINT": "H"}), {"maker": {"name": "n", "mark": "M", "hint": "H"}}),
+        (PatchOperation("add", "maker", {"name": "n"}), {}),
+        (PatchOperation("add", None, {"note": "N", "count": 1}), {"note": "N"}),
+        (PatchOperation("add", "log.line", "l"), {"log": {"line": "l", "mark": "m"}}),
+        (PatchOperation("replace", f"{LOCK}:trace", "t"), {LOCK: {"model": "x", "trace": "t"}}),
+        (PatchOperation("replace", "secret", "S3cret"), {}),
     ],
 )
-def test_the_answer_to_a_patch_carries_what_was_changed(operation: Operation, more: Any) -> None:
+def test_the_answer_to_a_patch_carries_what_was_changed(operation: PatchOperation, more: Any) -> None:
     sent = written(targets(changes([operation], GADGET)))
     assert projection([], ["meta"], GADGET, sent).apply(STORED) == {**without("meta"), **more}
 
 
 def test_a_user_is_shown_without_the_password_and_as_it_is_without_one() -> None:
-    user = whole({"title": "t"}, KINDS["User"])
-    wanted = projection([], [], KINDS["User"])
+    user = whole({"title": "t"}, RESOURCE_TYPES["User"])
+    wanted = projection([], [], RESOURCE_TYPES["User"])
     assert wanted.apply({**user, "password": "S3cret"}) == user
     assert wanted.apply(user) is user

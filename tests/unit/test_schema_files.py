@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 import pytest
 from scim2_models import EnterpriseUser, Extension, Group, Resource, User
 
-from scim.protocol.registry import core
-from scim.protocol.schema import COMMON
+from scim.protocol.schema.model import COMMON
+from scim.protocol.schema.registry import core
 
-FOLDER: Final = Path(__file__).parents[2] / "scim" / "protocol" / "schemas"
+FOLDER: Final = Path(__file__).parents[2] / "scim" / "protocol" / "schema" / "data"
 CORE: Final = "urn:ietf:params:scim:schemas:core:2.0:"
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
@@ -274,8 +274,8 @@ def test_common_attributes_but_external_id_are_in_no_schema(schema: dict[str, An
 
 @pytest.mark.parametrize("name", ["user", "group"])
 def test_a_listed_external_id_is_the_one_that_every_resource_has(name: str) -> None:
-    kind = core().resource_types[name.title()]
-    listed, common = kind.schema.by_name["externalId"], COMMON["externalid"]
+    resource_type = core().resource_types[name.title()]
+    listed, common = resource_type.schema.by_name["externalId"], COMMON["externalid"]
     assert [getattr(listed, f.name) for f in fields(listed)] == [getattr(common, f.name) for f in fields(common)]
 
 

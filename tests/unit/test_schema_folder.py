@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import pytest
 
-from scim.protocol.documents import SchemaError
-from scim.protocol.fold import rules
-from scim.protocol.registry import Registry, core, read
+from scim.protocol.schema.files import SchemaError
+from scim.protocol.schema.registry import Registry, core, read
+from scim.protocol.search_fields import index_version
 from tests.unit.tables import Row, rows
 
-SHIPPED: Final = Path(__file__).parents[2] / "scim" / "protocol" / "schemas"
+SHIPPED: Final = Path(__file__).parents[2] / "scim" / "protocol" / "schema" / "data"
 EXAMPLES: Final = Path(__file__).parents[2] / "examples" / "schemas"
 LIST: Final = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Schema"
@@ -128,21 +128,21 @@ def test_no_text_makes_another_error(content: str, reason: str, tmp_path: Path) 
 def test_a_type_has_at_most_20_unique_attributes_besides_its_key(tmp_path: Path) -> None:
     device = deepcopy(GOOD["device.json"])
     device["attributes"] += [{"name": f"a{number}", "uniqueness": "server"} for number in range(20)]
-    assert len(registry(tmp_path, device_json=device).resource_types["Device"].claimed) == 20
+    assert len(registry(tmp_path, device_json=device).resource_types["Device"].unique_attributes) == 20
     device["attributes"].append({"name": "a20", "uniqueness": "global"})
     with pytest.raises(SchemaError, match=r"^device_type.json: schema: Device has more than 20 unique attributes"):
         registry(tmp_path, device_json=device)
 
 
 def test_a_folder_must_be_there_and_have_a_file(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"^there is no such folder"):
+    with pytest.raises(SchemaError, match=r"^the folder doesn't exist or can't be read"):
         read(tmp_path / "nowhere")
     (tmp_path / "README.md").write_text("{", encoding="utf-8")
     (tmp_path / ".json").write_text("{", encoding="utf-8")
     (tmp_path / "._device.json").write_text("{", encoding="utf-8")
-    with pytest.raises(SchemaError, match=r"^the folder has no .json file"):
+    with pytest.raises(SchemaError, match=r"^the folder has no \*.json file"):
         read(tmp_path)
-    with pytest.raises(SchemaError, match=r"^there is no such folder"):
+    with pytest.raises(SchemaError, match=r"^the folder doesn't exist or can't be read"):
         read(tmp_path / "README.md")
     (tmp_path / "sub.json").mkdir()
     with pytest.raises(SchemaError, match=r"^sub.json: can't be read"):
@@ -167,9 +167,9 @@ def test_a_type_of_its_own_may_list_external_id_as_every_resource_has_it(tmp_pat
     listing["attributes"].append({"name": "externalId", "caseExact": True})
     silent, listed = registry(tmp_path / "one"), registry(tmp_path / "other", device_json=listing)
     assert [a["name"] for a in listed.schemas[DEVICE].source["attributes"]].count("externalId") == 1
-    kinds = [which.resource_types["Device"] for which in (silent, listed)]
-    assert rules(kinds[0]) == rules(kinds[1])
-    assert kinds[0].sort_paths == kinds[1].sort_paths
+    resource_types = [which.resource_types["Device"] for which in (silent, listed)]
+    assert index_version(resource_types[0]) == index_version(resource_types[1])
+    assert resource_types[0].sort_paths == resource_types[1].sort_paths
 
 
 def test_the_shipped_files_are_read_by_the_same_code_with_the_same_checks() -> None:
@@ -227,9 +227,12 @@ def test_a_type_without_a_required_unique_text_has_its_id_as_key_and_may_have_cl
     device = deepcopy(GOOD["device.json"])
     device["attributes"][0] = {"name": "serial", "uniqueness": "server"}
     device["attributes"][1] = {"name": "number", "type": "integer", "required": True, "uniqueness": "server"}
-    kind = registry(tmp_path, device_json=device).resource_types["Device"]
-    assert kind.unique is None
-    assert [(place.extension, place.attribute.name) for place in kind.claimed] == [(None, "serial"), (None, "number")]
+    resource_type = registry(tmp_path, device_json=device).resource_types["Device"]
+    assert resource_type.unique is None
+    assert [(place.extension, place.attribute.name) for place in resource_type.unique_attributes] == [
+        (None, "serial"),
+        (None, "number"),
+    ]
 
 
 def test_the_examples_are_what_the_document_says() -> None:
@@ -241,5 +244,8 @@ def test_the_examples_are_what_the_document_says() -> None:
         ("Entitlement", "/Entitlements", None),
     ]
     user, device = found.resource_types["User"], found.resource_types["Device"]
-    assert [place.attribute.name for place in (*user.claimed, *device.claimed)] == ["badgeNumber", "assetTag"]
+    assert [place.attribute.name for place in (*user.unique_attributes, *device.unique_attributes)] == [
+        "badgeNumber",
+        "assetTag",
+    ]
     assert ENTERPRISE in user.extensions

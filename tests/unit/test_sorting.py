@@ -6,18 +6,18 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, strategies as st
 
-from scim.protocol import fold
-from scim.protocol.registry import read
-from tests.unit.tables import ID, KINDS, whole
+from scim.protocol import search_fields
+from scim.protocol.schema.registry import read
+from tests.unit.tables import ID, RESOURCE_TYPES, whole
 
 EXAMPLES: Final = read(Path(__file__).parents[2] / "examples" / "schemas").resource_types
 STAFF: Final = "urn:example:params:scim:schemas:extension:staff:1.0:User"
 
 
 def key(value: Any, path: str) -> str:
-    gadget = KINDS["Gadget"]
+    gadget = RESOURCE_TYPES["Gadget"]
     resource = whole({} if value is None else {path: value}, gadget)
-    return fold.sort_keys(resource, fold.folded(resource, gadget), gadget)[path]
+    return search_fields.sort_keys(resource, search_fields.build(resource, gadget), gadget)[path]
 
 
 @given(st.integers(), st.integers())
@@ -45,10 +45,13 @@ def test_the_ends_of_the_numbers() -> None:
 
 @pytest.mark.parametrize("name", ["User", "Device"])
 def test_there_is_one_key_for_each_path_that_a_schema_marks(name: str) -> None:
-    kind = EXAMPLES[name]
+    resource_type = EXAMPLES[name]
     resource = {"id": ID, "schemas": [], "meta": {}}
-    assert fold.sort_keys(resource, fold.folded(resource, kind), kind).keys() == kind.sort_paths.keys()
-    assert {"externalId", "meta.created", "meta.lastModified"} <= kind.sort_paths.keys()
+    assert (
+        search_fields.sort_keys(resource, search_fields.build(resource, resource_type), resource_type).keys()
+        == resource_type.sort_paths.keys()
+    )
+    assert {"externalId", "meta.created", "meta.lastModified"} <= resource_type.sort_paths.keys()
 
 
 def test_a_path_into_an_extension_leads_to_its_value() -> None:
@@ -56,7 +59,7 @@ def test_a_path_into_an_extension_leads_to_its_value() -> None:
     assert EXAMPLES["User"].sort_paths["name.familyName"] == ("name", "familyName")
     assert EXAMPLES["Device"].sort_paths["firmware.version"] == ("firmware", "version")
     resource = {"id": ID, "schemas": [], "meta": {}, STAFF: {"desk": "Attic", "level": 3}}
-    keys = fold.sort_keys(resource, fold.folded(resource, EXAMPLES["User"]), EXAMPLES["User"])
+    keys = search_fields.sort_keys(resource, search_fields.build(resource, EXAMPLES["User"]), EXAMPLES["User"])
     assert keys[f"{STAFF}:desk"] == f"User:0attic\x01{ID}"
     assert keys[f"{STAFF}:level"].startswith("User:0c008")
     assert keys[f"{STAFF}:hired"] == f"User:1\x01{ID}"

@@ -5,16 +5,16 @@ from typing import Any, Final
 
 import pytest
 
-from scim.protocol import fold
-from scim.protocol.registry import core
-from scim.protocol.schema import ResourceType
-from tests.contract.own_types import CAMPUS, attribute, described, extended
+from scim.protocol import search_fields
+from scim.protocol.schema.model import ResourceType
+from scim.protocol.schema.registry import core
+from tests.contract.own_types import CAMPUS, attribute, with_characteristics, with_extension
 
 USER: Final = core().resource_types["User"]
 
 
-def claims(kind: ResourceType, **values: Any) -> dict[str, str]:
-    return fold.claims({"id": "1", "userName": "ada", CAMPUS: values}, kind)
+def claims(resource_type: ResourceType, **values: Any) -> dict[str, str]:
+    return search_fields.unique_values({"id": "1", "userName": "ada", CAMPUS: values}, resource_type)
 
 
 @pytest.mark.parametrize(
@@ -37,19 +37,19 @@ def claims(kind: ResourceType, **values: Any) -> dict[str, str]:
 def test_equal_values_and_no_others_claim_the_same(
     characteristics: dict[str, Any], one: Any, same: Any, other: Any
 ) -> None:
-    kind = extended(USER, attribute("badge", **characteristics))
-    assert claims(kind, badge=one) == claims(kind, badge=same)
-    assert claims(kind, badge=one) != claims(kind, badge=other)
-    assert set(claims(kind, badge=one)) == {f"{CAMPUS}:badge"}
+    resource_type = with_extension(USER, attribute("badge", **characteristics))
+    assert claims(resource_type, badge=one) == claims(resource_type, badge=same)
+    assert claims(resource_type, badge=one) != claims(resource_type, badge=other)
+    assert set(claims(resource_type, badge=one)) == {f"{CAMPUS}:badge"}
 
 
 def test_values_of_different_types_that_look_alike_have_texts_anyway() -> None:
-    kind = extended(USER, attribute("badge", "integer"), attribute("tag"))
-    assert claims(kind, badge=7, tag="7") == {f"{CAMPUS}:badge": "7", f"{CAMPUS}:tag": "7"}
+    resource_type = with_extension(USER, attribute("badge", "integer"), attribute("tag"))
+    assert claims(resource_type, badge=7, tag="7") == {f"{CAMPUS}:badge": "7", f"{CAMPUS}:tag": "7"}
 
 
 def test_single_valued_simple_attributes_claim_and_the_key_and_others_do_not() -> None:
-    kind = extended(
+    resource_type = with_extension(
         USER,
         attribute("badge"),
         attribute("card", uniqueness="global"),
@@ -59,70 +59,76 @@ def test_single_valued_simple_attributes_claim_and_the_key_and_others_do_not() -
         attribute("userName"),  # of the same name as the key, and another one
     )
     given = {"badge": "A", "card": "B", "room": "C", "keys": ["D"], "car": {"plate": "E"}, "userName": "Ada"}
-    assert claims(kind, **given) == {f"{CAMPUS}:{name}": value for name, value in
+    assert claims(resource_type, **given) == {f"{CAMPUS}:{name}": value for name, value in
                                      (("badge", "a"), ("card", "b"), ("userName", "ada"))}  # fmt: skip
     nick = replace(USER.schema, attributes={**USER.schema.attributes, "nickname": attribute("nickName")})
     resource = {"id": "1", "userName": "ada", "nickName": "Countess"}
-    assert fold.claims(resource, replace(USER, schema=nick)) == {"nickName": "countess"}
-    assert fold.claims(resource, USER) == {}
+    assert search_fields.unique_values(resource, replace(USER, schema=nick)) == {"nickName": "countess"}
+    assert search_fields.unique_values(resource, USER) == {}
 
 
 def test_what_is_unassigned_claims_nothing() -> None:
-    kind = extended(USER, attribute("badge"), attribute("tag"))
-    assert claims(kind, tag="x") == {f"{CAMPUS}:tag": "x"}
-    assert fold.claims({"id": "1", "userName": "ada"}, kind) == {}
+    resource_type = with_extension(USER, attribute("badge"), attribute("tag"))
+    assert claims(resource_type, tag="x") == {f"{CAMPUS}:tag": "x"}
+    assert search_fields.unique_values({"id": "1", "userName": "ada"}, resource_type) == {}
 
 
 def test_a_type_without_a_unique_attribute_has_its_id_for_a_key() -> None:
-    kind = described(USER, "userName", required=False)
-    assert fold.key({"id": "01900000", "userName": "ada"}, kind) == "User:01900000"
-    assert fold.claims({"id": "01900000", "userName": "ada"}, kind) == {"userName": "ada"}
+    resource_type = with_characteristics(USER, "userName", required=False)
+    assert search_fields.key({"id": "01900000", "userName": "ada"}, resource_type) == "User:01900000"
+    assert search_fields.unique_values({"id": "01900000", "userName": "ada"}, resource_type) == {"userName": "ada"}
 
 
 # --- rules ---
 
-BASE: Final = extended(USER, attribute("badge"), attribute("tag", uniqueness="none"))
+BASE: Final = with_extension(USER, attribute("badge"), attribute("tag", uniqueness="none"))
 
 
 @pytest.mark.parametrize(
-    "kind",
+    "resource_type",
     [
         USER,
-        extended(USER, attribute("badge"), attribute("tag")),
-        extended(USER, attribute("badge", uniqueness="none"), attribute("tag", uniqueness="none")),
-        extended(USER, attribute("badge", case_exact=True), attribute("tag", uniqueness="none")),
-        extended(USER, attribute("badge"), attribute("tag", "dateTime", uniqueness="none")),
-        extended(USER, attribute("badge"), attribute("tag", uniqueness="none", multi_valued=True)),
-        extended(USER, attribute("badge"), attribute("label", uniqueness="none")),
-        extended(USER, attribute("badge"), attribute("tag", uniqueness="none"), attribute("more", uniqueness="none")),
-        extended(
+        with_extension(USER, attribute("badge"), attribute("tag")),
+        with_extension(USER, attribute("badge", uniqueness="none"), attribute("tag", uniqueness="none")),
+        with_extension(USER, attribute("badge", case_exact=True), attribute("tag", uniqueness="none")),
+        with_extension(USER, attribute("badge"), attribute("tag", "dateTime", uniqueness="none")),
+        with_extension(USER, attribute("badge"), attribute("tag", uniqueness="none", multi_valued=True)),
+        with_extension(USER, attribute("badge"), attribute("label", uniqueness="none")),
+        with_extension(
+            USER, attribute("badge"), attribute("tag", uniqueness="none"), attribute("more", uniqueness="none")
+        ),
+        with_extension(
             USER,
             attribute("badge"),
             attribute("tag", "complex", uniqueness="none", sub_attributes={"a": attribute("a")}),
         ),
-        described(BASE, "nickName", sortable=True),
-        described(BASE, "title", sortable=False),
-        described(BASE, "title", returned="never"),
-        described(BASE, "userName", required=False),
+        with_characteristics(BASE, "nickName", sortable=True),
+        with_characteristics(BASE, "title", sortable=False),
+        with_characteristics(BASE, "title", returned="never"),
+        with_characteristics(BASE, "userName", required=False),
     ],
 )
-def test_what_decides_over_search_order_and_uniqueness_gives_the_rules_another_name(kind: ResourceType) -> None:
-    assert fold.rules(kind) != fold.rules(BASE)
+def test_what_decides_over_search_order_and_uniqueness_gives_the_rules_another_name(
+    resource_type: ResourceType,
+) -> None:
+    assert search_fields.index_version(resource_type) != search_fields.index_version(BASE)
 
 
 @pytest.mark.parametrize(
-    "kind",
+    "resource_type",
     [
-        extended(USER, attribute("tag", uniqueness="none"), attribute("badge")),
-        extended(USER, attribute("badge", uniqueness="global"), attribute("tag", uniqueness="none")),
-        extended(USER, attribute("badge", returned="request"), attribute("tag", uniqueness="none", required=True)),
-        extended(USER, attribute("badge", mutability="immutable"), attribute("tag", uniqueness="none")),
+        with_extension(USER, attribute("tag", uniqueness="none"), attribute("badge")),
+        with_extension(USER, attribute("badge", uniqueness="global"), attribute("tag", uniqueness="none")),
+        with_extension(
+            USER, attribute("badge", returned="request"), attribute("tag", uniqueness="none", required=True)
+        ),
+        with_extension(USER, attribute("badge", mutability="immutable"), attribute("tag", uniqueness="none")),
         replace(BASE, endpoint="/People", source={}),
     ],
 )
-def test_nothing_else_does(kind: ResourceType) -> None:
-    assert fold.rules(kind) == fold.rules(BASE)
+def test_nothing_else_does(resource_type: ResourceType) -> None:
+    assert search_fields.index_version(resource_type) == search_fields.index_version(BASE)
 
 
 def test_the_name_begins_with_the_version_of_the_rules() -> None:
-    assert fold.rules(USER).startswith(f"{fold.VERSION}.")
+    assert search_fields.index_version(USER).startswith(f"{search_fields.VERSION}.")

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from scim.protocol import fold, values
+from scim.protocol import search_fields, values
 from scim.protocol.errors import InvalidValue
-from scim.protocol.schema import Attribute
-from tests.unit.tables import KINDS, whole
+from scim.protocol.schema.model import Attribute
+from tests.unit.tables import RESOURCE_TYPES, whole
 
-GADGET = KINDS["Gadget"]
+GADGET = RESOURCE_TYPES["Gadget"]
 MOST = 2**53 - 1
 
 
@@ -109,7 +109,7 @@ def in_order(path: str, *kept: Any) -> list[Any]:
     keys = {}
     for place, value in enumerate(kept):
         resource = whole({"id": f"{place:03}", path: value}, GADGET)
-        keys[fold.sort_keys(resource, fold.folded(resource, GADGET), GADGET)[path]] = value
+        keys[search_fields.sort_keys(resource, search_fields.build(resource, GADGET), GADGET)[path]] = value
     return [keys[key] for key in sorted(keys)]
 
 
@@ -136,8 +136,8 @@ def test_numbers_fold_to_themselves_and_nothing_unseen_folds() -> None:
         },
         GADGET,
     )
-    f = fold.folded(resource, GADGET)
+    f = search_fields.build(resource, GADGET)
     assert (f["count"], f["weight"], f["maker"]) == (0, 1.5, {"name": "m"})
     assert f["sites"] == [{"floor": 0}, {"open": False}]
     assert not {"secret", "vault", "urn:example:schemas:Lock"} & f.keys()
-    assert "s3cret" not in str((f, fold.sort_keys(resource, f, GADGET))).lower()
+    assert "s3cret" not in str((f, search_fields.sort_keys(resource, f, GADGET))).lower()

@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 
 from scim.ids import uuid7
-from scim.protocol import datetimes, etag, fold
+from scim.protocol import datetimes, etag, search_fields
 from scim.protocol.errors import InvalidSyntax, InvalidValue
 from scim.protocol.limits import DEFAULT
 from scim.protocol.messages import SearchRequest, search_parameters, search_request
-from tests.unit.tables import ENTERPRISE, KINDS, whole
+from tests.unit.tables import ENTERPRISE, RESOURCE_TYPES, whole
 
-USER = KINDS["User"]
+USER = RESOURCE_TYPES["User"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def order(path: str, *users: dict[str, Any]) -> list[str]:
     keys = {}
     for place, user in enumerate(users):
         resource = whole({**user, "id": str(place)}, USER)
-        keys[str(place)] = fold.sort_keys(resource, fold.folded(resource, USER), USER)[path]
+        keys[str(place)] = search_fields.sort_keys(resource, search_fields.build(resource, USER), USER)[path]
     return sorted(keys, key=keys.__getitem__)
 
 
@@ -151,7 +151,7 @@ def test_texts_of_more_than_a_kilobyte_sort_by_their_beginning() -> None:
 
 def test_sort_keys_are_short_and_there_is_one_for_each_sortable_path() -> None:
     resource = whole({"title": "x" * 1_000, ENTERPRISE: {"department": "d"}}, USER)
-    keys = fold.sort_keys(resource, fold.folded(resource, USER), USER)
+    keys = search_fields.sort_keys(resource, search_fields.build(resource, USER), USER)
     assert keys.keys() == USER.sort_paths.keys()
     assert max(map(len, keys.values())) < 320
 

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import pytest
 
-from scim.protocol import fold, patch, values
+from scim.protocol import folding, patch, values
 from scim.protocol.errors import PayloadTooLarge
 from scim.protocol.json import Json
 from scim.protocol.limits import DEFAULT, Limits
-from scim.protocol.messages import Op, Operation
-from scim.protocol.registry import core
-from scim.protocol.work import Work
-from scim.service.member_changes import MemberSteps
+from scim.protocol.messages import Op, PatchOperation
+from scim.protocol.patch.work import Work
+from scim.protocol.schema.registry import core
+from scim.service.member_changes import MemberOperations
 from scim.storage.interface import Member
 from tests.unit.tables import whole
 
@@ -25,11 +25,11 @@ LONG: Final = "\ufdfa" * 66
 """A text that takes long to fold."""
 
 
-def operation(op: Op, path: str | None, value: Json = None) -> Operation:
-    return Operation(op, path, value)
+def operation(op: Op, path: str | None, value: Json = None) -> PatchOperation:
+    return PatchOperation(op, path, value)
 
 
-def worked(source: dict[str, Any], *operations: Operation, limits: Limits = DEFAULT) -> Work:
+def worked(source: dict[str, Any], *operations: PatchOperation, limits: Limits = DEFAULT) -> Work:
     """What the operations look at."""
     work = Work(limits)
     patch.apply(whole(source, USER), patch.changes(operations, USER, limits, work), USER, limits, work)
@@ -49,7 +49,7 @@ def folded_in(run: Callable[[], object]) -> Counter[str]:
     found: Counter[str] = Counter()
 
     def see(frame: FrameType, event: str, argument: object) -> None:
-        if event == "call" and frame.f_code is fold.text.__code__:
+        if event == "call" and frame.f_code is folding.fold.__code__:
             found[next(iter(frame.f_locals.values()))] += 1
 
     sys.setprofile(see)
@@ -71,7 +71,7 @@ REPEATED: Final = {
 
 
 @pytest.mark.parametrize("repeated", REPEATED.values(), ids=REPEATED)
-def test_each_text_is_folded_once_however_many_operations_look_at_it(repeated: Operation) -> None:
+def test_each_text_is_folded_once_however_many_operations_look_at_it(repeated: PatchOperation) -> None:
     source = whole(mails(20, display=LONG), USER)
     steps = patch.changes([repeated] * 100, USER)
     folded = folded_in(lambda: patch.apply(source, steps, USER))
@@ -103,7 +103,7 @@ def test_a_path_that_comes_again_is_parsed_once() -> None:
 
 
 MANY: Final = mails(50)
-TOO_MUCH: Final[dict[str, tuple[Limits, list[Operation]]]] = {
+TOO_MUCH: Final[dict[str, tuple[Limits, list[PatchOperation]]]] = {
     "filters": (Limits(patch_values=1_000), [operation("remove", 'emails[value eq "x"]')] * 21),
     "terms": (Limits(patch_values=1_000), [operation("remove", f"emails[{' or '.join(['value eq 1'] * 21)}]")]),
     "long literals": (Limits(patch_values=1_000), [operation("remove", f'emails[value co "{"x" * 100}"]')]),
@@ -144,7 +144,7 @@ TOO_MUCH: Final[dict[str, tuple[Limits, list[Operation]]]] = {
 
 
 @pytest.mark.parametrize(("limits", "operations"), TOO_MUCH.values(), ids=TOO_MUCH)
-def test_a_patch_beyond_a_limit_is_refused(limits: Limits, operations: list[Operation]) -> None:
+def test_a_patch_beyond_a_limit_is_refused(limits: Limits, operations: list[PatchOperation]) -> None:
     with pytest.raises(PayloadTooLarge, match="1000"):
         worked(MANY, *operations, limits=limits)
     worked(MANY, *operations)
@@ -162,7 +162,7 @@ def test_members_are_counted_in_the_same_way() -> None:
 
 
 def settle(changes: list[patch.Change], group: list[Member], limits: Limits) -> None:
-    steps = MemberSteps(MEMBERS, limits, group)
+    steps = MemberOperations(MEMBERS, limits, group)
     for change in changes:
         steps.apply(change)
 

@@ -27,10 +27,10 @@ class HostClient(PortClient):
 
     def empty(self) -> None:
         """Delete every user and group, as a client would: the store in memory has no other door."""
-        for kind in ("Groups", "Users"):
-            while found := self.get(f"/{kind}?attributes=id&count=1000").json.get("Resources"):
+        for resource_type in ("Groups", "Users"):
+            while found := self.get(f"/{resource_type}?attributes=id&count=1000").json.get("Resources"):
                 for resource in found:
-                    answer = self.delete(f"/{kind}/{resource['id']}")
+                    answer = self.delete(f"/{resource_type}/{resource['id']}")
                     assert answer.status == 204, answer.body
 
     def close(self) -> None:

@@ -5,10 +5,10 @@ import asyncio
 from tests.cosmos_emulator import Emulator, Fault, Slow
 
 
-async def held_at(emulator: Emulator, kind: str, *, times: int | None = 1) -> Slow:
+async def held_at(emulator: Emulator, resource_type: str, *, times: int | None = 1) -> Slow:
     """From now on a call of this kind waits, until it is let go. Runs in the emulator's loop, as does all of this."""
     slow = Slow(asyncio.Event())
-    emulator.faults.append(Fault(kind, slow, times=times))
+    emulator.faults.append(Fault(resource_type, slow, times=times))
     return slow
 
 

@@ -89,7 +89,7 @@ async def test_many_requests_wait_at_once(loop: Loop, account: CosmosAccount, wo
     assert [answer.status for answer in await asyncio.gather(*held)] == [201] * WAITING
 
 
-async def test_a_sweep_that_waits_keeps_no_request_waiting(loop: Loop, account: CosmosAccount, worker: Worker) -> None:
+async def test_a_waiting_sweep_does_not_delay_requests(loop: Loop, account: CosmosAccount, worker: Worker) -> None:
     user = await made(worker, "during-a-sweep")
     slow = loop.run(held_at(account.emulator, "query"))
     sweep = asyncio.create_task(worker.invoke_timer("sweep"))
@@ -101,7 +101,7 @@ async def test_a_sweep_that_waits_keeps_no_request_waiting(loop: Loop, account: 
     await sweep
 
 
-async def test_a_request_that_nobody_waits_for_any_more_is_done_all_the_same(
+async def test_a_request_of_a_disconnected_client_is_completed(
     loop: Loop, account: CosmosAccount, worker: Worker
 ) -> None:
     """The host doesn't tell a Python worker that a client has gone, so that nothing is left half-written for that."""

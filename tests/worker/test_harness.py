@@ -45,7 +45,7 @@ async def test_functions_are_read_as_the_host_reads_them(tmp_path: Path) -> None
         }
 
 
-async def test_the_library_asks_to_be_spoken_to_as_we_do(tmp_path: Path) -> None:
+async def test_the_library_registers_triggers_as_the_worker_expects(tmp_path: Path) -> None:
     """Each of these changes what the host does: raw bodies; no news of clients that left, no empty query values, all headers."""
     async with await Worker.start(app(tmp_path)) as worker:
         assert worker.capabilities.keys() >= {"RawHttpBodyBytes", "RpcHttpBodyOnly"}
@@ -54,7 +54,7 @@ async def test_the_library_asks_to_be_spoken_to_as_we_do(tmp_path: Path) -> None
         assert worker.capabilities.keys() & unasked == set()
 
 
-async def test_an_invocation_carries_the_request_and_brings_the_answer(tmp_path: Path) -> None:
+async def test_an_invocation_passes_the_request_and_returns_the_response(tmp_path: Path) -> None:
     async with await Worker.start(app(tmp_path)) as worker:
         url = "http://localhost/echo/a/b?q=1&q=2&empty="
         answer = await worker.invoke("echo", "POST", url, {"X-One": "1"}, b"\x00\xff", route_params={"path": "a/b"})
@@ -70,7 +70,7 @@ async def test_a_function_that_raises_is_an_error_and_the_worker_lives_on(tmp_pa
                 await worker.invoke("fails", "GET", "http://localhost/fails")
 
 
-async def test_a_timer_calls_with_its_schedule_and_brings_no_answer(tmp_path: Path) -> None:
+async def test_a_timer_passes_its_schedule_and_ignores_the_result(tmp_path: Path) -> None:
     text = """
 import azure.functions as func
 
@@ -134,7 +134,7 @@ async def meet(req: func.HttpRequest) -> func.HttpResponse:
     assert finished == [2, 1, 0]
 
 
-async def test_an_invocation_that_nobody_waits_for_any_more_runs_to_its_end(tmp_path: Path) -> None:
+async def test_an_invocation_of_a_disconnected_client_is_completed(tmp_path: Path) -> None:
     """And its answer is taken for no other's."""
     text = """
 import asyncio
@@ -175,7 +175,7 @@ async def end(req: func.HttpRequest) -> func.HttpResponse:
         assert await call("begin") == b"begun"
 
 
-async def test_a_worker_that_ends_ends_what_is_under_way(tmp_path: Path) -> None:
+async def test_an_ending_worker_ends_running_requests(tmp_path: Path) -> None:
     text = APP.replace('raise ValueError("as planned")', "__import__('os')._exit(7)")
     async with await Worker.start(app(tmp_path, text)) as worker:
         with pytest.raises(NoAnswer, match="ended with code 7"):
@@ -208,7 +208,7 @@ async def test_the_app_sees_only_the_environment_it_is_given(tmp_path: Path, mon
     assert "WEBSITE" not in str(caught.value)
 
 
-def test_a_query_is_what_the_host_makes_of_it() -> None:
+def test_query_parameters_are_those_of_the_host() -> None:
     assert query_of("http://h/p?a=1&b=&A=2&c=%C3%A9+x&a=") == {"a": "1,2", "c": "é x"}
 
 
@@ -276,7 +276,7 @@ def test_a_route_matches_as_on_the_host(route: str, path: str, found: dict[str, 
     ],
 )
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
-def test_a_shadow_is_found_in_either_order(
+def test_shadowed_routes_are_found_in_either_order(
     routes: dict[str, str], pairs: list[tuple[str, str]], order: Callable[[str], str]
 ) -> None:
     assert shadowed(routes, order) == pairs

@@ -163,7 +163,7 @@ async def test_head_is_answered_without_a_body_where_every_method_is_taken(http:
 
 
 @on_shared
-async def test_a_function_that_asks_for_a_key_lets_nobody_in(http: httpx.AsyncClient) -> None:
+async def test_the_host_refuses_requests_to_a_function_with_a_key(http: httpx.AsyncClient) -> None:
     answer = await http.get("/locked")
     assert (answer.status_code, answer.content) == (401, b"")
 
@@ -216,7 +216,7 @@ async def test_a_body_arrives_with_its_length_and_a_chunked_one_arrives_empty(ht
 
 
 @on_shared
-async def test_a_client_that_waits_for_a_word_before_its_body_gets_it(shared: Host) -> None:
+async def test_the_host_sends_100_continue(shared: Host) -> None:
     reader, writer = await asyncio.open_connection(*shared.origin.removeprefix("http://").split(":"))
     lines = b"Host: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     writer.write(b"POST /things/1 HTTP/1.1\r\n" + lines)
@@ -285,7 +285,7 @@ async def test_a_body_over_the_limit_is_an_empty_500(tmp_path: Path) -> None:
         assert (await http.post("/elsewhere", content=b"0123456789a")).status_code == 404
 
 
-async def test_a_function_that_runs_for_too_long_costs_the_worker(tmp_path: Path) -> None:
+async def test_a_function_over_the_time_limit_ends_the_worker(tmp_path: Path) -> None:
     """And whatever else it has under way; the next request finds another worker."""
     async with await Host.start(write(tmp_path, functionTimeout="00:00:01")) as host, calls(host) as http:
         before = host.worker
@@ -303,7 +303,7 @@ async def test_a_worker_that_ends_is_replaced(tmp_path: Path) -> None:
         assert (await http.get("/process")).text != process
 
 
-async def test_a_host_that_stops_answers_what_is_under_way(tmp_path: Path) -> None:
+async def test_a_stopping_host_completes_running_requests(tmp_path: Path) -> None:
     host = await Host.start(write(tmp_path))
     address = host.origin.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(*address)
@@ -317,7 +317,7 @@ async def test_a_host_that_stops_answers_what_is_under_way(tmp_path: Path) -> No
         await asyncio.open_connection(*address)
 
 
-async def test_more_than_may_be_outstanding_is_429(tmp_path: Path) -> None:
+async def test_more_outstanding_requests_than_the_limit_are_429(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     async with await Host.start(write(tmp_path, {"maxOutstandingRequests": 1})) as host, calls(host) as http:
@@ -338,7 +338,7 @@ def test_app_settings_come_before_host_json(tmp_path: Path) -> None:
     assert HostSettings.read(tmp_path, {}).concurrent == 100
 
 
-async def test_more_than_may_run_at_once_wait(tmp_path: Path) -> None:
+async def test_requests_over_the_concurrency_limit_wait(tmp_path: Path) -> None:
     async with await Host.start(write(tmp_path, {"maxConcurrentRequests": 2})) as host, calls(host) as http:
         answers = await asyncio.gather(*(http.get(f"/held?name={number}") for number in range(8)))
         assert max(answer.json()[0] for answer in answers) == 2
@@ -355,7 +355,7 @@ async def test_without_a_limit_all_run_at_once(tmp_path: Path) -> None:
         assert max(answer.json()[0] for answer in await asyncio.gather(*held)) == 3
 
 
-async def test_a_client_that_leaves_costs_its_function_nothing(tmp_path: Path) -> None:
+async def test_a_disconnected_client_does_not_stop_the_function(tmp_path: Path) -> None:
     """What runs, runs to its end: a Python worker is never told. What waits for a place is not begun."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -411,13 +411,13 @@ def test_a_time_span_is_read_as_in_dotnet(time_span: str, expected: float) -> No
         ),
     ],
 )
-def test_strict_transport_security_is_what_host_json_makes_it(
+def test_strict_transport_security_is_that_of_host_json(
     tmp_path: Path, hsts: Mapping[str, object], header: str | None
 ) -> None:
     assert HostSettings.read(write(tmp_path, {"hsts": hsts}), {}).strict_transport == header
 
 
-def test_what_host_json_does_not_say(tmp_path: Path) -> None:
+def test_host_json_leaves_other_settings_out(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text('{"version": "2.0"}', encoding="utf-8")
     assert HostSettings.read(tmp_path, {}) == HostSettings()
     (tmp_path / "host.json").write_text('{"version": "2.0", "functionTimeout": "-1"}', encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from scim import app
-from scim.storage import cosmos, cosmos_sweep
+from scim.storage.cosmos import store, sweep
 from tests.worker.harness import IndexedFunction, Worker
 from tests.worker.host import HostSettings, seconds
 from tests.worker.host_client import ROOT
@@ -25,7 +25,7 @@ async def functions() -> list[IndexedFunction]:
         return worker.functions
 
 
-async def test_every_function_and_no_other_may_log_what_it_does(functions: list[IndexedFunction]) -> None:
+async def test_the_log_level_covers_every_function(functions: list[IndexedFunction]) -> None:
     """The host's category of an app's own lines is the function's name; all else says no less than warnings."""
     levels = TOLD["logging"]["logLevel"]
     named = {
@@ -35,7 +35,7 @@ async def test_every_function_and_no_other_may_log_what_it_does(functions: list[
     assert levels["default"] == "Warning"
 
 
-def test_what_tells_of_requests_is_never_sampled_away() -> None:
+def test_log_lines_of_requests_are_never_sampled() -> None:
     sampling = TOLD["logging"]["applicationInsights"]["samplingSettings"]
     assert set(sampling["excludedTypes"].split(";")) == {"Request", "Exception", "Trace"}
 
@@ -45,12 +45,12 @@ def test_paths_are_those_of_the_documents() -> None:
     assert SETTINGS.prefix == ""
 
 
-def test_a_function_may_run_for_longer_than_any_of_ours_does() -> None:
+def test_the_host_timeout_exceeds_the_longest_function() -> None:
     """The host ends the worker of one that runs for too long, and every other invocation in it."""
-    sweep = app._SWEEP_SECONDS + cosmos_sweep._BUDGET_SECONDS
-    request = cosmos._BUDGET_SECONDS + cosmos._LINGER_SECONDS
+    longest_sweep = app._SWEEP_SECONDS + sweep._RUN_SECONDS
+    request = store._CHANGE_SECONDS + store._CLEANUP_SECONDS
     assert SETTINGS.timeout is not None
-    assert SETTINGS.timeout >= max(sweep, request) + SPARE_SECONDS
+    assert SETTINGS.timeout >= max(longest_sweep, request) + SPARE_SECONDS
 
 
 async def test_no_run_of_the_timer_is_due_before_the_one_before_has_ended(functions: list[IndexedFunction]) -> None:

@@ -126,11 +126,11 @@ async def test_a_development_token_on_the_embedded_store_loads_nothing_expensive
     assert await loaded_by(window, SETTINGS, TOKEN) == set()
 
 
-async def test_nor_does_a_secret_token(window: Path, data: Path, secret: str) -> None:
+async def test_a_secret_token_loads_no_verification_libraries(window: Path, data: Path, secret: str) -> None:
     assert await loaded_by(window, {"SCIM_DATA": str(data)}, secret) == set()
 
 
-async def test_nor_does_what_is_no_token_at_all(window: Path, data: Path) -> None:
+async def test_a_text_that_is_no_token_loads_no_verification_libraries(window: Path, data: Path) -> None:
     assert await loaded_by(window, {"SCIM_DATA": str(data)}, "nonsense", 401) == set()
 
 
@@ -139,7 +139,7 @@ async def test_cosmos_db_with_a_key_loads_its_client_and_no_identity(window: Pat
     assert await loaded_by(window, settings, TOKEN) == {*OF_COSMOS, "aiohttp"}
 
 
-async def test_a_token_of_entra_id_loads_what_checks_it(window: Path, data: Path, issuer: Issuer) -> None:
+async def test_a_token_of_entra_id_loads_the_libraries_that_verify_it(window: Path, data: Path, issuer: Issuer) -> None:
     settings = {"SCIM_DATA": str(data), "SCIM_DEV_KEYS": issuer.origin}
     assert await loaded_by(window, settings, issuer.token()) == {*OF_TOKENS, "aiohttp"}
 
@@ -164,7 +164,7 @@ async def test_first_requests_at_once_open_one_connection(account: CosmosAccount
             made = await asyncio.gather(*(make(worker, f"user-{each}") for each in range(number)))
             assert [answer.status for answer in made] == [201] * number
             found = account.emulator.counts(metadata=True)
-            seen.append({kind: found[kind] for kind in ("account.read", "container.read")})
+            seen.append({resource_type: found[resource_type] for resource_type in ("account.read", "container.read")})
     assert seen[0]["container.read"] == 1
     assert seen[0] == seen[1]
 
@@ -185,15 +185,13 @@ async def test_first_requests_at_once_fetch_the_keys_of_tokens_once(data: Path, 
     ("settings", "says"),
     [
         ({"SCIM_STORE": "nonsense"}, "wrong setting: SCIM_STORE: must be sqlite or cosmos"),
-        ({"SCIM_STORE": "cosmos"}, "wrong setting: COSMOS_ENDPOINT: the store cosmos needs the address"),
+        ({"SCIM_STORE": "cosmos"}, "wrong setting: COSMOS_ENDPOINT: must be the address of a Cosmos DB account"),
         ({"SCIM_DATA": "/dev/null/no/such/folder"}, "can't open the store: "),
-        ({"WEBSITE_SITE_NAME": "scim"}, "wrong setting: SCIM_STORE: on Azure every instance would have"),
+        ({"WEBSITE_SITE_NAME": "scim"}, "wrong setting: SCIM_STORE: must be cosmos on Azure"),
     ],
     ids=["a store that there isn't", "no endpoint", "a file that can't be opened", "the embedded store on Azure"],
 )
-async def test_a_wrong_setting_is_503_to_every_request_and_told_in_one_line(
-    settings: Mapping[str, str], says: str
-) -> None:
+async def test_a_wrong_setting_is_503_and_one_log_line(settings: Mapping[str, str], says: str) -> None:
     async with await Worker.start(ROOT, settings) as worker:
         health = worker.invoke("healthz", "GET", "https://scim.example.net/healthz")
         answers = await asyncio.gather(users(worker), health, make(worker, "eve"), users(worker))
@@ -207,7 +205,7 @@ async def test_a_wrong_setting_is_503_to_every_request_and_told_in_one_line(
 # --- the end ---
 
 
-async def test_a_worker_that_ends_closes_its_connections_in_silence(
+async def test_an_ending_worker_closes_its_connections_without_warnings(
     account: CosmosAccount, data: Path, issuer: Issuer
 ) -> None:
     """`Unclosed client session`, as aiohttp calls it, in a log at each end would hide what matters there."""
@@ -223,13 +221,13 @@ async def test_a_worker_that_ends_closes_its_connections_in_silence(
         assert worker.log == ""
 
 
-async def test_so_does_one_whose_only_invocation_was_a_sweep(account: CosmosAccount) -> None:
+async def test_a_worker_that_only_swept_closes_its_connections(account: CosmosAccount) -> None:
     async with await Worker.start(ROOT, {**SETTINGS, "SCIM_STORE": "cosmos", **account.environment}) as worker:
         await worker.invoke_timer("sweep")
     assert worker.log == ""
 
 
-async def test_so_does_one_that_ends_in_the_middle_of_a_request(loop: Loop, account: CosmosAccount) -> None:
+async def test_a_worker_that_ends_during_a_request_closes_its_connections(loop: Loop, account: CosmosAccount) -> None:
     account.empty()
     async with await Worker.start(ROOT, {**SETTINGS, "SCIM_STORE": "cosmos", **account.environment}) as worker:
         assert (await users(worker)).status == 200
@@ -243,7 +241,7 @@ async def test_so_does_one_that_ends_in_the_middle_of_a_request(loop: Loop, acco
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_local_server_ends_in_silence_too(
+def test_the_local_server_ends_without_warnings(
     number: signal.Signals, account: CosmosAccount, data: Path, issuer: Issuer
 ) -> None:
     account.empty()

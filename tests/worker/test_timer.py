@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from scim.storage.cosmos_items import gone_id, marker, member_item, pending_id
+from scim.storage.cosmos.items import deletion_marker_id, marker, member_item, pending_marker_id
 from scim.storage.interface import Member
 from tests.conftest import TOKEN, CosmosAccount, Loop, PortClient, Server
 from tests.cosmos_emulator import CutBefore, Fault, Slow
@@ -33,8 +33,8 @@ def account(loop: Loop) -> Iterator[CosmosAccount]:
             scim("customer", "create", name, "--store", "cosmos")
     for tenant in TENANTS:
         left = [member_item(tenant, of, Member(f"member-{n}")) for of in (GONE, UNFINISHED) for n in range(5)]
-        gone = marker(tenant, gone_id("Group", GONE), "gone", LONG_AGO, "w1")
-        running.emulator.seed([*left, gone, marker(tenant, pending_id(UNFINISHED), "pending", LONG_AGO, "w2")])
+        gone = marker(tenant, deletion_marker_id("Group", GONE), "gone", LONG_AGO, "w1")
+        running.emulator.seed([*left, gone, marker(tenant, pending_marker_id(UNFINISHED), "pending", LONG_AGO, "w2")])
     running.emulator.requests.clear()
     yield running
     running.stop()
@@ -49,7 +49,7 @@ def settings(account: CosmosAccount) -> dict[str, str]:
     return {**SETTINGS, "SCIM_STORE": "cosmos", **account.environment}
 
 
-async def test_the_host_is_told_of_a_timer_that_does_not_run_at_each_start() -> None:
+async def test_the_timer_does_not_run_at_each_start() -> None:
     """A run at each start of each instance would be one more with every scaling out."""
     async with await Worker.start(ROOT) as worker:
         [timer] = [function for function in worker.functions if function.trigger == "timerTrigger"]
@@ -59,7 +59,7 @@ async def test_the_host_is_told_of_a_timer_that_does_not_run_at_each_start() -> 
     assert timer.binding["useMonitor"] is True
 
 
-async def test_the_timer_sweeps_every_tenant(account: CosmosAccount) -> None:
+async def test_the_timer_sweeps_every_customer(account: CosmosAccount) -> None:
     assert left(account) == dict.fromkeys(TENANTS, 10)
     async with await Worker.start(ROOT, settings(account)) as worker:
         await worker.invoke_timer("sweep")
@@ -93,7 +93,7 @@ async def test_a_worker_that_dies_in_the_middle_leaves_the_rest_to_the_next(loop
     assert left(account) == dict.fromkeys(TENANTS, 0)
 
 
-async def test_a_sweep_whose_database_is_away_says_so_and_does_not_fail(account: CosmosAccount) -> None:
+async def test_a_sweep_without_a_database_logs_it_and_does_not_fail(account: CosmosAccount) -> None:
     """A function that raises would be an alarm for what the next run puts right."""
     account.emulator.faults.append(Fault(lambda _: True, CutBefore(), times=None))
     async with await Worker.start(ROOT, settings(account)) as worker:
@@ -101,7 +101,7 @@ async def test_a_sweep_whose_database_is_away_says_so_and_does_not_fail(account:
         account.emulator.faults.clear()
         await worker.invoke_timer("sweep")
     assert left(account) == dict.fromkeys(TENANTS, 0)
-    assert "the sweep can't list the tenants: StoreUnavailable" in worker.log
+    assert "the sweep can't list the customers: StoreUnavailable" in worker.log
 
 
 async def test_on_the_embedded_store_a_sweep_finds_nothing_to_do() -> None:
@@ -110,7 +110,7 @@ async def test_on_the_embedded_store_a_sweep_finds_nothing_to_do() -> None:
     assert worker.log == ""
 
 
-def test_the_local_server_sweeps_every_tenant_in_the_background(loop: Loop, account: CosmosAccount) -> None:
+def test_the_local_server_sweeps_every_customer_in_the_background(loop: Loop, account: CosmosAccount) -> None:
     """Requests are answered while it does."""
     expected = 3 * len(TENANTS)  # for each: the unfinished group is given up, members are deleted, markers are done
     slow = Slow(asyncio.Event(), after=True)

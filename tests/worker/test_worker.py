@@ -96,7 +96,7 @@ async def test_only_the_last_function_takes_everything(host: Host, order: Callab
         ("/", "zz_other"),
     ],
 )
-async def test_a_path_leads_to_the_function_named_after_it(host: Host, path: str, name: str) -> None:
+async def test_a_path_is_routed_to_its_function(host: Host, path: str, name: str) -> None:
     """The platform's metrics are by function."""
     found = first_match(host.routes, path)
     assert found is not None
@@ -191,7 +191,7 @@ async def test_health_needs_no_token(host: Host) -> None:
 @pytest.mark.parametrize(
     "environment", [{}, {"SCIM_DEV_TOKEN": TOKEN}], ids=["the embedded store", "a development token"]
 )
-async def test_on_azure_nothing_is_served_with(environment: dict[str, str]) -> None:
+async def test_on_azure_development_settings_stop_the_service(environment: dict[str, str]) -> None:
     """Each instance would have a store of its own, and a development token is a door without a lock."""
     azure = {"WEBSITE_SITE_NAME": "scim", "WEBSITE_INSTANCE_ID": "1"}
     async with await Host.start(ROOT, azure | environment) as misconfigured:

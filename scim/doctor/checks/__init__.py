@@ -1,4 +1,4 @@
-"""The catalogue: all checks, in the order in which they are made."""
+"""The catalogue: all checks, in the order in which they run."""
 
 from typing import Final
 

@@ -1,26 +1,26 @@
-"""Disable, still visible, restore: how Entra takes access away and gives it back."""
+"""Checks disabling, finding and restoring users."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import has_value, only_one
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import DISABLE, READ, RESTORE, Effect, Impact, by_outcome
-from scim.doctor.expect import one, same
 from scim.doctor.verdicts import Outcome, Skip
-from scim.doctor.visit import Visit
 
 
-def _set(visit: Visit, label: str, before: bool, operation: dict[str, Any]) -> None:
-    user = visit.user(label, active=before)
-    if visit.read("Users", user).get("active") is not before:
+def _set(context: CheckContext, label: str, before: bool, operation: dict[str, Any]) -> None:
+    user = context.user(label, active=before)
+    if context.read("Users", user).get("active") is not before:
         raise Skip(f"POST with active {str(before).lower()} doesn't make such a user")
-    same(visit.changed(user, operation), "active", not before)
+    has_value(context.changed(user, operation), "active", not before)
 
 
-def still_visible(visit: Visit) -> None:
-    user = visit.user("disabled", active=False)
-    visit.read("Users", user)
-    one(visit.client.get("/Users", filter=f'userName eq "{visit.objects.address("disabled")}"'), user)
+def still_visible(context: CheckContext) -> None:
+    user = context.user("disabled", active=False)
+    context.read("Users", user)
+    only_one(context.client.get("/Users", filter=f'userName eq "{context.objects.address("disabled")}"'), user)
 
 
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
@@ -35,14 +35,14 @@ _ROWS: Final = (
     ),
     (
         "disable",
-        'Replace of active by the string "False" disables (the default job\'s form)',
+        'Replace of active by the string "False" disables (Entra\'s default form)',
         True,
         {"op": "Replace", "path": "active", "value": "False"},
         ("patch-replace", "disable-boolean"),
     ),
     (
         "disable-no-path",
-        "replace without a path disables (the flag's form)",
+        "replace without a path disables (form with the aadOptscim062020 flag)",
         True,
         {"op": "replace", "value": {"active": False}},
         ("patch-no-path", "disable-boolean"),
@@ -56,7 +56,7 @@ _ROWS: Final = (
     ),
     (
         "restore",
-        'Replace of active by the string "True" restores (the default job\'s form)',
+        'Replace of active by the string "True" restores (Entra\'s default form)',
         False,
         {"op": "Replace", "path": "active", "value": "True"},
         ("disable", "restore-boolean"),

@@ -1,30 +1,41 @@
-"""POST /Bulk (RFC 7644 §3.7), for clients that send it because ServiceProviderConfig offers it; Entra sends none."""
+"""Checks POST /Bulk (RFC 7644 §3.7). Entra doesn't use it; other clients do if ServiceProviderConfig offers it."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import (
+    ERROR,
+    PATCH,
+    detail_of,
+    entry_of,
+    error_body,
+    has_value,
+    no_resources,
+    operations,
+    status,
+    status_of,
+)
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.checks.discovery import needs_groups
 from scim.doctor.effects import BULK, HARMLESS
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import ERROR, PATCH, answer_to, code, detail, error_body, none, operations, same, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 REQUEST: Final = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 _MOST: Final = 10_000
-"""Operations of the largest request that is sent."""
+"""The operations of the largest request that is sent."""
 
 
-def _offered(visit: Visit) -> dict[str, Any]:
-    """What ServiceProviderConfig says of bulk; empty if it isn't supported."""
-    found = visit.kept["config"].get("bulk")
+def _offered(context: CheckContext) -> dict[str, Any]:
+    """Return the bulk limits of ServiceProviderConfig; empty if bulk isn't supported."""
+    found = context.kept["config"].get("bulk")
     return found if isinstance(found, dict) and found.get("supported") is True else {}
 
 
-def config(visit: Visit) -> str:
-    visit.client.exchanges.append(visit.kept["config answer"])
-    found = visit.kept["config"].get("bulk")
+def config(context: CheckContext) -> str:
+    context.client.exchanges.append(context.kept["config answer"])
+    found = context.kept["config"].get("bulk")
     if not isinstance(found, dict) or not isinstance(found.get("supported"), bool):
         raise Fault("bulk.supported, which RFC 7643 §5 requires, is missing or no boolean", warning=True)
     if not found["supported"]:
@@ -35,9 +46,9 @@ def config(visit: Visit) -> str:
     return f"{found['maxOperations']} operations, {found['maxPayloadSize']} bytes"
 
 
-def endpoint(visit: Visit) -> str:
-    answer = visit.objects.bulk([])
-    if _offered(visit):
+def endpoint(context: CheckContext) -> str:
+    answer = context.objects.bulk([])
+    if _offered(context):
         if status(answer, 200, 400).status == 200:
             operations(answer)
         return f"offered, answered {answer.status}"
@@ -51,132 +62,132 @@ def endpoint(visit: Visit) -> str:
     return f"not offered, answered {answer.status}"
 
 
-def _send(visit: Visit, *sent: dict[str, Any], stop_at: int | None = None) -> Exchange:
-    """A bulk request. Skips the check if the server offers none."""
-    if not _offered(visit):
+def _send(context: CheckContext, *sent: dict[str, Any], stop_at: int | None = None) -> Exchange:
+    """Send a bulk request. Raises `Skip` if the server offers none."""
+    if not _offered(context):
         raise Skip("ServiceProviderConfig doesn't offer bulk")
-    return visit.objects.bulk(sent, fail_on_errors=stop_at)
+    return context.objects.bulk(sent, fail_on_errors=stop_at)
 
 
 def _post(endpoint: str, id: str, data: dict[str, Any]) -> dict[str, Any]:
     return {"method": "POST", "path": f"/{endpoint}", "bulkId": id, "data": data}
 
 
-def _made(visit: Visit, answer: Exchange, id: str, label: str, place: int = 0) -> dict[str, Any]:
-    """The user that an operation has made; its status must be 201."""
-    operation = answer_to(answer, id, place)
-    if code(operation) != 201:
-        found = f"the operation {id} was answered {code(operation)} instead of 201: {detail(operation)}"
-        raise Fault(found, outcome=Outcome.of(code(operation)))
-    there = visit.client.get("/Users", filter=f'userName eq "{visit.objects.address(label)}"').resources
+def _made(context: CheckContext, answer: Exchange, id: str, label: str, place: int = 0) -> dict[str, Any]:
+    """Return the user that an operation created; its status must be 201."""
+    operation = entry_of(answer, id, place)
+    if status_of(operation) != 201:
+        found = f"the operation {id} was answered {status_of(operation)} instead of 201: {detail_of(operation)}"
+        raise Fault(found, outcome=Outcome.of(status_of(operation)))
+    there = context.client.get("/Users", filter=f'userName eq "{context.objects.address(label)}"').resources
     if not there:
         raise Fault(f"the operation {id} was answered 201, and its user isn't there")
     return there[0]
 
 
-def create(visit: Visit) -> None:
+def create(context: CheckContext) -> None:
     operation = {"op": "replace", "path": "displayName", "value": "Doctor in bulk"}
     patch = {"schemas": [PATCH], "Operations": [operation]}
-    visit.kept["bulk"] = answer = _send(
-        visit,
-        _post("Users", "one", visit.user_body("bulk-one")),
+    context.kept["bulk"] = answer = _send(
+        context,
+        _post("Users", "one", context.user_body("bulk-one")),
         {"method": "PATCH", "path": "/Users/bulkId:one", "bulkId": "two", "data": patch},
     )
-    visit.kept["bulk user"] = _made(visit, answer, "one", "bulk-one")
+    context.kept["bulk user"] = _made(context, answer, "one", "bulk-one")
 
 
-def _first(visit: Visit) -> Exchange:
-    answer: Exchange = visit.kept["bulk"]
-    visit.client.exchanges.append(answer)
+def _first(context: CheckContext) -> Exchange:
+    answer: Exchange = context.kept["bulk"]
+    context.client.exchanges.append(answer)
     return answer
 
 
-def bulk_id(visit: Visit) -> None:
-    for operation, id in zip(operations(_first(visit)), ("one", "two"), strict=False):
+def bulk_id(context: CheckContext) -> None:
+    for operation, id in zip(operations(_first(context)), ("one", "two"), strict=False):
         if id == "one" and operation.get("bulkId") != id:
             raise Fault(f"the answer to the POST has the bulkId {operation.get('bulkId')!r} instead of {id!r}")
         if operation.get("bulkId") not in {id, None}:
             raise Fault(f"the answer to the PATCH has the bulkId {operation['bulkId']!r} instead of {id!r}")
 
 
-def status_text(visit: Visit) -> None:
-    for operation in operations(_first(visit)):
+def status_text(context: CheckContext) -> None:
+    for operation in operations(_first(context)):
         if not isinstance(operation.get("status"), str):
             raise Fault(f'the status of an operation is {operation.get("status")!r} instead of a string as "201"')
 
 
-def location(visit: Visit) -> None:
-    found = answer_to(_first(visit), "one").get("location")
-    if not isinstance(found, str) or not found.rstrip("/").endswith(f"/Users/{visit.kept['bulk user']['id']}"):
+def location(context: CheckContext) -> None:
+    found = entry_of(_first(context), "one").get("location")
+    if not isinstance(found, str) or not found.rstrip("/").endswith(f"/Users/{context.kept['bulk user']['id']}"):
         raise Fault("the location of the user that was made is missing or leads elsewhere")
 
 
-def reference(visit: Visit) -> None:
-    said = code(answer_to(_first(visit), "two", 1))
+def reference(context: CheckContext) -> None:
+    said = status_of(entry_of(_first(context), "two", 1))
     if said not in {200, 204}:
         raise Fault(f"a PATCH of /Users/bulkId:one was answered {said}", outcome=Outcome.of(said))
-    same(visit.kept["bulk user"], "displayName", "Doctor in bulk")
+    has_value(context.kept["bulk user"], "displayName", "Doctor in bulk")
 
 
-def member(visit: Visit) -> None:
-    needs_groups(visit)
-    body = visit.group_body("bulk-group", members=[{"type": "User", "value": "bulkId:member"}])
-    answer = _send(visit, _post("Users", "member", visit.user_body("bulk-member")), _post("Groups", "group", body))
-    user = _made(visit, answer, "member", "bulk-member")
-    said = code(answer_to(answer, "group", 1))
+def member(context: CheckContext) -> None:
+    needs_groups(context)
+    body = context.group_body("bulk-group", members=[{"type": "User", "value": "bulkId:member"}])
+    answer = _send(context, _post("Users", "member", context.user_body("bulk-member")), _post("Groups", "group", body))
+    user = _made(context, answer, "member", "bulk-member")
+    said = status_of(entry_of(answer, "group", 1))
     if said != 201:
         raise Fault(f"a group with the member bulkId:member was answered {said}", outcome=Outcome.of(said))
-    name = visit.objects.name("bulk-group")
-    groups = visit.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{name}"').resources
+    name = context.objects.name("bulk-group")
+    groups = context.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{name}"').resources
     if not groups:
         raise Fault("the group was answered 201, and it isn't there")
-    found = visit.members(str(groups[0].get("id")))
+    found = context.members(str(groups[0].get("id")))
     if found != {user.get("id")}:
         raise Fault(f"the members of the group are {sorted(found)} instead of the user with the bulkId")
 
 
-def _with_a_failure(visit: Visit, label: str, stop_at: int | None = None) -> Exchange:
-    """A POST that must fail, as its userName is taken, and another one after it."""
-    visit.user("bulk-taken")
-    taken = visit.user_body("bulk-taken", emails=[])
+def _with_a_failure(context: CheckContext, label: str, stop_at: int | None = None) -> Exchange:
+    """Send a POST that must fail, because its userName exists, and another one after it."""
+    context.user("bulk-taken")
+    taken = context.user_body("bulk-taken", emails=[])
     return _send(
-        visit, _post("Users", "taken", taken), _post("Users", "after", visit.user_body(label)), stop_at=stop_at
+        context, _post("Users", "taken", taken), _post("Users", "after", context.user_body(label)), stop_at=stop_at
     )
 
 
-def goes_on(visit: Visit) -> None:
-    visit.kept["bulk failure"] = answer = _with_a_failure(visit, "bulk-after")
-    said = code(answer_to(answer, "taken"))
+def goes_on(context: CheckContext) -> None:
+    context.kept["bulk failure"] = answer = _with_a_failure(context, "bulk-after")
+    said = status_of(entry_of(answer, "taken"))
     if said != 409:
         found = f"the operation with a userName that is taken was answered {said} instead of 409"
         raise Fault(found, outcome=Outcome.of(said))
-    _made(visit, answer, "after", "bulk-after", 1)
+    _made(context, answer, "after", "bulk-after", 1)
 
 
-def error(visit: Visit) -> None:
-    answer: Exchange = visit.kept["bulk failure"]
-    visit.client.exchanges.append(answer)
-    response = answer_to(answer, "taken").get("response")
+def error(context: CheckContext) -> None:
+    answer: Exchange = context.kept["bulk failure"]
+    context.client.exchanges.append(answer)
+    response = entry_of(answer, "taken").get("response")
     if not isinstance(response, dict) or ERROR not in (response.get("schemas") or []):
         raise Fault("an operation was refused, and response has no SCIM error that says why")
 
 
-def stops(visit: Visit) -> None:
-    answer = _with_a_failure(visit, "bulk-stopped", stop_at=1)
-    if code(answer_to(answer, "taken")) < 400:
+def stops(context: CheckContext) -> None:
+    answer = _with_a_failure(context, "bulk-stopped", stop_at=1)
+    if status_of(entry_of(answer, "taken")) < 400:
         raise Skip("a userName that is taken wasn't refused")
-    none(visit.client.get("/Users", filter=f'userName eq "{visit.objects.address("bulk-stopped")}"'))
-    visit.client.exchanges.append(answer)
+    no_resources(context.client.get("/Users", filter=f'userName eq "{context.objects.address("bulk-stopped")}"'))
+    context.client.exchanges.append(answer)
     if len(operations(answer)) > 1:
         raise Fault("an operation that wasn't tried stands in the answer", warning=True)
 
 
-def unknown_reference(visit: Visit) -> None:
-    needs_groups(visit)
-    body = visit.group_body("bulk-nobody", members=[{"type": "User", "value": "bulkId:nobody"}])
-    answer = _send(visit, _post("Groups", "group", body))
-    # Some refuse the whole request.
-    said = answer.status if answer.status == 409 else code(answer_to(answer, "group"))
+def unknown_reference(context: CheckContext) -> None:
+    needs_groups(context)
+    body = context.group_body("bulk-nobody", members=[{"type": "User", "value": "bulkId:nobody"}])
+    answer = _send(context, _post("Groups", "group", body))
+    # Some servers refuse the whole request.
+    said = answer.status if answer.status == 409 else status_of(entry_of(answer, "group"))
     if said < 400:
         raise Fault(f"a member bulkId:nobody, which no operation creates, was answered {said}")
     if said != 409:
@@ -184,12 +195,12 @@ def unknown_reference(visit: Visit) -> None:
         raise Fault(found, warning=True, outcome=Outcome.of(said))
 
 
-def too_many(visit: Visit) -> str:
-    limits = _offered(visit)
+def too_many(context: CheckContext) -> str:
+    limits = _offered(context)
     if not limits:
         raise Skip("ServiceProviderConfig doesn't offer bulk")
     most = limits["maxOperations"]
-    # At an endpoint that nobody has: whatever the server does with them, nothing is made.
+    # The endpoint doesn't exist, so nothing is created.
     operation = {"method": "POST", "path": "/ScimDoctorNoSuch", "bulkId": "0", "data": {}}
     body = {
         "schemas": [REQUEST],
@@ -198,7 +209,7 @@ def too_many(visit: Visit) -> str:
     }
     if most > _MOST or 100 * most > limits["maxPayloadSize"]:
         raise Skip(f"{most + 1} operations are more than is sent")
-    answer = visit.client.send("POST", "/Bulk", body)
+    answer = context.client.send("POST", "/Bulk", body)
     status(answer, 413)
     return f"{most + 1} operations were answered 413"
 

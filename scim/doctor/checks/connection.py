@@ -1,10 +1,12 @@
-"""The way in: a server, TLS as Entra speaks it, and a token that is accepted while no other is."""
+"""Checks the connection: the server, TLS with Entra's versions, and that only the right token is accepted."""
 
 import ipaddress
 import ssl
 from typing import Final
 
+from scim.doctor.assertions import ERROR, error_body, no_resources, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import (
     GALLERY,
     HARMLESS,
@@ -18,120 +20,120 @@ from scim.doctor.effects import (
     by_outcome,
 )
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import ERROR, error_body, none, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 _DAY: Final = 86_400
 _RENEWAL_DAYS: Final = 14
 
 
-def _first(visit: Visit, **options: str | None) -> Exchange:
-    return visit.client.send("GET", "/Users", query="startIndex=1&count=1", **options)  # type: ignore[arg-type]
+def _first(context: CheckContext, **options: str | None) -> Exchange:
+    return context.client.send("GET", "/Users", query="startIndex=1&count=1", **options)  # type: ignore[arg-type]
 
 
-def reachable(visit: Visit) -> str:
-    answer = _answered(_first(visit), "no response")
+def reachable(context: CheckContext) -> str:
+    answer = _answered(_first(context), "no response")
     if 300 <= answer.status < 400:
         raise Fault(
             f"the Tenant URL redirects ({answer.status}); Entra isn't documented to follow", outcome=Outcome.REFUSED
         )
     if answer.status == 404 and ERROR not in (answer.resource.get("schemas") or []):
         raise Fault("there is no /Users below the Tenant URL (404)", outcome=Outcome.NOT_FOUND)
-    visit.kept["first"] = answer
+    context.kept["first"] = answer
     return f"answered {answer.status}"
 
 
 def _answered(answer: Exchange, otherwise: str) -> Exchange:
-    """Return the exchange if there was a response at all."""
+    """Return the exchange if there was a response."""
     if answer.error is not None:
         raise Fault(f"{otherwise}: {answer.error}", outcome=Outcome.UNANSWERED)
     return answer
 
 
-def https(visit: Visit) -> None:
-    if visit.client.endpoint.https:
+def https(context: CheckContext) -> None:
+    if context.client.endpoint.https:
         return
-    if _is_loopback(visit.client.endpoint.host):
+    if _is_loopback(context.client.endpoint.host):
         raise Skip("a server on this machine; Entra needs https")
     raise Fault("the Tenant URL begins with http:, so the token crosses the network in the open")
 
 
-def _encrypted(visit: Visit) -> None:
-    if not visit.client.endpoint.https:
+def _encrypted(context: CheckContext) -> None:
+    if not context.client.endpoint.https:
         raise Skip("the Tenant URL isn't https")
 
 
-def certificate(visit: Visit) -> str:
-    _encrypted(visit)
-    answer = _answered(_first(visit), "no response")
+def certificate(context: CheckContext) -> str:
+    _encrypted(context)
+    answer = _answered(_first(context), "no response")
     if answer.valid_until is None:
         raise Skip("the certificate couldn't be seen")
-    days = (ssl.cert_time_to_seconds(answer.valid_until) - visit.client.outside.now()) / _DAY
+    days = (ssl.cert_time_to_seconds(answer.valid_until) - context.client.outside.now()) / _DAY
     if days < _RENEWAL_DAYS:
         raise Fault(f"the certificate expires in {days:.0f} days ({answer.valid_until})", warning=True)
     return f"trusted here, valid for {days:.0f} days"
 
 
-def tls_1_2(visit: Visit) -> str:
-    _encrypted(visit)
-    answer = _answered(visit.client.at_most_tls_1_2(), "a client with TLS 1.2 gets no connection")
+def tls_1_2(context: CheckContext) -> str:
+    _encrypted(context)
+    answer = _answered(context.client.at_most_tls_1_2(), "a client with TLS 1.2 gets no connection")
     return f"spoke {answer.tls}"
 
 
-def token_accepted(visit: Visit) -> None:
-    answer: Exchange = visit.kept["first"]
-    visit.client.exchanges.append(answer)
+def token_accepted(context: CheckContext) -> None:
+    answer: Exchange = context.kept["first"]
+    context.client.exchanges.append(answer)
     if answer.status in {401, 403}:
         raise Fault(f"the token was refused with {answer.status}", outcome=Outcome.UNAUTHORIZED)
 
 
-def no_token(visit: Visit) -> None:
-    answer = _first(visit, token=None)
-    visit.kept["unauthorized"] = answer
+def no_token(context: CheckContext) -> None:
+    answer = _first(context, token=None)
+    context.kept["unauthorized"] = answer
     status(answer, 401)
 
 
-def wrong_token(visit: Visit) -> None:
-    status(_first(visit, token=f"wrong-{visit.client.outside.digits(16)}"), 401)
+def wrong_token(context: CheckContext) -> None:
+    status(_first(context, token=f"wrong-{context.client.outside.digits(16)}"), 401)
 
 
-def unauthorized_form(visit: Visit) -> None:
-    answer: Exchange = visit.kept["unauthorized"]
-    visit.client.exchanges.append(answer)
+def unauthorized_form(context: CheckContext) -> None:
+    answer: Exchange = context.kept["unauthorized"]
+    context.client.exchanges.append(answer)
     if str(error_body(answer).get("status")) != "401":
         raise Fault("the body's status isn't 401")
 
 
-def challenge(visit: Visit) -> None:
-    answer: Exchange = visit.kept["unauthorized"]
-    visit.client.exchanges.append(answer)
+def challenge(context: CheckContext) -> None:
+    answer: Exchange = context.kept["unauthorized"]
+    context.client.exchanges.append(answer)
     if not answer.headers.get("www-authenticate", "").lower().startswith("bearer"):
         raise Fault("the 401 has no WWW-Authenticate header with the scheme Bearer")
 
 
-def test_connection(visit: Visit) -> None:
-    answer = visit.client.get("/Users", filter=f'userName eq "{visit.guid()}"')
-    visit.kept["empty"] = answer
-    none(answer)
+def test_connection(context: CheckContext) -> None:
+    answer = context.client.get("/Users", filter=f'userName eq "{context.guid()}"')
+    context.kept["empty"] = answer
+    no_resources(answer)
 
 
-def test_connection_groups(visit: Visit) -> None:
-    none(visit.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{visit.guid()}"'))
+def test_connection_groups(context: CheckContext) -> None:
+    no_resources(
+        context.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{context.guid()}"')
+    )
 
 
-def content_type(visit: Visit) -> None:
-    answer: Exchange = visit.kept["empty"]
-    visit.client.exchanges.append(answer)
+def content_type(context: CheckContext) -> None:
+    answer: Exchange = context.kept["empty"]
+    context.client.exchanges.append(answer)
     if answer.media_type != "application/scim+json":
         raise Fault(
             f"the content type is {answer.media_type or 'missing'}", warning=answer.media_type == "application/json"
         )
 
 
-def accept_json(visit: Visit) -> None:
-    filter = f"filter=userName%20eq%20%22{visit.guid()}%22"
-    none(visit.client.send("GET", "/Users", query=filter, headers={"Accept": "application/json"}))
+def accept_json(context: CheckContext) -> None:
+    filter = f"filter=userName%20eq%20%22{context.guid()}%22"
+    no_resources(context.client.send("GET", "/Users", query=filter, headers={"Accept": "application/json"}))
 
 
 def _is_loopback(host: str) -> bool:
@@ -144,7 +146,7 @@ def _is_loopback(host: str) -> bool:
 
 
 _REACHED: Final = ("reachable",)
-_OPEN: Final = Effect(Impact.EXPOSED, "Anybody can read and change people; Entra doesn't notice.")
+_OPEN: Final = Effect(Impact.EXPOSED, "Anyone can read and change users and groups. Entra doesn't notice.")
 _NOT_401: Final = Effect(
     Impact.CHANGES,
     "The request is refused, but not with 401: when the token has expired, Entra repeats its requests instead of reporting "
@@ -154,7 +156,7 @@ _CERTIFICATE: Final = by_outcome(
     Effect(Impact.JOB, "From the day on which it expires every request fails (WebExceptionProtocolError)."),
     Effect(Impact.JOB, "Every request fails (WebExceptionProtocolError)."),
 )
-# 403 is a refusal like any other here.
+# 403 counts as a refusal here.
 _TOKEN: Final[Effects] = {**by_outcome(_OPEN, _NOT_401, error=_NOT_401), Outcome.UNAUTHORIZED: _NOT_401}
 
 CHECKS: Final = (

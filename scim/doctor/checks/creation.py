@@ -1,9 +1,11 @@
-"""POST /Users with the bodies that Entra sends, and what comes back."""
+"""Checks POST /Users with the bodies that Entra sends, and the responses."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import CORE, ENTERPRISE, has_value, status, value_at
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import (
     CREATE,
     DUPLICATE_USER,
@@ -16,40 +18,38 @@ from scim.doctor.effects import (
     by_outcome,
 )
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import CORE, ENTERPRISE, at, same, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 _PHONE: Final = "55555555555"
 
 
-def create(visit: Visit) -> None:
-    body = visit.user_body(
+def create(context: CheckContext) -> None:
+    body = context.user_body(
         "main",
         title="Tour Guide",
         phoneNumbers=[{"type": "work", "value": _PHONE}],
         roles=[],
         **{ENTERPRISE: {"department": "Tours", "employeeNumber": "701984"}},
     )
-    answer = visit.objects.post("Users", body)
-    visit.kept["created"] = answer
-    visit.kept["body"] = body
-    id = visit.accepted(answer)
-    if not visit.objects.owns("Users", id):
+    answer = context.objects.post("Users", body)
+    context.kept["created"] = answer
+    context.kept["body"] = body
+    id = context.accepted(answer)
+    if not context.objects.owns("Users", id):
         raise Fault("the id in the answer leads to another user, or to one without the userName that was sent")
-    visit.kept["Users main"] = id
+    context.kept["Users main"] = id
 
 
-def location(visit: Visit) -> None:
-    answer: Exchange = visit.kept["created"]
-    visit.client.exchanges.append(answer)
-    if not answer.headers.get("location", "").rstrip("/").endswith(f"/Users/{visit.kept['Users main']}"):
+def location(context: CheckContext) -> None:
+    answer: Exchange = context.kept["created"]
+    context.client.exchanges.append(answer)
+    if not answer.headers.get("location", "").rstrip("/").endswith(f"/Users/{context.kept['Users main']}"):
         raise Fault("the header Location is missing or leads elsewhere")
 
 
-def meta(visit: Visit) -> None:
-    answer: Exchange = visit.kept["created"]
-    visit.client.exchanges.append(answer)
+def meta(context: CheckContext) -> None:
+    answer: Exchange = context.kept["created"]
+    context.client.exchanges.append(answer)
     found = answer.resource.get("meta")
     if not isinstance(found, dict) or found.get("resourceType") != "User":
         raise Fault("meta.resourceType isn't User")
@@ -58,24 +58,24 @@ def meta(visit: Visit) -> None:
         raise Fault(f"meta has no {' and no '.join(missing)}")
 
 
-def whole(visit: Visit) -> None:
-    answer: Exchange = visit.kept["created"]
-    visit.client.exchanges.append(answer)
-    same(answer.resource, "userName", visit.kept["body"]["userName"])
-    same(answer.resource, "externalId", visit.kept["body"]["externalId"])
-    same(answer.resource, "active", True)
+def whole(context: CheckContext) -> None:
+    answer: Exchange = context.kept["created"]
+    context.client.exchanges.append(answer)
+    has_value(answer.resource, "userName", context.kept["body"]["userName"])
+    has_value(answer.resource, "externalId", context.kept["body"]["externalId"])
+    has_value(answer.resource, "active", True)
 
 
-def values(visit: Visit) -> None:
-    body = visit.kept["body"]
-    found = visit.read("Users", visit.kept["Users main"])
+def values(context: CheckContext) -> None:
+    body = context.kept["body"]
+    found = context.read("Users", context.kept["Users main"])
     for path in ("userName", "externalId", "displayName", "title", "name.familyName", "name.givenName"):
-        same(found, path, _at(body, path))
-    same(found, "active", True)
-    same(found, "emails[work].value", body["userName"])
-    same(found, "phoneNumbers[work].value", _PHONE)
-    same(found, f"{ENTERPRISE}.department", "Tours")
-    same(found, f"{ENTERPRISE}.employeeNumber", "701984")
+        has_value(found, path, _at(body, path))
+    has_value(found, "active", True)
+    has_value(found, "emails[work].value", body["userName"])
+    has_value(found, "phoneNumbers[work].value", _PHONE)
+    has_value(found, f"{ENTERPRISE}.department", "Tours")
+    has_value(found, f"{ENTERPRISE}.employeeNumber", "701984")
 
 
 def _at(body: dict[str, Any], path: str) -> Any:
@@ -84,84 +84,84 @@ def _at(body: dict[str, Any], path: str) -> Any:
     return body
 
 
-def _accepts(visit: Visit, label: str, more: dict[str, Any]) -> dict[str, Any]:
-    """The user that a body makes, as GET shows it."""
-    answer = visit.objects.post("Users", visit.user_body(label, **more))
-    return visit.read("Users", visit.accepted(answer))
+def _accepts(context: CheckContext, label: str, more: dict[str, Any]) -> dict[str, Any]:
+    """Return the user that a body creates, as GET returns it."""
+    answer = context.objects.post("Users", context.user_body(label, **more))
+    return context.read("Users", context.accepted(answer))
 
 
-def nulls(visit: Visit) -> None:
-    _accepts(visit, "nulls", dict.fromkeys(("addresses", "phoneNumbers", "preferredLanguage", "title")))
+def nulls(context: CheckContext) -> None:
+    _accepts(context, "nulls", dict.fromkeys(("addresses", "phoneNumbers", "preferredLanguage", "title")))
 
 
-def unknown(visit: Visit) -> None:
+def unknown(context: CheckContext) -> None:
     # Entra's documentation shows the first two: a URN without its last colon, and department beside the core attributes.
     misspelt = f"{ENTERPRISE.removesuffix(':User')}User"
     urn = "urn:ietf:params:scim:schemas:extension:ScimDoctor:2.0:User"
     more = {"department": "Tours", "scimDoctorUnknown": "x", urn: {"scimDoctorUnknown": "x"}}
-    _accepts(visit, "unknown", {"schemas": [CORE, misspelt, urn], **more})
+    _accepts(context, "unknown", {"schemas": [CORE, misspelt, urn], **more})
 
 
-def assigned(visit: Visit) -> None:
-    sent = visit.guid()
-    found = _accepts(visit, "assigned", {"id": sent, "groups": []})
+def assigned(context: CheckContext) -> None:
+    sent = context.guid()
+    found = _accepts(context, "assigned", {"id": sent, "groups": []})
     if found.get("id") == sent:
         raise Fault("the id that the client sent was taken", warning=True)
 
 
-def active_as_string(visit: Visit) -> None:
+def active_as_string(context: CheckContext) -> None:
     for word, value in (("True", True), ("False", False)):
-        same(_accepts(visit, f"active-{word}", {"active": word}), "active", value)
+        has_value(_accepts(context, f"active-{word}", {"active": word}), "active", value)
 
 
-def manager_as_string(visit: Visit) -> None:
-    boss = visit.user("boss")
-    found = _accepts(visit, "managed-string", {ENTERPRISE: {"manager": boss}})
-    same(found, f"{ENTERPRISE}.manager.value", boss)
+def manager_as_string(context: CheckContext) -> None:
+    boss = context.user("boss")
+    found = _accepts(context, "managed-string", {ENTERPRISE: {"manager": boss}})
+    has_value(found, f"{ENTERPRISE}.manager.value", boss)
 
 
-def roles(visit: Visit) -> None:
+def roles(context: CheckContext) -> None:
     role = {"primary": "True", "type": "WindowsAzureActiveDirectoryRole", "value": "Admin", "display": "Admin"}
-    found = _accepts(visit, "roles-created", {"roles": [role]}).get("roles")
+    found = _accepts(context, "roles-created", {"roles": [role]}).get("roles")
     if not isinstance(found, list) or [one.get("value") for one in found if isinstance(one, dict)] != ["Admin"]:
         raise Fault(f"roles are {found!r} instead of the one that was sent")
 
 
-def undeclared_extension(visit: Visit) -> None:
-    if at(visit.read("Users", visit.kept["Users main"]), f"{ENTERPRISE}.department") is None:
+def undeclared_extension(context: CheckContext) -> None:
+    if value_at(context.read("Users", context.kept["Users main"]), f"{ENTERPRISE}.department") is None:
         raise Skip("the server doesn't keep an extension that schemas names either", needs="user-values")
-    found = _accepts(visit, "undeclared", {"schemas": [CORE], ENTERPRISE: {"department": "Tours"}})
-    same(found, f"{ENTERPRISE}.department", "Tours")
+    found = _accepts(context, "undeclared", {"schemas": [CORE], ENTERPRISE: {"department": "Tours"}})
+    has_value(found, f"{ENTERPRISE}.department", "Tours")
 
 
-def duplicate(visit: Visit, label: str, turned: bool) -> None:
-    visit.user(label)
-    name = visit.objects.address(label)
-    again = visit.user_body(label, userName=name.upper() if turned else name, emails=[])
-    answer = visit.objects.post("Users", again)
-    visit.kept["conflict"] = answer
+def duplicate(context: CheckContext, label: str, turned: bool) -> None:
+    context.user(label)
+    name = context.objects.address(label)
+    again = context.user_body(label, userName=name.upper() if turned else name, emails=[])
+    answer = context.objects.post("Users", again)
+    context.kept["conflict"] = answer
     status(answer, 409)
 
 
-def conflict_type(visit: Visit) -> None:
-    answer: Exchange = visit.kept["conflict"]
-    visit.client.exchanges.append(answer)
+def conflict_type(context: CheckContext) -> None:
+    answer: Exchange = context.kept["conflict"]
+    context.client.exchanges.append(answer)
     if answer.resource.get("scimType") != "uniqueness":
         raise Fault("the 409 doesn't have the scimType uniqueness")
 
 
-def shared_external_id(visit: Visit) -> None:
-    shared = visit.guid()
+def shared_external_id(context: CheckContext) -> None:
+    shared = context.guid()
     for label in ("shared-1", "shared-2", "shared-3", "shared-4", "shared-5"):
-        visit.accepted(visit.objects.post("Users", visit.user_body(label, externalId=shared)))
-    visit.kept["shared"] = shared
+        context.accepted(context.objects.post("Users", context.user_body(label, externalId=shared)))
+    context.kept["shared"] = shared
 
 
 _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 
 def _created(accepted: str, impact: Impact) -> Effects:
-    """Return the effects of a body that Entra sends, with one of its own for a body that was accepted."""
+    """Return the effects of a body that Entra sends, with a separate one for a body that was accepted."""
     return by_outcome(Effect(impact, accepted), CREATE[Outcome.REFUSED])
 
 

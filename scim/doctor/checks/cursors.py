@@ -1,36 +1,36 @@
-"""Lists walked by cursor (RFC 9865), if ServiceProviderConfig offers it; Entra pages by startIndex, which must go on."""
+"""Checks cursor paging (RFC 9865) if ServiceProviderConfig offers it. Entra pages by startIndex, which must still work."""
 
 import re
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import error_body, resources_of, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import CURSOR, GALLERY, HARMLESS
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import error_body, listed, status
 from scim.doctor.verdicts import Fault, Skip
-from scim.doctor.visit import Visit
 
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _PAGE: Final = 2
 _MOST: Final = 20
-"""Pages of a walk over five users, after which it counts as one without end."""
+"""The pages after which a walk over five users counts as endless."""
 _SIZES: Final = ("defaultPageSize", "maxPageSize", "cursorTimeout")
 
 
-def _offered(visit: Visit) -> bool:
-    found = visit.kept["config"].get("pagination")
+def _offered(context: CheckContext) -> bool:
+    found = context.kept["config"].get("pagination")
     return isinstance(found, dict) and found.get("cursor") is True
 
 
-def _needs_cursors(visit: Visit) -> None:
-    if not _offered(visit):
+def _needs_cursors(context: CheckContext) -> None:
+    if not _offered(context):
         raise Skip("ServiceProviderConfig doesn't offer cursors")
 
 
-def config(visit: Visit) -> str:
-    visit.client.exchanges.append(visit.kept["config answer"])
-    found = visit.kept["config"].get("pagination")
+def config(context: CheckContext) -> str:
+    context.client.exchanges.append(context.kept["config answer"])
+    found = context.kept["config"].get("pagination")
     if found is None:
         return "says nothing, so by index"
     if not isinstance(found, dict):
@@ -49,70 +49,70 @@ def config(visit: Visit) -> str:
     return "index and cursor" if found["cursor"] else "index"
 
 
-def index_default(visit: Visit) -> None:
-    _needs_cursors(visit)
-    first = visit.client.get("/Users", startIndex=1, count=1)
-    second = visit.client.get("/Users", startIndex=2, count=1)
-    ids = [[one.get("id") for one in listed(page)] for page in (first, second)]
+def index_default(context: CheckContext) -> None:
+    _needs_cursors(context)
+    first = context.client.get("/Users", startIndex=1, count=1)
+    second = context.client.get("/Users", startIndex=2, count=1)
+    ids = [[one.get("id") for one in resources_of(page)] for page in (first, second)]
     if second.json["totalResults"] < 2:
         raise Skip("there are no two users")
     if second.json.get("startIndex") != 2 or ids[0] == ids[1]:
         raise Fault("startIndex=2 isn't answered with the second user")
 
 
-def walk(visit: Visit) -> str:
-    _needs_cursors(visit)
-    visit.kept["cursor pages"] = pages = []
-    shared = f'externalId eq "{visit.kept["shared"]}"'
-    seen: set[Any] = set()
+def walk(context: CheckContext) -> str:
+    _needs_cursors(context)
+    context.kept["cursor pages"] = pages = []
+    shared = f'externalId eq "{context.kept["shared"]}"'
+    ids: set[Any] = set()
     cursor: str | None = ""
     while cursor is not None:
-        page = visit.client.get("/Users", filter=shared, count=_PAGE, cursor=cursor)
+        page = context.client.get("/Users", filter=shared, count=_PAGE, cursor=cursor)
         pages.append(page)
-        found = [one.get("id") for one in listed(page)]
+        found = [one.get("id") for one in resources_of(page)]
         if len(found) > _PAGE:
             raise Fault(f"count={_PAGE} was answered with {len(found)} users")
-        if not seen.isdisjoint(found):
+        if not ids.isdisjoint(found):
             raise Fault("a page shows a user whom a page before it has shown")
-        seen.update(found)
+        ids.update(found)
         cursor = _next(page)
         if len(pages) == _MOST and cursor is not None:
             raise Fault(f"page {_MOST} of a walk over five users still has a nextCursor")
-    if len(seen) != 5:
-        raise Fault(f"the pages show {len(seen)} users instead of 5")
-    return f"{len(seen)} users in {len(pages)} pages"
+    if len(ids) != 5:
+        raise Fault(f"the pages show {len(ids)} users instead of 5")
+    return f"{len(ids)} users in {len(pages)} pages"
 
 
 def _next(page: Exchange) -> str | None:
-    """The cursor of the next page; None at the end."""
+    """Return the cursor of the next page; None at the end."""
     found = page.json.get("nextCursor")
     if found is not None and (not isinstance(found, str) or not found):
         raise Fault(f"nextCursor is {found!r}; at the end it is left out")
     return found
 
 
-def _pages(visit: Visit) -> list[Exchange]:
-    found: list[Exchange] = visit.kept["cursor pages"]
-    visit.client.exchanges.extend(found[:2])
+def _pages(context: CheckContext) -> list[Exchange]:
+    found: list[Exchange] = context.kept["cursor pages"]
+    context.client.exchanges.extend(found[:2])
     return found
 
 
-def form(visit: Visit) -> None:
-    for page in _pages(visit):
+def form(context: CheckContext) -> None:
+    for page in _pages(context):
         for name in ("nextCursor", "previousCursor"):
             found = page.json.get(name)
             if found is not None and not _UNRESERVED.fullmatch(str(found)):
                 raise Fault(f"{name} has other characters than letters, digits, '-', '.', '_' and '~'")
 
 
-def first_page(visit: Visit) -> None:
-    if _pages(visit)[0].json.get("previousCursor") is not None:
+def first_page(context: CheckContext) -> None:
+    if _pages(context)[0].json.get("previousCursor") is not None:
         raise Fault("the first page has a previousCursor")
 
 
-def made_up(visit: Visit) -> None:
-    _needs_cursors(visit)
-    answer = status(visit.client.get("/Users", count=_PAGE, cursor=f"scim-doctor-{visit.run}"), 400)
+def made_up(context: CheckContext) -> None:
+    _needs_cursors(context)
+    answer = status(context.client.get("/Users", count=_PAGE, cursor=f"scim-doctor-{context.run}"), 400)
     if error_body(answer).get("scimType") != "invalidCursor":
         raise Fault(f"the 400 has the scimType {answer.resource.get('scimType')!r}", warning=True)
 

@@ -1,48 +1,48 @@
-"""DELETE, and that nothing is left afterwards."""
+"""Checks DELETE, and that nothing of the resource remains."""
 
 from functools import partial
 from typing import Final
 
+from scim.doctor.assertions import no_resources, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.client import in_path
 from scim.doctor.effects import CREATE, DELETE, DELETED, MATCH, Effect, Impact, by_outcome
-from scim.doctor.expect import none, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 
-def delete(visit: Visit, endpoint: str, label: str) -> None:
-    id = visit.user(label) if endpoint == "Users" else visit.group(label)
-    status(visit.objects.delete(endpoint, id), 204)
+def delete(context: CheckContext, endpoint: str, label: str) -> None:
+    id = context.user(label) if endpoint == "Users" else context.group(label)
+    status(context.objects.delete(endpoint, id), 204)
 
 
-def gone(visit: Visit, endpoint: str, label: str) -> None:
-    status(visit.client.get(f"/{endpoint}/{in_path(visit.kept[f'{endpoint} {label}'])}"), 404)
+def gone(context: CheckContext, endpoint: str, label: str) -> None:
+    status(context.client.get(f"/{endpoint}/{in_path(context.kept[f'{endpoint} {label}'])}"), 404)
 
 
-def not_found(visit: Visit) -> None:
-    none(visit.client.get("/Users", filter=f'userName eq "{visit.objects.address("deleted")}"'))
+def not_found(context: CheckContext) -> None:
+    no_resources(context.client.get("/Users", filter=f'userName eq "{context.objects.address("deleted")}"'))
 
 
-def twice(visit: Visit) -> None:
-    answer = visit.objects.delete("Users", visit.kept["Users deleted"])
+def twice(context: CheckContext) -> None:
+    answer = context.objects.delete("Users", context.kept["Users deleted"])
     if 200 <= answer.status < 300:
         raise Fault(f"the second DELETE was answered {answer.status} instead of 404", warning=True)
     status(answer, 404)
 
 
-def again(visit: Visit) -> None:
-    answer = visit.objects.post("Users", visit.user_body("deleted"))
-    if visit.accepted(answer) == visit.kept["Users deleted"]:
+def again(context: CheckContext) -> None:
+    answer = context.objects.post("Users", context.user_body("deleted"))
+    if context.accepted(answer) == context.kept["Users deleted"]:
         raise Fault("a new user has the id of the one that was deleted", warning=True)
 
 
-def no_member(visit: Visit) -> None:
-    user = visit.user("deleted-member")
-    group = visit.group("after-deletion", user)
-    if visit.objects.delete("Users", user).status != 204:
+def no_member(context: CheckContext) -> None:
+    user = context.user("deleted-member")
+    group = context.group("after-deletion", user)
+    if context.objects.delete("Users", user).status != 204:
         raise Skip("the member couldn't be deleted")
-    if user in visit.members(group):
+    if user in context.members(group):
         raise Fault("a deleted user is still a member")
 
 

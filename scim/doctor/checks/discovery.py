@@ -1,14 +1,14 @@
-"""Schemas, ResourceTypes and ServiceProviderConfig, as the portal and Microsoft's validators read them."""
+"""Checks Schemas, ResourceTypes and ServiceProviderConfig, as the portal and Microsoft's validators read them."""
 
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from scim.doctor.assertions import CORE, ENTERPRISE, GROUP, resources_of, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import GALLERY, SCHEMAS
-from scim.doctor.expect import CORE, ENTERPRISE, GROUP, listed, status
 from scim.doctor.verdicts import Fault, Skip
-from scim.doctor.visit import Visit
 
 _WORDS: Final = {
     "type": {"string", "boolean", "decimal", "integer", "dateTime", "reference", "complex", "binary"},
@@ -46,45 +46,45 @@ _MAPPED: Final = {
 _REFERENCES: Final = frozenset({"manager", "members"})
 
 
-def schemas(visit: Visit) -> None:
-    answer = visit.client.get("/Schemas")
-    found = {str(schema.get("id")): schema for schema in listed(answer)}
+def schemas(context: CheckContext) -> None:
+    answer = context.client.get("/Schemas")
+    found = {str(schema.get("id")): schema for schema in resources_of(answer)}
     if CORE not in found:
         raise Fault("/Schemas doesn't list the User schema")
-    visit.kept["schemas"], visit.kept["schemas answer"] = found, answer
+    context.kept["schemas"], context.kept["schemas answer"] = found, answer
 
 
-def _schemas(visit: Visit) -> dict[str, dict[str, Any]]:
-    """The schemas by URN, as they were read already."""
-    visit.client.exchanges.append(visit.kept["schemas answer"])
-    found: dict[str, dict[str, Any]] = visit.kept["schemas"]
+def _schemas(context: CheckContext) -> dict[str, dict[str, Any]]:
+    """Return the schemas by URN, as read before."""
+    context.client.exchanges.append(context.kept["schemas answer"])
+    found: dict[str, dict[str, Any]] = context.kept["schemas"]
     return found
 
 
-def no_nulls(visit: Visit) -> None:
-    for path, value in _walk(_schemas(visit), ""):
+def no_nulls(context: CheckContext) -> None:
+    for path, value in _walk(_schemas(context), ""):
         if value is None:
             raise Fault(f"{path} is null")
 
 
-def camel_case(visit: Visit) -> None:
-    for path, attribute in _attributes(visit):
+def camel_case(context: CheckContext) -> None:
+    for path, attribute in _attributes(context):
         for name, words in _WORDS.items():
             value = attribute.get(name)
             if value is not None and value not in words:
                 raise Fault(f"{name} of {path} is {value!r}")
 
 
-def canonical_values(visit: Visit) -> None:
-    for path, attribute in _attributes(visit):
+def canonical_values(context: CheckContext) -> None:
+    for path, attribute in _attributes(context):
         if path.endswith(".type") and path.count(".") == 1 and not attribute.get("canonicalValues"):
             if path.split(".")[0] not in {"emails", "phoneNumbers", "addresses", "ims", "photos"}:
                 continue  # Entra has no mapping by type for the others
             raise Fault(f"{path} has no canonicalValues")
 
 
-def characteristics(visit: Visit) -> None:
-    for path, attribute in _attributes(visit):
+def characteristics(context: CheckContext) -> None:
+    for path, attribute in _attributes(context):
         for name, form in _REQUIRED.items():
             if not isinstance(attribute.get(name), form):
                 raise Fault(f"{name} of {path} is {attribute.get(name)!r}", warning=name == "required")
@@ -92,8 +92,8 @@ def characteristics(visit: Visit) -> None:
             raise Fault(f"{path} is complex and has no subAttributes")
 
 
-def mapped(visit: Visit) -> None:
-    known = _schemas(visit)
+def mapped(context: CheckContext) -> None:
+    known = _schemas(context)
     if ENTERPRISE not in known:
         raise Fault(f"/Schemas doesn't list {ENTERPRISE}")
     missing: list[str] = []
@@ -105,7 +105,7 @@ def mapped(visit: Visit) -> None:
 
 
 def _targets(attribute: dict[str, Any]) -> Iterator[str]:
-    """Return the paths that Microsoft's validation derives from an attribute, to look for those of the mapping among them."""
+    """Yield the attribute paths that Microsoft's validation derives from an attribute, to find those of the mapping."""
     name = str(attribute.get("name"))
     inner = _objects(attribute.get("subAttributes"))
     if name in _REFERENCES or not inner:
@@ -120,55 +120,57 @@ def _targets(attribute: dict[str, Any]) -> Iterator[str]:
         yield from (f"{name}{bracket}.{one.get('name')}" for bracket in brackets for one in inner)
 
 
-def group_schema(visit: Visit) -> None:
-    if GROUP not in _schemas(visit):
+def group_schema(context: CheckContext) -> None:
+    if GROUP not in _schemas(context):
         raise Fault("/Schemas doesn't list the Group schema")
 
 
-def resource_types(visit: Visit) -> None:
-    answer = visit.client.get("/ResourceTypes")
-    found = {str(one.get("name")): one for one in listed(answer)}
-    visit.kept["resource types"], visit.kept["resource types answer"] = found, answer
+def resource_types(context: CheckContext) -> None:
+    answer = context.client.get("/ResourceTypes")
+    found = {str(one.get("name")): one for one in resources_of(answer)}
+    context.kept["resource types"], context.kept["resource types answer"] = found, answer
     if found.get("User", {}).get("endpoint") not in {"/Users", "Users"}:
         raise Fault("/ResourceTypes has no User with the endpoint /Users")
 
 
-def _resource_types(visit: Visit) -> dict[str, dict[str, Any]]:
-    """The resource types by name, as they were read already."""
-    visit.client.exchanges.append(visit.kept["resource types answer"])
-    found: dict[str, dict[str, Any]] = visit.kept["resource types"]
+def _resource_types(context: CheckContext) -> dict[str, dict[str, Any]]:
+    """Return the resource types by name, as read before."""
+    context.client.exchanges.append(context.kept["resource types answer"])
+    found: dict[str, dict[str, Any]] = context.kept["resource types"]
     return found
 
 
-def described(visit: Visit) -> None:
+def complete_resource_types(context: CheckContext) -> None:
     # Users, groups and the enterprise extension have checks of their own.
-    known = {urn.lower() for urn in (*_schemas(visit), CORE, GROUP, ENTERPRISE)}
-    for name, kind in _resource_types(visit).items():
-        extensions = [one.get("schema") for one in _objects(kind.get("schemaExtensions"))]
-        for urn in (kind.get("schema"), *extensions):
+    known = {urn.lower() for urn in (*_schemas(context), CORE, GROUP, ENTERPRISE)}
+    for name, resource_type in _resource_types(context).items():
+        extensions = [one.get("schema") for one in _objects(resource_type.get("schemaExtensions"))]
+        for urn in (resource_type.get("schema"), *extensions):
             if not isinstance(urn, str) or urn.lower() not in known:
                 raise Fault(f"{name} has the schema {urn!r}, which /Schemas doesn't list")
 
 
-def served(visit: Visit) -> str:
+def served(context: CheckContext) -> str:
     # Users and groups have checks of their own.
-    kinds = {name: kind for name, kind in _resource_types(visit).items() if name not in {"User", "Group"}}
-    for name, kind in kinds.items():
-        endpoint = kind.get("endpoint")
+    resource_types = {
+        name: resource_type for name, resource_type in _resource_types(context).items() if name not in {"User", "Group"}
+    }
+    for name, resource_type in resource_types.items():
+        endpoint = resource_type.get("endpoint")
         # A path and nothing else: an address of another host would get the token.
         if not isinstance(endpoint, str) or not _ENDPOINT.fullmatch(endpoint):
             raise Fault(f"the endpoint of {name} is {endpoint!r} instead of a path as /Users")
         try:
-            listed(visit.client.get(f"/{endpoint.lstrip('/')}", startIndex=1, count=1))
+            resources_of(context.client.get(f"/{endpoint.lstrip('/')}", startIndex=1, count=1))
         except Fault as fault:
             raise Fault(f"{name} at {endpoint}: {fault}") from None
-    return ", ".join(kinds) or "none but users and groups"
+    return ", ".join(resource_types) or "none but users and groups"
 
 
-def service_provider_config(visit: Visit) -> None:
-    answer = visit.client.get("/ServiceProviderConfig")
+def service_provider_config(context: CheckContext) -> None:
+    answer = context.client.get("/ServiceProviderConfig")
     found = status(answer, 200).resource
-    visit.kept["config"], visit.kept["config answer"] = found, answer
+    context.kept["config"], context.kept["config answer"] = found, answer
     for name in ("patch", "filter"):
         feature = found.get(name)
         if not isinstance(feature, dict) or feature.get("supported") is not True:
@@ -177,8 +179,8 @@ def service_provider_config(visit: Visit) -> None:
         raise Fault("authenticationSchemes, which RFC 7643 §5 requires, is missing", warning=True)
 
 
-def _attributes(visit: Visit) -> Iterator[tuple[str, dict[str, Any]]]:
-    for schema in _schemas(visit).values():
+def _attributes(context: CheckContext) -> Iterator[tuple[str, dict[str, Any]]]:
+    for schema in _schemas(context).values():
         yield from _of(schema)
 
 
@@ -204,14 +206,14 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _walk(inner, f"{path}/{number}")
 
 
-def groups_unsupported(visit: Visit) -> bool:
-    """Whether the server says itself that it has no groups."""
-    return "Group" not in visit.kept.get("resource types", {"Group"})
+def groups_unsupported(context: CheckContext) -> bool:
+    """Return whether the server states that it has no groups."""
+    return "Group" not in context.kept.get("resource types", {"Group"})
 
 
-def needs_groups(visit: Visit) -> None:
-    """Skip the check if there are none."""
-    if groups_unsupported(visit):
+def needs_groups(context: CheckContext) -> None:
+    """Raise `Skip` if the server has no groups."""
+    if groups_unsupported(context):
         raise Skip("groups unsupported: /ResourceTypes doesn't list Group")
 
 
@@ -285,7 +287,7 @@ CHECKS: Final = (
         "/Schemas lists the schema and the extensions of every resource type",
         GALLERY,
         "List every schema that a resource type names; the portal finds an application's own attributes nowhere else.",
-        described,
+        complete_resource_types,
         ("schemas", "resource-types"),
         warning=True,
     ),

@@ -1,80 +1,80 @@
-"""Groups themselves: made, found, renamed. Their members are in `members`."""
+"""Checks creating, finding and renaming groups. Their members are in `members`."""
 
 from functools import partial
 from typing import Final
 
+from scim.doctor.assertions import ENTRA_GROUP, GROUP, has_value, only_one, resources_of, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.checks.discovery import needs_groups
 from scim.doctor.client import in_path
 from scim.doctor.effects import CHANGE, CREATE, DUPLICATE_GROUP, MATCH, Effect, Impact, by_outcome
-from scim.doctor.expect import ENTRA_GROUP, GROUP, listed, one, same, status
 from scim.doctor.verdicts import Fault, Outcome
-from scim.doctor.visit import Visit
 
 
-def create(visit: Visit) -> None:
-    answer = visit.objects.post("Groups", visit.group_body("group"))
+def create(context: CheckContext) -> None:
+    answer = context.objects.post("Groups", context.group_body("group"))
     if answer.status in {404, 405, 501}:
-        needs_groups(visit)
-    id = visit.accepted(answer)
-    if not visit.objects.owns("Groups", id):
+        needs_groups(context)
+    id = context.accepted(answer)
+    if not context.objects.owns("Groups", id):
         raise Fault("the id in the answer leads to another group, or to one without the displayName that was sent")
-    same(answer.resource, "displayName", visit.objects.name("group"))
-    visit.kept["Groups group"] = id
+    has_value(answer.resource, "displayName", context.objects.name("group"))
+    context.kept["Groups group"] = id
 
 
-def own_schema(visit: Visit) -> None:
-    body = visit.group_body("group-schema", schemas=[GROUP, ENTRA_GROUP])
-    visit.accepted(visit.objects.post("Groups", body))
+def own_schema(context: CheckContext) -> None:
+    body = context.group_body("group-schema", schemas=[GROUP, ENTRA_GROUP])
+    context.accepted(context.objects.post("Groups", body))
 
 
-def duplicate(visit: Visit, label: str, turned: bool) -> None:
-    visit.group(label)
-    name = visit.objects.name(label)
-    body = visit.group_body(label, displayName=name.upper() if turned else name)
-    status(visit.objects.post("Groups", body), 409)
+def duplicate(context: CheckContext, label: str, turned: bool) -> None:
+    context.group(label)
+    name = context.objects.name(label)
+    body = context.group_body(label, displayName=name.upper() if turned else name)
+    status(context.objects.post("Groups", body), 409)
 
 
-def match(visit: Visit, turned: bool) -> None:
-    visit.group("group-other")  # a filter that is ignored finds this one too
-    name = visit.objects.name("group")
+def match(context: CheckContext, turned: bool) -> None:
+    context.group("group-other")  # a filter that is ignored finds this one too
+    name = context.objects.name("group")
     filter = f'displayName eq "{name.upper() if turned else name}"'
-    one(visit.client.get("/Groups", excludedAttributes="members", filter=filter), visit.group("group"))
+    only_one(context.client.get("/Groups", excludedAttributes="members", filter=filter), context.group("group"))
 
 
-def match_external_id(visit: Visit) -> None:
-    known = visit.guid()
-    id = visit.accepted(visit.objects.post("Groups", visit.group_body("group-external", externalId=known)))
-    one(visit.client.get("/Groups", excludedAttributes="members", filter=f'externalId eq "{known}"'), id)
+def match_external_id(context: CheckContext) -> None:
+    known = context.guid()
+    id = context.accepted(context.objects.post("Groups", context.group_body("group-external", externalId=known)))
+    only_one(context.client.get("/Groups", excludedAttributes="members", filter=f'externalId eq "{known}"'), id)
 
 
-def without_members(visit: Visit) -> None:
-    group = visit.group("group-full", visit.user("member-a"))
+def without_members(context: CheckContext) -> None:
+    group = context.group("group-full", context.user("member-a"))
     path = f"/Groups/{in_path(group)}"
-    if status(visit.client.get(path, excludedAttributes="members"), 200).resource.get("members"):
+    if status(context.client.get(path, excludedAttributes="members"), 200).resource.get("members"):
         raise Fault("GET by id shows members although they are excluded")
-    filter = f'displayName eq "{visit.objects.name("group-full")}"'
-    for found in listed(visit.client.get("/Groups", excludedAttributes="members", filter=filter)):
+    filter = f'displayName eq "{context.objects.name("group-full")}"'
+    for found in resources_of(context.client.get("/Groups", excludedAttributes="members", filter=filter)):
         if found.get("members"):
             raise Fault("a list shows members although they are excluded")
 
 
-def rename(visit: Visit) -> None:
-    group, new = visit.group("group-rename"), visit.objects.name("group-renamed")
+def rename(context: CheckContext) -> None:
+    group, new = context.group("group-rename"), context.objects.name("group-renamed")
     operation = {"op": "Replace", "path": "displayName", "value": new}
-    status(visit.objects.patch("Groups", group, [operation]), 200, 204)
-    same(visit.read("Groups", group), "displayName", new)
-    one(visit.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{new}"'), group)
+    status(context.objects.patch("Groups", group, [operation]), 200, 204)
+    has_value(context.read("Groups", group), "displayName", new)
+    only_one(context.client.get("/Groups", excludedAttributes="members", filter=f'displayName eq "{new}"'), group)
 
 
-def rename_whole(visit: Visit) -> None:
-    group, known = visit.group("group-no-path"), visit.guid()
-    new = visit.objects.name("group-no-path-renamed")
+def rename_whole(context: CheckContext) -> None:
+    group, known = context.group("group-no-path"), context.guid()
+    new = context.objects.name("group-no-path-renamed")
     operation = {"op": "replace", "value": {"displayName": new, "externalId": known}}
-    status(visit.objects.patch("Groups", group, [operation]), 200, 204)
-    found = visit.read("Groups", group)
-    same(found, "displayName", new)
-    same(found, "externalId", known)
+    status(context.objects.patch("Groups", group, [operation]), 200, 204)
+    found = context.read("Groups", group)
+    has_value(found, "displayName", new)
+    has_value(found, "externalId", known)
 
 
 _NEEDS: Final = ("group-create",)

@@ -1,4 +1,4 @@
-"""25 requests per second, which Microsoft asks of every application. Only queries that find nobody are sent."""
+"""Checks 25 requests per second, which Microsoft requires of every application, with queries that match no user."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -6,31 +6,31 @@ from statistics import quantiles
 from typing import Final
 
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import SLOW
 from scim.doctor.exchange import Exchange
 from scim.doctor.verdicts import Fault
-from scim.doctor.visit import Visit
 
 RATE: Final = 25
 SLOWEST: Final = 2.0
-"""Seconds that 95 % of the requests may take; a provisioning cycle gets long before that."""
+"""Seconds within which 95 % of the requests must be answered. A provisioning cycle becomes too long otherwise."""
 _WORKERS: Final = 50
 
 
-def _loaded(visit: Visit) -> list[Exchange]:
-    """The exchanges under load, made once."""
-    if "load" not in visit.kept:
-        visit.kept["load"] = _send(visit)
-    found: list[Exchange] = visit.kept["load"]
+def _loaded(context: CheckContext) -> list[Exchange]:
+    """Return the exchanges under load, which are sent once."""
+    if "load" not in context.kept:
+        context.kept["load"] = _send(context)
+    found: list[Exchange] = context.kept["load"]
     # Evidence is the worst one, not the last.
-    visit.client.exchanges[-len(found) :] = sorted(found, key=lambda one: (one.status == 200, -one.seconds))[:1]
+    context.client.exchanges[-len(found) :] = sorted(found, key=lambda one: (one.status == 200, -one.seconds))[:1]
     return found
 
 
-def _send(visit: Visit) -> list[Exchange]:
-    outside = visit.client.outside
-    number = max(1, round(visit.seconds_of_load * RATE))
-    queries = [f"filter=userName%20eq%20%22{visit.guid()}%22" for _ in range(number)]
+def _send(context: CheckContext) -> list[Exchange]:
+    outside = context.client.outside
+    number = max(1, round(context.seconds_of_load * RATE))
+    queries = [f"filter=userName%20eq%20%22{context.guid()}%22" for _ in range(number)]
     begun = outside.clock()
     sent: list[Future[Exchange]] = []
     with ThreadPoolExecutor(_WORKERS) as workers:
@@ -38,21 +38,21 @@ def _send(visit: Visit) -> list[Exchange]:
             wait = begun + index / RATE - outside.clock()
             if wait > 0:
                 outside.sleep(wait)
-            sent.append(workers.submit(visit.client.send, "GET", "/Users", query=query, paced=False, repeat=False))
+            sent.append(workers.submit(context.client.send, "GET", "/Users", query=query, paced=False, repeat=False))
     return [one.result() for one in sent]
 
 
-def errors(visit: Visit) -> str:
-    found = _loaded(visit)
+def errors(context: CheckContext) -> str:
+    found = _loaded(context)
     bad = [one for one in found if one.error is not None or one.status not in {200, 429}]
     if bad:
-        kinds = sorted({str(one.status) if one.error is None else "no response" for one in bad})
-        raise Fault(f"{len(bad)} of {len(found)} requests failed: {', '.join(kinds)}")
+        outcomes = sorted({str(one.status) if one.error is None else "no response" for one in bad})
+        raise Fault(f"{len(bad)} of {len(found)} requests failed: {', '.join(outcomes)}")
     return f"{len(found)} requests"
 
 
-def latency(visit: Visit) -> str:
-    seconds = [one.seconds for one in _loaded(visit) if one.error is None and one.status == 200]
+def latency(context: CheckContext) -> str:
+    seconds = [one.seconds for one in _loaded(context) if one.error is None and one.status == 200]
     if len(seconds) < 2:
         raise Fault("fewer than two requests succeeded")
     cuts = quantiles(seconds, n=20, method="inclusive")
@@ -62,8 +62,8 @@ def latency(visit: Visit) -> str:
     return said
 
 
-def throttled(visit: Visit) -> str:
-    found = _loaded(visit)
+def throttled(context: CheckContext) -> str:
+    found = _loaded(context)
     refused = [one for one in found if one.status == 429]
     if any(not one.headers.get("retry-after", "").strip().isdigit() for one in refused):
         raise Fault("a 429 has no Retry-After in seconds")

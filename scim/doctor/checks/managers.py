@@ -1,33 +1,33 @@
-"""The manager, in every form in which Entra sets it and clears it."""
+"""Checks setting and clearing the manager in every form that Entra sends."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import ENTERPRISE, has_value, value_at
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import CHANGE
-from scim.doctor.expect import ENTERPRISE, at, same
 from scim.doctor.verdicts import Skip
-from scim.doctor.visit import Visit
 
 _PATH: Final = f"{ENTERPRISE}:manager"
 _VALUE: Final = f"{ENTERPRISE}.manager.value"
 
 
-def _set(visit: Visit, label: str, path: str, form: str) -> None:
-    user, boss = visit.user(label), visit.user("boss")
-    reference = {"$ref": f"{visit.client.endpoint}/Users/{boss}", "value": boss}
+def _set(context: CheckContext, label: str, path: str, form: str) -> None:
+    user, boss = context.user(label), context.user("boss")
+    reference = {"$ref": f"{context.client.endpoint}/Users/{boss}", "value": boss}
     value: Any = {"string": boss, "object": {"value": boss}, "array": [reference]}[form]
-    found = visit.changed(user, {"op": "Add", "path": path, "value": value})
-    same(found, _VALUE, boss)
+    found = context.changed(user, {"op": "Add", "path": path, "value": value})
+    has_value(found, _VALUE, boss)
 
 
-def _clear(visit: Visit, label: str, operation: dict[str, Any]) -> None:
-    user, boss = visit.user(label), visit.user("boss")
+def _clear(context: CheckContext, label: str, operation: dict[str, Any]) -> None:
+    user, boss = context.user(label), context.user("boss")
     given = {"op": "replace", "path": _PATH, "value": {"value": boss}}
-    visit.objects.patch("Users", user, [given])
-    if at(visit.read("Users", user), _VALUE) != boss:
+    context.objects.patch("Users", user, [given])
+    if value_at(context.read("Users", user), _VALUE) != boss:
         raise Skip("the server doesn't keep a manager given as an object", needs="manager-object")
-    same(visit.changed(user, operation), _VALUE, None)
+    has_value(context.changed(user, operation), _VALUE, None)
 
 
 _SET: Final = (

@@ -1,67 +1,69 @@
-"""Finding an object that is there already, which Entra does before every change."""
+"""Checks finding an existing object, as Entra does before every change."""
 
 from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from scim.doctor.assertions import ENTERPRISE, has_value, no_resources, only_one, status, value_at
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.client import in_path
 from scim.doctor.effects import HARMLESS, MATCH, PROBE, READ, Impact, always
-from scim.doctor.expect import ENTERPRISE, at, none, one, same, status
 from scim.doctor.verdicts import Fault, Skip
-from scim.doctor.visit import Visit
 
 
-def by_name(visit: Visit, turned: bool) -> None:
-    name = visit.objects.address("main")
-    one(visit.client.get("/Users", filter=f'userName eq "{name.upper() if turned else name}"'), visit.user("main"))
+def by_name(context: CheckContext, turned: bool) -> None:
+    name = context.objects.address("main")
+    only_one(
+        context.client.get("/Users", filter=f'userName eq "{name.upper() if turned else name}"'), context.user("main")
+    )
 
 
-def by_external_id(visit: Visit, quote: str) -> None:
+def by_external_id(context: CheckContext, quote: str) -> None:
     # A user with an externalId that is one word, so that it can stand without quotes.
-    word = f"doctor{visit.run}"
-    visit.user("external", externalId=word)
-    one(visit.client.get("/Users", filter=f"externalId eq {quote}{word}{quote}"), visit.user("external"))
+    word = f"doctor{context.run}"
+    context.user("external", externalId=word)
+    only_one(context.client.get("/Users", filter=f"externalId eq {quote}{word}{quote}"), context.user("external"))
 
 
-def by_mail(visit: Visit) -> None:
-    mail = visit.objects.address("main")
-    one(visit.client.get("/Users", filter=f'emails[type eq "work"].value eq "{mail}"'), visit.user("main"))
+def by_mail(context: CheckContext) -> None:
+    mail = context.objects.address("main")
+    only_one(context.client.get("/Users", filter=f'emails[type eq "work"].value eq "{mail}"'), context.user("main"))
 
 
-def whole_value(visit: Visit) -> None:
-    none(visit.client.get("/Users", filter=f'userName eq "{visit.objects.name("main")}"'))
+def whole_value(context: CheckContext) -> None:
+    no_resources(context.client.get("/Users", filter=f'userName eq "{context.objects.name("main")}"'))
 
 
-def odd_letters(visit: Visit) -> None:
-    name = f"{visit.objects.name('odd')}+o'neil%41ü@example.com"
-    body = visit.user_body("odd", userName=name, emails=[])
-    id = visit.accepted(visit.objects.post("Users", body))
-    one(visit.client.send("GET", "/Users", query=f"filter={quote(f'userName eq "{name}"', safe='')}"), id)
+def odd_letters(context: CheckContext) -> None:
+    name = f"{context.objects.name('odd')}+o'neil%41ü@example.com"
+    body = context.user_body("odd", userName=name, emails=[])
+    id = context.accepted(context.objects.post("Users", body))
+    only_one(context.client.send("GET", "/Users", query=f"filter={quote(f'userName eq "{name}"', safe='')}"), id)
 
 
-def by_id(visit: Visit) -> None:
-    found = visit.read("Users", visit.user("main"))
-    if found.get("id") != visit.user("main"):
+def by_id(context: CheckContext) -> None:
+    found = context.read("Users", context.user("main"))
+    if found.get("id") != context.user("main"):
         raise Fault("GET by id shows another id")
-    same(found, "userName", visit.objects.address("main"))
+    has_value(found, "userName", context.objects.address("main"))
 
 
-def probe(visit: Visit) -> None:
-    boss, other = visit.user("boss"), visit.user("main")
-    managed = visit.user("probed", **{ENTERPRISE: {"manager": {"value": boss}}})
-    if at(visit.read("Users", managed), f"{ENTERPRISE}.manager.value") != boss:
+def probe(context: CheckContext) -> None:
+    boss, other = context.user("boss"), context.user("main")
+    managed = context.user("probed", **{ENTERPRISE: {"manager": {"value": boss}}})
+    if value_at(context.read("Users", managed), f"{ENTERPRISE}.manager.value") != boss:
         raise Skip("the server doesn't keep the manager that a POST names")
     for condition in (f'id eq "{managed}" and manager eq "{boss}"', f'manager eq "{boss}" and id eq "{managed}"'):
-        one(visit.client.get("/Users", filter=condition, attributes="id"), managed)
-    none(visit.client.get("/Users", filter=f'id eq "{managed}" and manager eq "{other}"', attributes="id"))
+        only_one(context.client.get("/Users", filter=condition, attributes="id"), managed)
+    no_resources(context.client.get("/Users", filter=f'id eq "{managed}" and manager eq "{other}"', attributes="id"))
 
 
-def with_schemas(visit: Visit) -> None:
-    user = visit.user("main")
-    single = status(visit.client.get(f"/Users/{in_path(user)}", attributes="userName"), 200).resource
-    filter = f'userName eq "{visit.objects.address("main")}"'
-    listed = one(visit.client.get("/Users", filter=filter, attributes="userName"), user)
+def with_schemas(context: CheckContext) -> None:
+    user = context.user("main")
+    single = status(context.client.get(f"/Users/{in_path(user)}", attributes="userName"), 200).resource
+    filter = f'userName eq "{context.objects.address("main")}"'
+    listed = only_one(context.client.get("/Users", filter=filter, attributes="userName"), user)
     for where, found in (("by id", single), ("in a list", listed)):
         missing = [name for name in ("schemas", "id") if not found.get(name)]
         if missing:

@@ -1,23 +1,23 @@
-"""GET /Me, the user whom the token belongs to (RFC 7644 §3.11). Entra never asks for it; other clients do."""
+"""Checks GET /Me, the user of the token (RFC 7644 §3.11). Entra doesn't use it; other clients do."""
 
 from typing import Final
 
+from scim.doctor.assertions import error_body
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import HARMLESS, ME
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import error_body
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 _REFUSED: Final = frozenset({403, 404, 501})
 
 
-def answered(visit: Visit) -> str:
-    answer = visit.client.get("/Me")
-    visit.kept["me"] = answer
+def answered(context: CheckContext) -> str:
+    answer = context.client.get("/Me")
+    context.kept["me"] = answer
     if answer.error is not None:
         raise Fault(f"no response: {answer.error}", outcome=Outcome.UNANSWERED)
-    if answer.status == 308 and _below(visit, answer):
+    if answer.status == 308 and _below(context, answer):
         return "redirects to a resource"
     if 300 <= answer.status < 400:
         found = f"redirects ({answer.status}) to another address than a resource of this endpoint"
@@ -32,16 +32,16 @@ def answered(visit: Visit) -> str:
     return f"answered {answer.status}"
 
 
-def _below(visit: Visit, answer: Exchange) -> bool:
-    """Whether Location leads to a resource of this endpoint."""
-    base = visit.client.endpoint
+def _below(context: CheckContext, answer: Exchange) -> bool:
+    """Return whether Location is a resource of this endpoint."""
+    base = context.client.endpoint
     target = answer.headers.get("location", "").removeprefix(base.origin)
     return target.startswith(f"{base.path}/") and not target.startswith("//")
 
 
-def location(visit: Visit) -> None:
-    answer: Exchange = visit.kept["me"]
-    visit.client.exchanges.append(answer)
+def location(context: CheckContext) -> None:
+    answer: Exchange = context.kept["me"]
+    context.client.exchanges.append(answer)
     if answer.status != 200:
         raise Skip(f"/Me was answered {answer.status}")
     if not answer.headers.get("location", "").rstrip("/").endswith(f"/{answer.resource['id']}"):

@@ -1,104 +1,104 @@
-"""Members of groups, added and removed in every form there is."""
+"""Checks adding and removing members of groups in every form."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import no_resources, only_one, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import MEMBERS, PROBE, SLOW, Effect, Impact
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import none, one, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 
 def _listed(*users: str) -> list[dict[str, Any]]:
     return [{"$ref": None, "value": user} for user in users]  # as Entra writes them
 
 
-def _then(visit: Visit, group: str, operations: Sequence[dict[str, Any]], wanted: set[str]) -> None:
-    """A PATCH of a group must leave it with these members."""
-    status(visit.objects.patch("Groups", group, operations), 200, 204)
-    _holds(visit, group, wanted)
+def _then(context: CheckContext, group: str, operations: Sequence[dict[str, Any]], wanted: set[str]) -> None:
+    """Assert that the group has these members after a PATCH."""
+    status(context.objects.patch("Groups", group, operations), 200, 204)
+    _holds(context, group, wanted)
 
 
-def _holds(visit: Visit, group: str, wanted: set[str]) -> None:
-    found = visit.members(group)
+def _holds(context: CheckContext, group: str, wanted: set[str]) -> None:
+    found = context.members(group)
     if found == wanted:
         return
     missing, extra = len(wanted - found), len(found - wanted)
     raise Fault(f"the group has {len(found)} members instead of {len(wanted)}: {missing} missing, {extra} too many")
 
 
-def _three(visit: Visit) -> tuple[str, str, str]:
-    return visit.user("member-a"), visit.user("member-b"), visit.user("member-c")
+def _three(context: CheckContext) -> tuple[str, str, str]:
+    return context.user("member-a"), context.user("member-b"), context.user("member-c")
 
 
-def add(visit: Visit) -> None:
-    a, _, _ = _three(visit)
-    _then(visit, visit.group("add"), [{"op": "Add", "path": "members", "value": _listed(a)}], {a})
+def add(context: CheckContext) -> None:
+    a, _, _ = _three(context)
+    _then(context, context.group("add"), [{"op": "Add", "path": "members", "value": _listed(a)}], {a})
 
 
-def add_many(visit: Visit) -> None:
-    a, b, c = _three(visit)
-    _then(visit, visit.group("add-many"), [{"op": "Add", "path": "members", "value": _listed(a, b, c)}], {a, b, c})
+def add_many(context: CheckContext) -> None:
+    a, b, c = _three(context)
+    _then(context, context.group("add-many"), [{"op": "Add", "path": "members", "value": _listed(a, b, c)}], {a, b, c})
 
 
-def add_again(visit: Visit) -> None:
-    a, b, _ = _three(visit)
-    group = visit.group("add-again", a)
-    _then(visit, group, [{"op": "Add", "path": "members", "value": _listed(a, b)}], {a, b})
-    members = visit.read("Groups", group).get("members") or []
+def add_again(context: CheckContext) -> None:
+    a, b, _ = _three(context)
+    group = context.group("add-again", a)
+    _then(context, group, [{"op": "Add", "path": "members", "value": _listed(a, b)}], {a, b})
+    members = context.read("Groups", group).get("members") or []
     if len(members) != 2:
         raise Fault(f"a member that was added twice is in the list twice: {len(members)} members instead of 2")
 
 
-def at_once(visit: Visit) -> None:
-    users, group = _three(visit), visit.group("at-once")
+def at_once(context: CheckContext) -> None:
+    users, group = _three(context), context.group("at-once")
 
     def one_more(user: str) -> Exchange:
-        return visit.objects.patch(
+        return context.objects.patch(
             "Groups", group, [{"op": "Add", "path": "members", "value": _listed(user)}], paced=False
         )
 
     with ThreadPoolExecutor(len(users)) as workers:
         for answer in list(workers.map(one_more, users)):
             status(answer, 200, 204)
-    _holds(visit, group, set(users))
+    _holds(context, group, set(users))
 
 
-def _remove(visit: Visit, label: str, rows: Sequence[tuple[str, str, str | None]], wanted: str) -> None:
-    """Operations on a group of a and b; letters stand for users, None for no value at all."""
-    users = dict(zip("abc", _three(visit), strict=True))
-    group = visit.group(label, users["a"], users["b"])
+def _remove(context: CheckContext, label: str, rows: Sequence[tuple[str, str, str | None]], wanted: str) -> None:
+    """Check operations on a group of a and b. Letters stand for users, None for no value."""
+    users = dict(zip("abc", _three(context), strict=True))
+    group = context.group(label, users["a"], users["b"])
     operations: list[dict[str, Any]] = []
     for op, path, letters in rows:
         value = {} if letters is None else {"value": _listed(*(users[letter] for letter in letters))}
         operations.append({"op": op, "path": path.replace("{a}", users["a"]), **value})
-    _then(visit, group, operations, {users[letter] for letter in wanted})
+    _then(context, group, operations, {users[letter] for letter in wanted})
 
 
-def nested(visit: Visit) -> None:
-    inner, outer = visit.group("nested-inner"), visit.group("nested-outer")
-    _then(visit, outer, [{"op": "Add", "path": "members", "value": _listed(inner)}], {inner})
+def nested(context: CheckContext) -> None:
+    inner, outer = context.group("nested-inner"), context.group("nested-outer")
+    _then(context, outer, [{"op": "Add", "path": "members", "value": _listed(inner)}], {inner})
 
 
-def probe(visit: Visit) -> None:
-    a, b, c = _three(visit)
-    group = visit.group("probe", a, b)
+def probe(context: CheckContext) -> None:
+    a, b, c = _three(context)
+    group = context.group("probe", a, b)
     filter = f'id eq "{group}" and members eq '
-    one(visit.client.get("/Groups", excludedAttributes="members", filter=f'{filter}"{a}"'), group)
-    none(visit.client.get("/Groups", excludedAttributes="members", filter=f'{filter}"{c}"'))
+    only_one(context.client.get("/Groups", excludedAttributes="members", filter=f'{filter}"{a}"'), group)
+    no_resources(context.client.get("/Groups", excludedAttributes="members", filter=f'{filter}"{c}"'))
 
 
-def kept_while_disabled(visit: Visit) -> None:
-    user = visit.user("member-disabled")
-    group = visit.group("while-disabled", user)
-    found = visit.changed(user, {"op": "replace", "path": "active", "value": False})
+def kept_while_disabled(context: CheckContext) -> None:
+    user = context.user("member-disabled")
+    group = context.group("while-disabled", user)
+    found = context.changed(user, {"op": "replace", "path": "active", "value": False})
     if found.get("active") is not False:
         raise Skip("the user couldn't be disabled", needs="disable-boolean")
-    _holds(visit, group, {user})
+    _holds(context, group, {user})
 
 
 _BY_BODY: Final = ("member-remove-body",)
@@ -106,7 +106,7 @@ _BY_BODY: Final = ("member-remove-body",)
 _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ...], str, tuple[str, ...]], ...]] = (
     (
         "member-remove-body",
-        "Remove with the member in the body (the default job's form)",
+        "Remove with the member in the body (Entra's default form)",
         "Remove the members that the value lists, and no others.",
         (("Remove", "members", "a"),),
         "b",
@@ -114,7 +114,7 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
     ),
     (
         "member-remove-path",
-        'remove at members[value eq "id"] (the flag\'s form)',
+        'remove at members[value eq "id"] (form with the aadOptscim062020 flag)',
         "Read a filter in the path of remove, and remove what it matches.",
         (("remove", 'members[value eq "{a}"]', None),),
         "b",
@@ -138,8 +138,8 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
     ),
     (
         "member-remove-empty",
-        "remove with an empty list removes nobody",
-        "Treat an empty list as nobody, not as a missing value.",
+        "remove with an empty list removes no member",
+        "Treat an empty list as no members, not as a missing value.",
         (("Remove", "members", ""),),
         "ab",
         _BY_BODY,
@@ -163,10 +163,10 @@ _REMOVED: Final[tuple[tuple[str, str, str, tuple[tuple[str, str, str | None], ..
 )
 
 
-def answer(visit: Visit) -> None:
-    group = visit.group("group-answer")
-    operation = {"op": "Add", "path": "members", "value": _listed(visit.user("member-a"))}
-    found = status(visit.objects.patch("Groups", group, [operation]), 200, 204)
+def answer(context: CheckContext) -> None:
+    group = context.group("group-answer")
+    operation = {"op": "Add", "path": "members", "value": _listed(context.user("member-a"))}
+    found = status(context.objects.patch("Groups", group, [operation]), 200, 204)
     if found.status == 200 and found.resource.get("members"):
         raise Fault("a PATCH of a group was answered with all its members")
 

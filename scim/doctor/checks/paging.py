@@ -1,41 +1,41 @@
-"""Lists walked page by page: over the run's own users, and the first page of the whole directory."""
+"""Checks paging by index: over the run's own users, and the first page of all users."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import resources_of
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.checks.discovery import groups_unsupported
 from scim.doctor.effects import GALLERY, Effect, Impact, by_outcome
-from scim.doctor.expect import listed
 from scim.doctor.verdicts import Fault, Skip
-from scim.doctor.visit import Visit
 
 _PAGE: Final = 2
 _MOST: Final = 500
-"""Users of a directory that are walked if no filter finds the run's own alone."""
+"""The users that are read if no filter finds only those of the run."""
 _OKTA: Final = 100
-"""Okta's import asks for pages of this size, and adds it to startIndex whatever it received."""
+"""The page size of Okta's import, which adds it to startIndex whatever it received."""
 
 
-def _pages(visit: Visit) -> list[Any]:
-    """The exchanges of a walk, made once."""
-    if "pages" not in visit.kept:
-        visit.kept["pages"] = _walk(visit)
-    visit.client.exchanges.extend(visit.kept["pages"][-2:])
-    pages: list[Any] = visit.kept["pages"]
+def _pages(context: CheckContext) -> list[Any]:
+    """Return the exchanges of a walk, which are sent once."""
+    if "pages" not in context.kept:
+        context.kept["pages"] = _walk(context)
+    context.client.exchanges.extend(context.kept["pages"][-2:])
+    pages: list[Any] = context.kept["pages"]
     return pages
 
 
-def _walk(visit: Visit) -> list[Any]:
+def _walk(context: CheckContext) -> list[Any]:
     parameters: dict[str, str] = {}
-    if "shared" in visit.kept:
-        parameters = {"filter": f'externalId eq "{visit.kept["shared"]}"'}
+    if "shared" in context.kept:
+        parameters = {"filter": f'externalId eq "{context.kept["shared"]}"'}
     size = _PAGE if parameters else 100
     start, pages = 1, []
     while True:
-        page = visit.client.get("/Users", **parameters, startIndex=start, count=size)
+        page = context.client.get("/Users", **parameters, startIndex=start, count=size)
         pages.append(page)
-        found = listed(page)
+        found = resources_of(page)
         if page.json["totalResults"] > _MOST:
             raise Skip(f"the directory has {page.json['totalResults']} users, and no filter finds the run's own alone")
         start += len(found)
@@ -43,50 +43,52 @@ def _walk(visit: Visit) -> list[Any]:
             return pages
 
 
-def walk(visit: Visit) -> str:
-    pages = _pages(visit)
+def walk(context: CheckContext) -> str:
+    pages = _pages(context)
     ids = [one.get("id") for page in pages for one in page.resources]
     total = pages[0].json["totalResults"]
     if len(set(ids)) != len(ids):
         raise Fault(f"the pages show {len(ids)} users, {len(ids) - len(set(ids))} of them twice")
-    if "shared" in visit.kept and total != 5:
+    if "shared" in context.kept and total != 5:
         raise Fault(f"totalResults is {total} instead of 5: it counts all results, not those of a page")
     if len(ids) != total:
         raise Fault(f"totalResults is {total}, and the pages show {len(ids)} users")
     return f"{len(ids)} users in {len(pages)} pages"
 
 
-def start_index(visit: Visit) -> None:
+def start_index(context: CheckContext) -> None:
     start = 1
-    for page in _pages(visit):
+    for page in _pages(context):
         if page.json.get("startIndex") != start:
             raise Fault(f"startIndex={start} was answered with startIndex {page.json.get('startIndex')}")
         start += len(page.resources)
 
 
-def past_the_end(visit: Visit) -> None:
-    total = listed(visit.client.get("/Users", count=1)) and visit.client.exchanges[-1].json["totalResults"]
-    found = listed(visit.client.get("/Users", startIndex=(total or 0) + 1_000_000, count=1))
+def past_the_end(context: CheckContext) -> None:
+    total = resources_of(context.client.get("/Users", count=1)) and context.client.exchanges[-1].json["totalResults"]
+    found = resources_of(context.client.get("/Users", startIndex=(total or 0) + 1_000_000, count=1))
     if found:
         raise Fault("a startIndex past the end was answered with users")
 
 
-def full(visit: Visit) -> str:
-    """Fault a page that isn't full although more users exist: a client that adds count to startIndex never sees them."""
-    if "shared" in visit.kept:
-        shared = f'externalId eq "{visit.kept["shared"]}"'
-        seen: set[Any] = set()
+def full(context: CheckContext) -> str:
+    """Raise `Fault` if a page isn't full although more users exist. A client that adds count to startIndex would never
+    see them.
+    """
+    if "shared" in context.kept:
+        shared = f'externalId eq "{context.kept["shared"]}"'
+        ids: set[Any] = set()
         for start in (1, 1 + _PAGE, 1 + 2 * _PAGE):
-            page = visit.client.get("/Users", filter=shared, startIndex=start, count=_PAGE)
-            seen.update(one.get("id") for one in listed(page))
-        if len(seen) != 5:
-            raise Fault(f"a walk by startIndex += {_PAGE} with count={_PAGE} shows {len(seen)} of 5 users")
+            page = context.client.get("/Users", filter=shared, startIndex=start, count=_PAGE)
+            ids.update(one.get("id") for one in resources_of(page))
+        if len(ids) != 5:
+            raise Fault(f"a walk by startIndex += {_PAGE} with count={_PAGE} shows {len(ids)} of 5 users")
     said = []
     for endpoint in ("Users", "Groups"):
-        if endpoint == "Groups" and groups_unsupported(visit):
+        if endpoint == "Groups" and groups_unsupported(context):
             continue
-        page = visit.client.get(f"/{endpoint}", startIndex=1, count=_OKTA)
-        found, total = len(listed(page)), page.json["totalResults"]
+        page = context.client.get(f"/{endpoint}", startIndex=1, count=_OKTA)
+        found, total = len(resources_of(page)), page.json["totalResults"]
         if found < min(total, _OKTA):
             raise Fault(
                 f"/{endpoint} with count={_OKTA} was answered with {found} of {total} resources: a client that goes on at "

@@ -1,15 +1,17 @@
-"""PATCH of a user in both dialects: the default job's (capitals, one operation per attribute) and the flag's."""
+"""Checks PATCH of a user in Entra's two forms: the default one (capitals, one operation per attribute), and that of the
+aadOptscim062020 flag.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import CORE, ENTERPRISE, has_value, status, value_at
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import CHANGE, Effect, Effects, Impact
-from scim.doctor.expect import CORE, ENTERPRISE, at, same, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 _TEXTS: Final = "Read op in any letter case: RFC 7644 §3.5.2 has small letters, Entra sends a capital."
 _MOBILE: Final = 'phoneNumbers[type eq "mobile"].value'
@@ -17,12 +19,12 @@ _MOBILE: Final = 'phoneNumbers[type eq "mobile"].value'
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Operations, and what GET shows afterwards (None: no value)."""
+    """Operations, and the values that GET returns afterwards (None: no value)."""
 
     operations: tuple[dict[str, Any], ...]
     then: Mapping[str, Any]
     given: Mapping[str, Any] | None = None
-    """What the user has before, in its POST."""
+    """The values of the user before, in its POST."""
 
 
 def _op(op: str, path: str | None = None, value: Any = ...) -> dict[str, Any]:
@@ -30,13 +32,13 @@ def _op(op: str, path: str | None = None, value: Any = ...) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if not (part is ... or (name == "path" and part is None))}
 
 
-def _patch(visit: Visit, label: str, row: _Row) -> None:
-    user = visit.user(label, **(row.given or {}))
-    if row.given and any(at(visit.read("Users", user), path) in (None, "") for path in row.then):
+def _patch(context: CheckContext, label: str, row: _Row) -> None:
+    user = context.user(label, **(row.given or {}))
+    if row.given and any(value_at(context.read("Users", user), path) in (None, "") for path in row.then):
         raise Skip("the server doesn't keep the value that is to be cleared", needs="user-values")
-    found = visit.changed(user, *row.operations)
+    found = context.changed(user, *row.operations)
     for path, value in row.then.items():
-        same(found, path, value)
+        has_value(found, path, value)
 
 
 # id, title, fix, operations; then the checks of the forms that the operations are made of.
@@ -134,7 +136,7 @@ _ROWS: Final[tuple[tuple[str, str, str, _Row, tuple[str, ...]], ...]] = (
     ),
     (
         "patch-no-path-dotted",
-        "replace without a path, with dotted and URN keys (the flag's form)",
+        "replace without a path, with dotted and URN keys (form with the aadOptscim062020 flag)",
         "Without a path, read every key of the value like a path: name.givenName, URN:attribute.",
         _Row(
             (_op("replace", None, {"name.givenName": "Kkom", f"{ENTERPRISE}:employeeNumber": "Aklq"}),),
@@ -215,33 +217,33 @@ _MERGES: Final = _Row(
 )
 
 
-def one_element(visit: Visit) -> None:
-    _patch(visit, "patch-path-merges", _MERGES)
-    found = visit.read("Users", visit.user("patch-path-merges")).get("addresses")
+def one_element(context: CheckContext) -> None:
+    _patch(context, "patch-path-merges", _MERGES)
+    found = context.read("Users", context.user("patch-path-merges")).get("addresses")
     if not isinstance(found, list) or len(found) != 1:
         raise Fault("there are several addresses of the type work")
 
 
-def answer(visit: Visit) -> None:
-    user = visit.user("patch-answer")
-    found = status(visit.objects.patch("Users", user, [_op("Replace", "title", "Answered")]), 200, 204)
+def answer(context: CheckContext) -> None:
+    user = context.user("patch-answer")
+    found = status(context.objects.patch("Users", user, [_op("Replace", "title", "Answered")]), 200, 204)
     if found.status == 200 and found.resource.get("id") != user:
         raise Fault("a PATCH was answered 200 without the resource")
 
 
-def repeated(visit: Visit) -> None:
-    user = visit.user("patch-repeat")
+def repeated(context: CheckContext) -> None:
+    user = context.user("patch-repeat")
     operation = _op("Add", 'emails[type eq "other"].value', "again@example.com")
-    visit.changed(user, operation)
-    emails = visit.changed(user, operation).get("emails") or []
+    context.changed(user, operation)
+    emails = context.changed(user, operation).get("emails") or []
     if len([one for one in emails if isinstance(one, dict) and one.get("type") == "other"]) != 1:
         raise Fault("the second time made a second element")
 
 
-def one_primary(visit: Visit) -> None:
-    user = visit.user("patch-primary")
+def one_primary(context: CheckContext) -> None:
+    user = context.user("patch-primary")
     new = {"type": "home", "value": "primary@example.com", "primary": True}
-    emails = visit.changed(user, _op("add", "emails", [new])).get("emails") or []
+    emails = context.changed(user, _op("add", "emails", [new])).get("emails") or []
     primary = [one.get("value") for one in emails if isinstance(one, dict) and one.get("primary") is True]
     if primary != [new["value"]]:
         raise Fault(f"{len(primary)} e-mail addresses are primary instead of the new one alone")
@@ -251,7 +253,7 @@ _WRITES: Final = partial(Check, only="write", needs=("user-create",))
 
 
 def _own(impact: Impact, accepted: str) -> Effects:
-    """Return the effects of a change, with one of its own for a change that was accepted."""
+    """Return the effects of a change, with a separate one for a change that was accepted."""
     return {**CHANGE, Outcome.ACCEPTED: Effect(impact, accepted)}
 
 

@@ -1,69 +1,71 @@
-"""Queries at their edges: unknown ids, attributes and parameters; the form of errors and of lists."""
+"""Checks unusual queries: unknown ids, attributes and parameters, and the form of errors and lists."""
 
 from typing import Final
 
+from scim.doctor.assertions import error_body, no_resources, resources_of, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import GALLERY, HARMLESS, INCOMPATIBLE, MATCH, UNKNOWN_ID, Effect, Impact, by_outcome
 from scim.doctor.exchange import Exchange
-from scim.doctor.expect import error_body, listed, none, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 
-def unknown_id(visit: Visit) -> None:
-    answer = visit.client.get(f"/Users/{visit.guid()}")
-    visit.kept["not found"] = answer
+def unknown_id(context: CheckContext) -> None:
+    answer = context.client.get(f"/Users/{context.guid()}")
+    context.kept["not found"] = answer
     status(answer, 404)
 
 
-def error_form(visit: Visit) -> None:
-    answer: Exchange = visit.kept["not found"]
-    visit.client.exchanges.append(answer)
+def error_form(context: CheckContext) -> None:
+    answer: Exchange = context.kept["not found"]
+    context.client.exchanges.append(answer)
     body = error_body(answer)
     if body.get("status") != "404":
         raise Fault(f'status in the body is {body.get("status")!r} instead of the string "404"')
 
 
-def error_content_type(visit: Visit) -> None:
-    answer: Exchange = visit.kept["not found"]
-    visit.client.exchanges.append(answer)
+def error_content_type(context: CheckContext) -> None:
+    answer: Exchange = context.kept["not found"]
+    context.client.exchanges.append(answer)
     if answer.media_type != "application/scim+json":
         raise Fault(f"the content type of a 404 is {answer.media_type or 'missing'}")
 
 
-def strange_id(visit: Visit) -> None:
-    status(visit.client.get("/Users/00919288221112222"), 404)
+def strange_id(context: CheckContext) -> None:
+    status(context.client.get("/Users/00919288221112222"), 404)
 
 
-def unknown_attribute(visit: Visit) -> None:
-    answer = visit.client.get("/Users", filter=f'scimDoctorKnowsNoSuch eq "{visit.guid()}"', count=2)
+def unknown_attribute(context: CheckContext) -> None:
+    answer = context.client.get("/Users", filter=f'scimDoctorKnowsNoSuch eq "{context.guid()}"', count=2)
     if answer.status == 200 and answer.resource.get("totalResults") == 0:
-        everybody = visit.client.get("/Users", count=1)
+        everybody = context.client.get("/Users", count=1)
         if everybody.resource.get("totalResults") == 0:
             raise Skip("there is no user that the filter could have found")
         return
     status(answer, 400)
 
 
-def unknown_parameter(visit: Visit) -> None:
-    none(visit.client.get("/Users", filter=f'userName eq "{visit.guid()}"', scimDoctor="1"))
+def unknown_parameter(context: CheckContext) -> None:
+    no_resources(context.client.get("/Users", filter=f'userName eq "{context.guid()}"', scimDoctor="1"))
 
 
-def flag(visit: Visit) -> None:
-    none(visit.client.send("GET", "/Users", query=f"aadOptscim062020&filter=userName%20eq%20%22{visit.guid()}%22"))
+def flag(context: CheckContext) -> None:
+    no_resources(
+        context.client.send("GET", "/Users", query=f"aadOptscim062020&filter=userName%20eq%20%22{context.guid()}%22")
+    )
 
 
-def trailing_slash(visit: Visit) -> None:
-    none(visit.client.get("/Users/", filter=f'userName eq "{visit.guid()}"'))
+def trailing_slash(context: CheckContext) -> None:
+    no_resources(context.client.get("/Users/", filter=f'userName eq "{context.guid()}"'))
 
 
-def encoding(visit: Visit) -> None:
-    none(visit.client.send("GET", "/Users", query=f"filter=userName+eq+%22{visit.guid()}%2B%22"))
+def encoding(context: CheckContext) -> None:
+    no_resources(context.client.send("GET", "/Users", query=f"filter=userName+eq+%22{context.guid()}%2B%22"))
 
 
-def list_form(visit: Visit) -> None:
-    answer = visit.client.get("/Users", startIndex=1, count=1)
-    found = listed(answer)
+def list_form(context: CheckContext) -> None:
+    answer = context.client.get("/Users", startIndex=1, count=1)
+    found = resources_of(answer)
     body = answer.resource
     for name in ("startIndex", "itemsPerPage"):
         if not isinstance(body.get(name), int) and (found or name == "startIndex"):
@@ -74,14 +76,14 @@ def list_form(visit: Visit) -> None:
         raise Fault("a resource in the list has no id")
 
 
-def count_zero(visit: Visit) -> None:
-    if listed(visit.client.get("/Users", count=0)):
+def count_zero(context: CheckContext) -> None:
+    if resources_of(context.client.get("/Users", count=0)):
         raise Fault("count=0 was answered with resources")
 
 
-def start_below_one(visit: Visit) -> None:
-    answer = visit.client.get("/Users", startIndex=0, count=1)
-    listed(answer)
+def start_below_one(context: CheckContext) -> None:
+    answer = context.client.get("/Users", startIndex=0, count=1)
+    resources_of(answer)
     if answer.resource.get("startIndex") not in {1, None}:
         raise Fault(f"startIndex=0 was answered with startIndex {answer.resource.get('startIndex')}")
 

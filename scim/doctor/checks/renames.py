@@ -1,46 +1,46 @@
-"""Checks that change a userName, and changes that must fail because the new one is taken."""
+"""Checks changes of userName, and changes that must fail because the name exists."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import has_value, no_resources, only_one, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import CHANGE, DUPLICATE_USER, MATCH, Effect, Impact, always
-from scim.doctor.expect import none, one, same, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 
 def _named(name: str) -> dict[str, Any]:
     return {"op": "Replace", "path": "userName", "value": name}
 
 
-def _rename(visit: Visit, label: str, whole: bool) -> None:
-    user = visit.user(label)
-    old, new = visit.objects.address(label), visit.objects.address(f"{label}-new")
+def _rename(context: CheckContext, label: str, whole: bool) -> None:
+    user = context.user(label)
+    old, new = context.objects.address(label), context.objects.address(f"{label}-new")
     operation = {"op": "replace", "value": {"userName": new}} if whole else _named(new)
-    same(visit.changed(user, operation), "userName", new)
-    visit.kept[f"{label} names"] = (user, old, new)
+    has_value(context.changed(user, operation), "userName", new)
+    context.kept[f"{label} names"] = (user, old, new)
 
 
-def found_by_new_name(visit: Visit) -> None:
-    user, old, new = visit.kept["rename names"]
-    one(visit.client.get("/Users", filter=f'userName eq "{new}"'), user)
-    none(visit.client.get("/Users", filter=f'userName eq "{old}"'))
+def found_by_new_name(context: CheckContext) -> None:
+    user, old, new = context.kept["rename names"]
+    only_one(context.client.get("/Users", filter=f'userName eq "{new}"'), user)
+    no_resources(context.client.get("/Users", filter=f'userName eq "{old}"'))
 
 
-def taken(visit: Visit) -> None:
-    user = visit.user("rename-taken")
-    status(visit.objects.patch("Users", user, [_named(visit.objects.address("main"))]), 409)
+def taken(context: CheckContext) -> None:
+    user = context.user("rename-taken")
+    status(context.objects.patch("Users", user, [_named(context.objects.address("main"))]), 409)
 
 
-def atomic(visit: Visit) -> None:
-    user = visit.user("patch-atomic")
-    before = visit.read("Users", user).get("displayName")
-    operations = [{"op": "Replace", "path": "displayName", "value": "Half"}, _named(visit.objects.address("main"))]
-    answer = visit.objects.patch("Users", user, operations)
+def atomic(context: CheckContext) -> None:
+    user = context.user("patch-atomic")
+    before = context.read("Users", user).get("displayName")
+    operations = [{"op": "Replace", "path": "displayName", "value": "Half"}, _named(context.objects.address("main"))]
+    answer = context.objects.patch("Users", user, operations)
     if answer.status < 400:
         raise Skip("a userName that is taken wasn't refused")
-    if visit.read("Users", user).get("displayName") != before:
+    if context.read("Users", user).get("displayName") != before:
         raise Fault("a PATCH that was refused has changed the user")
 
 

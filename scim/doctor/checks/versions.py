@@ -1,41 +1,41 @@
-"""Entity tags (RFC 7644 §3.14): Entra sends none, and clients that do rely on them not to overwrite each other's changes."""
+"""Checks entity tags (RFC 7644 §3.14). Entra sends none; other clients use them to avoid lost updates."""
 
 from functools import partial
 from typing import Any, Final
 
+from scim.doctor.assertions import has_value, status
 from scim.doctor.catalogue import Check
+from scim.doctor.check_context import CheckContext
 from scim.doctor.effects import Impact, always
-from scim.doctor.expect import same, status
 from scim.doctor.verdicts import Fault, Outcome, Skip
-from scim.doctor.visit import Visit
 
 
 def _titled(title: str) -> dict[str, Any]:
     return {"op": "replace", "path": "title", "value": title}
 
 
-def any_version(visit: Visit) -> None:
-    user = visit.user("patch-etag")
-    status(visit.objects.patch("Users", user, [_titled("1")], headers={"If-Match": "*"}), 200, 204)
-    status(visit.objects.patch("Users", user, [_titled("2")]), 200, 204)
+def any_version(context: CheckContext) -> None:
+    user = context.user("patch-etag")
+    status(context.objects.patch("Users", user, [_titled("1")], headers={"If-Match": "*"}), 200, 204)
+    status(context.objects.patch("Users", user, [_titled("2")]), 200, 204)
 
 
-def stale(visit: Visit) -> None:
-    offered = visit.kept["config"].get("etag")
+def stale(context: CheckContext) -> None:
+    offered = context.kept["config"].get("etag")
     if not isinstance(offered, dict) or offered.get("supported") is not True:
         # An ETag may still be there: web frameworks add one to every answer.
         raise Skip("ServiceProviderConfig doesn't offer entity tags")
-    user = visit.user("patch-stale")
-    old = _version(visit, user)
+    user = context.user("patch-stale")
+    old = _version(context, user)
     if old is None:
         raise Fault("entity tags are offered, and a user has no version", warning=True)
-    same(visit.changed(user, _titled("newer")), "title", "newer")
-    if _version(visit, user) == old:
+    has_value(context.changed(user, _titled("newer")), "title", "newer")
+    if _version(context, user) == old:
         raise Fault("the version of a user is the same after a change")
-    answer = visit.objects.patch("Users", user, [_titled("older")], headers={"If-Match": old})
-    if visit.read("Users", user).get("title") != "newer":
+    answer = context.objects.patch("Users", user, [_titled("older")], headers={"If-Match": old})
+    if context.read("Users", user).get("title") != "newer":
         raise Fault("a PATCH with an If-Match of an older version was carried out")
-    visit.client.exchanges.append(answer)
+    context.client.exchanges.append(answer)
     if answer.status != 412:
         # Nothing was overwritten; the client only doesn't learn why.
         raise Fault(
@@ -45,11 +45,11 @@ def stale(visit: Visit) -> None:
         )
 
 
-def _version(visit: Visit, user: str) -> str | None:
-    """Return the entity tag of a user: that of the header, or else meta.version."""
-    found = visit.read("Users", user)
+def _version(context: CheckContext, user: str) -> str | None:
+    """Return the entity tag of a user: the header, else meta.version."""
+    found = context.read("Users", user)
     meta = found.get("meta")
-    tag = visit.client.exchanges[-1].headers.get("etag") or (meta.get("version") if isinstance(meta, dict) else None)
+    tag = context.client.exchanges[-1].headers.get("etag") or (meta.get("version") if isinstance(meta, dict) else None)
     return tag if isinstance(tag, str) and tag else None
 
 

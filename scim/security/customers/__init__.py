@@ -1,0 +1,1 @@
+"""Customers and their credentials: the records, the repository that stores them, and a cache for requests."""
