@@ -1,8 +1,8 @@
-// A stack to try things on: costs next to nothing while nobody uses it.
+// A stack for development. It costs almost nothing while it isn't used.
 using 'main.bicep'
 
 param tags = { environment: 'dev' }
 param operators = split(readEnvironmentVariable('INFRA_OPERATORS', ''), ',')
 param alertEmails = split(readEnvironmentVariable('INFRA_ALERT_EMAILS', ''), ',')
-// A loop in somebody's script fills no more than this.
+// Limits the cost of a client that sends requests in a loop.
 param logGigabytesPerDay = 1

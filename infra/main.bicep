@@ -1,11 +1,11 @@
-// The whole stack: one function app, one Cosmos DB account, and what watches them. Every door between them is an identity;
-// there is no key in it, hence no Key Vault.
+// The whole stack: one function app, one Cosmos DB account, logs, alerts and a workbook. All resources authenticate to each
+// other with a managed identity. The stack contains no keys and therefore needs no Key Vault.
 targetScope = 'resourceGroup'
 
-@description('Where everything stands; the resource group says it, unless another region is given.')
+@description('Region of all resources. Default: the region of the resource group.')
 param location string = resourceGroup().location
 
-@description('What the names of the resources begin with: a to z, 0 to 9 and hyphens, a letter first.')
+@description('Prefix in the names of the resources: a to z, 0 to 9 and hyphens; the first character is a letter.')
 @minLength(2)
 @maxLength(16)
 param name string = 'scim'
@@ -13,39 +13,39 @@ param name string = 'scim'
 @description('Tags for every resource, such as an owner and a cost centre.')
 param tags object = {}
 
-@description('Object ids, in Entra ID, of the people, groups and pipelines who run the `scim` command on this database. They read and write all of it.')
+@description('Object ids in Entra ID of the people, groups and pipelines that run the `scim` command on this database. They can read and write all its data.')
 @maxLength(100)
 param operators string[] = []
 
-@description('IPv4 addresses or CIDR ranges from which operators reach the database of a private network; none: from inside the network only.')
+@description('With `privateNetwork`: IPv4 addresses or CIDR ranges from which operators can reach the database. Empty: only from inside the network.')
 @maxLength(100)
 param operatorAddresses string[] = []
 
-@description('Who is told of alerts by e-mail; nobody: the alerts stand in the portal only.')
+@description('E-mail addresses that receive alerts. Empty: alerts appear only in the Azure portal.')
 @maxLength(20)
 param alertEmails string[] = []
 
-@description('Whether the app reaches its storage and its database through private endpoints, and nobody reaches either from the internet. Identity providers still reach the app itself. Once deployed with it, keep it.')
+@description('Whether storage and database can be reached only through private endpoints, not from the internet. Identity providers can still reach the app. Do not change this after the first deployment.')
 param privateNetwork bool = false
 
-@description('Addresses of the private network, in CIDR form, /24 or larger; any range that your other networks do not use.')
+@description('Address range of the private network in CIDR notation, /24 or larger. It must not overlap with your other networks.')
 @minLength(9)
 @maxLength(18)
 param networkAddresses string = '10.70.0.0/24'
 
-@description('Whether app, storage and database are spread over the zones of the region. The database cannot change it later.')
+@description('Whether app, storage and database are spread over the availability zones of the region. This cannot be changed later for the database.')
 param zoneRedundant bool = false
 
-@description('How the database is paid: `serverless` by what requests cost, `autoscale` by the hour with more throughput. Changing it later moves one way only: from serverless.')
+@description('Billing of the database: `serverless` bills the request units that are used; `autoscale` bills by the hour and offers more throughput. It can be changed later only from `serverless` to `autoscale`.')
 @allowed(['serverless', 'autoscale'])
 param capacity string = 'serverless'
 
-@description('With `autoscale`: the most request units per second, in thousands; a tenth of it is paid even when nothing happens.')
+@description('With `autoscale`: maximum request units per second, a multiple of 1000. A tenth of it is billed even without requests.')
 @minValue(1000)
 @maxValue(1000000)
 param autoscaleThroughput int = 1000
 
-@description('How far back the database can be restored: to any second of 7 days, or of 30, which is paid for.')
+@description('Period of the continuous backup: the database can be restored to any second of the last 7 days, or of the last 30 days at an extra charge.')
 @allowed(['Continuous7Days', 'Continuous30Days'])
 param backup string = 'Continuous7Days'
 
@@ -53,73 +53,74 @@ param backup string = 'Continuous7Days'
 @allowed([512, 2048, 4096])
 param instanceMemory int = 2048
 
-@description('The most instances at once; it bounds what a flood can cost.')
+@description('Maximum number of instances. It limits the cost of a flood of requests.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('The most requests that an instance works on at once. The stack lowers it to what the memory of an instance holds, see `requestsAtOnce`.')
+@description('Maximum number of concurrent requests of an instance. The stack reduces it to the number that fits into the memory of an instance, see `requestsAtOnce`.')
 @minValue(1)
 @maxValue(100)
 param perInstanceConcurrency int = 100
 
-@description('The largest body of a request, in bytes (SCIM_MAX_BODY_BYTES). An instance holds about 19 bytes of memory for each byte of a body: larger bodies mean fewer requests at once.')
+@description('Maximum size of a request body, in bytes (SCIM_MAX_BODY_BYTES). An instance needs about 19 bytes of memory for each byte of a body, so larger bodies mean fewer concurrent requests.')
 @minValue(1024)
 @maxValue(10485760)
 param maxBodyBytes int = 1048576
 
-@description('The largest body of a bulk request, in bytes (SCIM_MAX_BULK_BYTES). An instance holds about 19 bytes of memory for each byte of a body: at 10 MiB an instance of 2048 MB takes 8 requests at once, at 2 MiB 43.')
+@description('Maximum size of the body of a bulk request, in bytes (SCIM_MAX_BULK_BYTES). An instance needs about 19 bytes of memory for each byte of a body: with 2048 MB it runs 43 requests concurrently at 2 MiB, and 8 at 10 MiB.')
 @minValue(1024)
 @maxValue(10485760)
 param maxBulkBytes int = 2097152
 
-@description('Instances that are always warm; 0: the first request after a pause waits for a start. Use 2 or more with zones.')
+@description('Number of instances that are always ready. 0: the first request after a pause waits for a cold start. Use at least 2 with `zoneRedundant`.')
 @minValue(0)
 @maxValue(20)
 param alwaysReadyInstances int = 0
 
-@description('The address in answers behind a custom domain or a gateway, such as `https://scim.example.com/scim/v2`; empty: the one that the client used.')
+@description('Base URL in responses behind a custom domain or a gateway, such as `https://scim.example.com/scim/v2` (SCIM_BASE_URL). Empty: the address that the client used.')
 @maxLength(500)
 param baseUrl string = ''
 
-@description('How many requests of one customer each instance answers in a second (SCIM_REQUESTS_PER_SECOND).')
+@description('Rate limit: requests per second that each instance accepts from one customer (SCIM_REQUESTS_PER_SECOND).')
 @minValue(1)
 @maxValue(100000)
 param requestsPerSecond int = 100
 
-@description('Limits other than the defaults, by the names of their variables: SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_FILTER_COMPARISONS, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_LIST_BYTES, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
+@description('Limits that differ from the defaults, by the names of their settings: SCIM_MAX_RESOURCE_BYTES, SCIM_MAX_FILTER_CHARACTERS, SCIM_MAX_FILTER_DEPTH, SCIM_MAX_FILTER_COMPARISONS, SCIM_MAX_PATCH_OPERATIONS, SCIM_MAX_MEMBERS, SCIM_DEFAULT_PAGE, SCIM_MAX_PAGE, SCIM_MAX_LIST_BYTES, SCIM_MAX_BULK_OPERATIONS, SCIM_CURSOR_SECONDS.')
 param limits object = {}
 
-@description('A folder of the package, such as `schemas`, with files that describe own schemas and resource types; empty: there are none.')
+@description('Folder in the deployment package with custom schemas and resource types, such as `schemas` (SCIM_SCHEMAS). Empty: none.')
 @maxLength(200)
 param schemasFolder string = ''
 
-@description('The attribute of a user that holds the object id of that user in Entra ID: who `/Me` is.')
+@description('Attribute of a user that contains the object id of the user in Entra ID. It determines the user of `/Me` (SCIM_ME_ATTRIBUTE).')
 @minLength(1)
 @maxLength(300)
 param meAttribute string = 'externalId'
 
-@description('What becomes of passwords that a client sends: forgotten, or kept as Argon2id hashes.')
+@description('Handling of passwords that a client sends (SCIM_PASSWORDS): `drop` discards them, `hash` stores Argon2id hashes.')
 @allowed(['drop', 'hash'])
 param passwords string = 'drop'
 
-@description('Whether traces and metrics are sent by OpenTelemetry as well. The lines in the log come without it.')
+@description('Whether the app also sends traces and metrics by OpenTelemetry. The log lines do not need it.')
 param openTelemetry bool = false
 
-@description('Days that logs are kept; the first 31 cost nothing.')
+@description('Retention of logs, in days. The first 31 days are free.')
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 30
 
-@description('GB of logs a day after which no more are taken until the next day; -1: no limit. What is over it can set off no alert.')
+@description('Daily cap of logs, in GB; -1: no cap. Logs above the cap are lost and cannot trigger alerts.')
 @minValue(-1)
 @maxValue(4000)
 param logGigabytesPerDay int = -1
 
-// Thirteen characters that are the same for the same resource group, so that a second deployment finds the first.
+// 13 characters that depend only on the resource group and the name, so that a second deployment updates the resources of the
+// first.
 var suffix = uniqueString(resourceGroup().id, name)
 var prefix = toLower(name)
-// Storage accounts know no hyphens: 2 + 9 + 13 characters of the 24 that they may have.
+// Names of storage accounts have no hyphens and at most 24 characters: 2 + 9 + 13.
 var compact = take(replace(prefix, '-', ''), 9)
 var names = {
   identity: 'id-${prefix}-${suffix}'
@@ -132,11 +133,11 @@ var names = {
   network: 'vnet-${prefix}-${suffix}'
   alerts: 'alert-${prefix}-${suffix}'
 }
-// The host answers a body over its own limit with an empty 500, so its limit lies 64 KiB above the largest that the service
-// accepts: a body that is a little too large still gets the service's own 413, which names the limit.
+// The host answers a body over its own limit with an empty 500. Its limit is therefore 64 KiB above the larger limit of the
+// service: a body that is slightly too large gets the service's 413, which names the limit.
 var requestBodyLimit = max(maxBodyBytes, maxBulkBytes) + 65536
-// Host and worker together hold about 19 bytes for each byte of a body (docs/adr/0028-request-body-limits.md); 250 MB are
-// theirs without any. The bounds of the parameters leave room for one request on the smallest instance.
+// Host and worker together need about 19 bytes of memory for each byte of a body, and 250 MB without any request
+// (docs/adr/0028-request-body-limits.md). Within the bounds of the parameters, even the smallest instance can run one request.
 var requestsAtOnce = min(perInstanceConcurrency, (instanceMemory - 250) * 1000000 / (19 * requestBodyLimit))
 var database = 'scim'
 var container = 'resources'
@@ -253,7 +254,7 @@ module app 'modules/app.bicep' = {
     passwords: passwords
     openTelemetry: openTelemetry
   }
-  // Without them the app would look for its storage and its database where nobody answers.
+  // Before the endpoints exist, the app can't reach its storage and its database.
   dependsOn: [endpoints]
 }
 
@@ -278,18 +279,18 @@ module workbook 'modules/workbook.bicep' = {
   }
 }
 
-// Written as azd writes variables: `azd env get-value TENANT_URL`.
+// In the form of azd's variables: `azd env get-value TENANT_URL`.
 
-@description('The address that an identity provider is given (in Entra ID: *Tenant URL*).')
+@description('Base URL to enter in the identity provider (in Entra ID: *Tenant URL*).')
 output TENANT_URL string = empty(baseUrl) ? app.outputs.baseUrl : baseUrl
 
-@description('The function app: what `func azure functionapp publish` and `az functionapp` ask for.')
+@description('Name of the function app, for `func azure functionapp publish` and `az functionapp`.')
 output APP_NAME string = app.outputs.name
 
-@description('The host name of the app, which a custom domain points at.')
+@description('Host name of the app, the target of a custom domain.')
 output APP_HOST_NAME string = app.outputs.hostName
 
-@description('What a custom domain has to prove: the value of its TXT record `asuid`.')
+@description('Verification id of a custom domain: the value of its TXT record `asuid`.')
 output DOMAIN_VERIFICATION_ID string = app.outputs.domainVerificationId
 
 @description('COSMOS_ENDPOINT for operators.')
@@ -301,14 +302,14 @@ output COSMOS_DATABASE string = database
 @description('COSMOS_CONTAINER for operators.')
 output COSMOS_CONTAINER string = container
 
-@description('The database account: what `az cosmosdb` asks for.')
+@description('Name of the Cosmos DB account, for `az cosmosdb`.')
 output COSMOS_ACCOUNT string = names.cosmos
 
-@description('The app identity: its object id, for role assignments that are made by hand.')
+@description('Object id of the app identity, for role assignments by hand.')
 output APP_PRINCIPAL_ID string = identity.outputs.principalId
 
-@description('How an operator makes the first customer, after `az login`.')
+@description('Command with which an operator creates the first customer, after `az login`.')
 output FIRST_CUSTOMER string = 'SCIM_STORE=cosmos COSMOS_ENDPOINT=${cosmos.outputs.endpoint} .venv/bin/scim customer create NAME'
 
-@description('The workbook that shows what is provisioned.')
+@description('Resource id of the workbook about provisioning.')
 output WORKBOOK_ID string = workbook.outputs.id

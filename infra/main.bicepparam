@@ -1,8 +1,8 @@
-// What `azd` deploys: defaults, and what `azd env set` says otherwise. Bicep itself reads these variables too.
+// Parameters of azd: the defaults, unless `azd env set` sets a variable. Bicep also reads these variables from the environment.
 using 'main.bicep'
 
 param tags = { 'azd-env-name': readEnvironmentVariable('AZURE_ENV_NAME', 'scim') }
-// azd says who is logged in; further operators are named beside, with commas.
+// azd sets the first variable to the object id of the signed-in identity. The second one lists further operators.
 param operators = split('${readEnvironmentVariable('AZURE_PRINCIPAL_ID', '')},${readEnvironmentVariable('INFRA_OPERATORS', '')}', ',')
 param operatorAddresses = json(readEnvironmentVariable('INFRA_OPERATOR_ADDRESSES', '[]'))
 param alertEmails = split(readEnvironmentVariable('INFRA_ALERT_EMAILS', ''), ',')

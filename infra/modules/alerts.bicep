@@ -1,7 +1,7 @@
-// What an operator is told without asking. The queries read the line of each request (docs/telemetry.md) and the warnings
-// of the service; a rate needs a few requests behind it, so that one failure at night wakes nobody.
+// Alerts for operators. The queries read the log lines of requests (docs/telemetry.md) and the warnings of the service. An alert
+// on a rate needs a minimum number of requests, so that a single failure at night raises no alert.
 
-@description('What the names of the alerts begin with.')
+@description('Prefix in the names of the alerts.')
 @minLength(2)
 @maxLength(200)
 param name string
@@ -18,18 +18,18 @@ param insightsId string
 @description('Resource id of the Cosmos DB account.')
 param cosmosId string
 
-@description('Who is told by e-mail.')
+@description('E-mail addresses that receive alerts.')
 @maxLength(20)
 param emails string[]
 
 var lines = loadTextContent('../queries/lines.kql')
 
-// Each query ends with the condition and so has rows only when something is wrong; `minutes` is how far it looks back.
+// Each query ends with its condition, so it has rows only if there is a problem. `window` is the period that it covers.
 var rules = [
   {
     key: 'failures'
     title: 'SCIM: more than 5% of requests fail (5xx)'
-    description: 'At least 10 requests in 15 minutes, more than 5% of them answered 500 or above, other than 501 and other than 503 for a signing key that nobody knows: the database can not be reached, or a fault of the service. Identity providers come back, and go into quarantine when it lasts.'
+    description: 'At least 10 requests in 15 minutes, and more than 5% of them have status 500 or above, not counting 501 and 503 for an unknown signing key. The database is unreachable, or the service has a fault. Identity providers repeat the requests; if the problem lasts, their provisioning jobs go into quarantine.'
     severity: 1
     window: 'PT15M'
     frequency: 'PT5M'
@@ -38,7 +38,7 @@ var rules = [
   {
     key: 'unauthorized'
     title: 'SCIM: more than 20% of requests are refused (401)'
-    description: 'At least 20 requests in 30 minutes, more than 20% of them refused: a token has expired or was revoked while an identity provider still uses it, or somebody guesses.'
+    description: 'At least 20 requests in 30 minutes, and more than 20% of them have status 401. An identity provider uses a token that has expired or was revoked, or a client sends requests with invalid tokens.'
     severity: 2
     window: 'PT30M'
     frequency: 'PT15M'
@@ -47,7 +47,7 @@ var rules = [
   {
     key: 'throttled'
     title: 'SCIM: more than 5% of requests are throttled (429)'
-    description: 'At least 20 requests in 15 minutes, more than 5% of them answered 429: a customer is over SCIM_REQUESTS_PER_SECOND, or the database is over its throughput.'
+    description: 'At least 20 requests in 15 minutes, and more than 5% of them have status 429. A customer exceeds SCIM_REQUESTS_PER_SECOND, or the database exceeds its throughput.'
     severity: 2
     window: 'PT15M'
     frequency: 'PT5M'
@@ -56,16 +56,16 @@ var rules = [
   {
     key: 'latency'
     title: 'SCIM: requests are slow'
-    description: 'At least 20 requests in 15 minutes, one in twenty of them slower than 2 seconds. Bulk requests and large groups may take longer and are left out.'
+    description: 'At least 20 requests in 15 minutes, and 5% of them take longer than 2 seconds. Bulk requests, requests with more than 20 database calls and unauthenticated requests are not counted.'
     severity: 2
     window: 'PT15M'
     frequency: 'PT5M'
-    query: '${lines}| where operation != "bulk" and database_calls <= 20 and reason == "" | summarize requests = count(), p95 = percentile(ms, 95) | where requests >= 20 and p95 > 2000'
+    query: '${lines}| where action != "bulk" and database_calls <= 20 and reason == "" | summarize requests = count(), p95 = percentile(ms, 95) | where requests >= 20 and p95 > 2000'
   }
   {
     key: 'host'
     title: 'SCIM: the Functions host fails'
-    description: 'In 15 minutes at least 10 requests were answered 500 or above of which the service itself knows nothing: it does not start, or its process ends.'
+    description: 'In 15 minutes, the host recorded at least 10 more requests with status 500 or above than the service logged. The service does not start, or its process ends.'
     severity: 1
     window: 'PT15M'
     frequency: 'PT5M'
@@ -74,7 +74,7 @@ var rules = [
   {
     key: 'tokens'
     title: 'SCIM: a secret token expires soon'
-    description: 'A secret token that an identity provider uses expires within 30 days, or has expired. The id of the token is in the result: scim token list CUSTOMER shows it.'
+    description: 'A secret token that an identity provider uses expires within 30 days, or has expired. The query result contains the id of the token, as in the output of scim token list CUSTOMER.'
     severity: 3
     window: 'P1D'
     frequency: 'P1D'
@@ -82,8 +82,8 @@ var rules = [
   }
   {
     key: 'mackey'
-    title: 'SCIM: the key of secret tokens is missing'
-    description: 'The item MacKey:secret-tokens is not in the database, so that every token that somebody makes up is looked up there. Customers come in, but a flood of such tokens can delay those whose token was idle. docs/security.md says what to do.'
+    title: 'SCIM: the MAC key of secret tokens is missing'
+    description: 'The item MacKey:secret-tokens is not in the database, so every made-up token costs a database read. Tokens of customers still work, but a flood of made-up tokens can delay customers whose token is not in the cache. docs/security.md describes the remedy.'
     severity: 2
     window: 'PT15M'
     frequency: 'PT15M'
@@ -92,7 +92,7 @@ var rules = [
   {
     key: 'unconfigured'
     title: 'SCIM: the service is not configured'
-    description: 'The service answers 503 to everything and its log says why: a wrong setting, a database that can not be opened, or no customer yet.'
+    description: 'Every response is 503. The log gives the reason: a wrong setting, a database that can not be opened, or no customer yet.'
     severity: 1
     window: 'PT15M'
     frequency: 'PT15M'
@@ -105,7 +105,7 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   location: 'global'
   tags: tags
   properties: {
-    // At most twelve characters: it is what an e-mail says who it is from.
+    // The sender in the e-mails; at most 12 characters.
     groupShortName: 'scim'
     enabled: true
     emailReceivers: [for (address, i) in emails: {
@@ -150,13 +150,13 @@ resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for 
   }
 }]
 
-// The service waits a throttled call out for up to 5 seconds, so requests succeed long after this has begun.
+// The service repeats throttled calls for up to 5 seconds, so most requests still succeed when throttling begins.
 resource databaseThrottling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   name: '${name}-database-throttling'
   location: 'global'
   tags: tags
   properties: {
-    description: 'SCIM: the database throttles. More than 100 calls in 15 minutes were over the throughput of the container, or of one customer (10,000 request units per second).'
+    description: 'SCIM: the database throttles. More than 100 calls in 15 minutes exceeded the throughput of the container, or of one customer (10,000 request units per second).'
     enabled: true
     severity: 2
     scopes: [cosmosId]

@@ -1,11 +1,11 @@
-// The function app on Flex Consumption. Its settings are those that scim/settings.py reads, and the platform's own.
+// The function app on Flex Consumption, with the settings that scim/settings.py and the Functions platform read.
 
 @description('Name of the plan.')
 @minLength(1)
 @maxLength(40)
 param planName string
 
-@description('Name of the app; its host name begins with it.')
+@description('Name of the app, and the start of its host name.')
 @minLength(2)
 @maxLength(60)
 param siteName string
@@ -16,24 +16,24 @@ param location string
 @description('Tags.')
 param tags object
 
-@description('Whether instances stand in different zones.')
+@description('Whether instances are spread over availability zones.')
 param zoneRedundant bool
 
-@description('Resource id of the identity.')
+@description('Resource id of the managed identity.')
 param identityId string
 
-@description('Client id of the identity.')
+@description('Client id of the managed identity.')
 @minLength(36)
 @maxLength(36)
 param identityClientId string
 
-@description('Address of the blob service of the host.')
+@description('Address of the blob service that the host uses.')
 param storageBlobEndpoint string
 
-@description('Address of the blob container for the package.')
+@description('Address of the blob container for the deployment package.')
 param packageContainerUrl string
 
-@description('Where telemetry is sent.')
+@description('Connection string of Application Insights.')
 param insightsConnection string
 
 @description('Resource id of the Log Analytics workspace.')
@@ -52,69 +52,69 @@ param database string
 @maxLength(255)
 param container string
 
-@description('Resource id of the subnet that the app sends from; empty: none.')
+@description('Resource id of the subnet for outgoing connections of the app. Empty: none.')
 param subnetId string
 
 @description('Memory of an instance, in MB.')
 @allowed([512, 2048, 4096])
 param instanceMemory int
 
-@description('The most instances at once.')
+@description('Maximum number of instances.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int
 
-@description('Requests that an instance works on at once.')
+@description('Number of concurrent requests of an instance.')
 @minValue(1)
 @maxValue(100)
 param requestsAtOnce int
 
-@description('The largest body that the host passes on, in bytes.')
+@description('Maximum size of a body that the host passes to the app, in bytes.')
 @minValue(1024)
 @maxValue(11534336)
 param requestBodyLimit int
 
-@description('The largest body of a request, in bytes.')
+@description('Maximum size of a request body, in bytes.')
 @minValue(1024)
 @maxValue(10485760)
 param maxBodyBytes int
 
-@description('The largest body of a bulk request, in bytes.')
+@description('Maximum size of the body of a bulk request, in bytes.')
 @minValue(1024)
 @maxValue(10485760)
 param maxBulkBytes int
 
-@description('Instances that are always warm.')
+@description('Number of instances that are always ready.')
 @minValue(0)
 @maxValue(20)
 param alwaysReadyInstances int
 
-@description('The address in answers; empty: the one that the client used.')
+@description('Base URL in responses. Empty: the address that the client used.')
 @maxLength(500)
 param baseUrl string
 
-@description('Requests of one customer per instance and second.')
+@description('Rate limit: requests per second that each instance accepts from one customer.')
 @minValue(1)
 @maxValue(100000)
 param requestsPerSecond int
 
-@description('Limits other than the defaults, by the names of their variables.')
+@description('Limits that differ from the defaults, by the names of their settings.')
 param limits object
 
-@description('A folder of the package with own schemas and resource types; empty: none.')
+@description('Folder in the deployment package with custom schemas and resource types. Empty: none.')
 @maxLength(200)
 param schemasFolder string
 
-@description('The attribute of a user that tells who `/Me` is.')
+@description('Attribute of a user that determines the user of `/Me`.')
 @minLength(1)
 @maxLength(300)
 param meAttribute string
 
-@description('What becomes of passwords that a client sends.')
+@description('Handling of passwords that a client sends.')
 @allowed(['drop', 'hash'])
 param passwords string
 
-@description('Whether traces and metrics are sent by OpenTelemetry as well.')
+@description('Whether the app also sends traces and metrics by OpenTelemetry.')
 param openTelemetry bool
 
 var telemetry = openTelemetry ? {
@@ -192,28 +192,28 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: site
   name: 'appsettings'
-  // What is given as a limit can't take the place of anything else: of two of one name, the later one counts.
+  // If two arguments of union() have the same name, the later one wins, so `limits` can't override another setting.
   properties: union(limits, telemetry, {
-    // The host's storage, by identity. The address and not the account's name, which would mean the public cloud.
+    // The host's storage, accessed with the managed identity. An account name instead of the address would imply the public cloud.
     AzureWebJobsStorage__blobServiceUri: storageBlobEndpoint
     AzureWebJobsStorage__credential: 'managedidentity'
     AzureWebJobsStorage__clientId: identityClientId
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-    // The host refuses a larger body unread, before it costs memory. Flex Consumption may heed neither of the two values for
-    // requests (azure-functions-host#11790); then perInstanceConcurrency above is what spreads them over instances.
+    // The host refuses a larger body before it reads it into memory. Flex Consumption may ignore the two request limits below
+    // (azure-functions-host#11790). Then only perInstanceConcurrency above spreads requests over instances.
     FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: string(requestBodyLimit)
     AzureFunctionsJobHost__extensions__http__maxConcurrentRequests: string(requestsAtOnce)
-    // One that waits costs little beside one that runs; three of them are within the memory that is counted for the one.
+    // A waiting request needs little memory: three waiting requests for each running one fit into the computed memory.
     AzureFunctionsJobHost__extensions__http__maxOutstandingRequests: string(4 * requestsAtOnce)
-    // Which identity DefaultAzureCredential takes, and that it tries no other way in.
+    // DefaultAzureCredential uses only this managed identity.
     AZURE_CLIENT_ID: identityClientId
     AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
     SCIM_STORE: 'cosmos'
     COSMOS_ENDPOINT: cosmosEndpoint
     COSMOS_DATABASE: database
     COSMOS_CONTAINER: container
-    // Empty counts as missing.
+    // The service treats an empty value as missing.
     SCIM_BASE_URL: baseUrl
     SCIM_REQUESTS_PER_SECOND: string(requestsPerSecond)
     SCIM_MAX_BODY_BYTES: string(maxBodyBytes)
@@ -224,7 +224,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   })
 }
 
-// Deployments come with a token of Entra ID; these are the two ways in with a password.
+// Deployments authenticate with Entra ID. These two resources disable publishing with a password.
 resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: site
   name: 'ftp'
@@ -241,7 +241,7 @@ resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   }
 }
 
-// A preview since 2021, and the newest that there is: the stable versions before it know fewer kinds of log.
+// The newest API version, still a preview since 2021. The older stable versions support fewer log categories.
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'logs'
   scope: site
@@ -262,8 +262,8 @@ output name string = site.name
 @description('Host name of the app.')
 output hostName string = site.properties.defaultHostName
 
-@description('What a custom domain has to prove.')
+@description('Verification id of a custom domain.')
 output domainVerificationId string = site.properties.customDomainVerificationId
 
-@description('The base URL of the service.')
+@description('Base URL of the service.')
 output baseUrl string = 'https://${site.properties.defaultHostName}/scim/v2'

@@ -1,4 +1,4 @@
-// The database. The app may read and write items and nothing else, so database and container are made here.
+// The database. This module creates database and container, because the app may only read and write items.
 
 @description('Name of the account.')
 @minLength(3)
@@ -21,26 +21,26 @@ param location string
 @description('Tags.')
 param tags object
 
-@description('Whether the replicas stand in different zones.')
+@description('Whether the replicas are spread over availability zones.')
 param zoneRedundant bool
 
-@description('How it is paid.')
+@description('Billing of the database.')
 @allowed(['serverless', 'autoscale'])
 param capacity string
 
-@description('With `autoscale`: the most request units per second.')
+@description('With `autoscale`: maximum request units per second.')
 @minValue(1000)
 @maxValue(1000000)
 param autoscaleThroughput int
 
-@description('How far back it can be restored.')
+@description('Period of the continuous backup.')
 @allowed(['Continuous7Days', 'Continuous30Days'])
 param backup string
 
-@description('Whether only private endpoints and the addresses of operators lead to it.')
+@description('Whether it can be reached only through private endpoints and from the addresses of operators.')
 param privateNetwork bool
 
-@description('IPv4 addresses or ranges of operators outside of a private network.')
+@description('With `privateNetwork`: IPv4 addresses or CIDR ranges of operators outside the network.')
 @maxLength(100)
 param operatorAddresses string[]
 
@@ -56,9 +56,9 @@ param operators string[]
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-// The same file that the service and its tests go by.
-var definition = loadJsonContent('../../scim/storage/container.json')
-// Cosmos DB Built-in Data Contributor; each account has its own definition of that id.
+// The service and its tests read the same file.
+var definition = loadJsonContent('../../scim/storage/cosmos/container.json')
+// Cosmos DB Built-in Data Contributor. Each account has a role definition with this id.
 var dataContributor = '00000000-0000-0000-0000-000000000002'
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
@@ -69,11 +69,11 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
   properties: {
     databaseAccountOfferType: 'Standard'
     capabilities: capacity == 'serverless' ? [{ name: 'EnableServerless' }] : []
-    // Instances of the app share no session, so a weaker level would let one read what another has replaced.
+    // The instances of the app share no session. With a weaker level, an instance could read data that another one has replaced.
     consistencyPolicy: {
       defaultConsistencyLevel: 'Strong'
     }
-    // One region writes: Strong consistency has no other way.
+    // Strong consistency allows only one write region.
     enableMultipleWriteLocations: false
     enableAutomaticFailover: false
     locations: [
@@ -119,7 +119,8 @@ resource sqlContainer 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/contai
   }
 }
 
-// On the account, which holds nothing but this container: the service reads the account's consistency when it starts.
+// The scope is the account, because the service reads the account's consistency level when it starts. The account has no other
+// container.
 resource appReadsAndWrites 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2026-03-15' = {
   parent: account
   name: guid(account.id, appPrincipalId, dataContributor)
@@ -140,13 +141,13 @@ resource operatorsReadAndWrite 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAss
   }
 }]
 
-// A preview since 2021, and the newest that there is: the stable versions before it know fewer kinds of log.
+// The newest API version, still a preview since 2021. The older stable versions support fewer log categories.
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'logs'
   scope: account
   properties: {
     workspaceId: workspaceId
-    // Tables with columns of their own, such as CDBDataPlaneRequests.
+    // Logs go to resource-specific tables such as CDBDataPlaneRequests.
     logAnalyticsDestinationType: 'Dedicated'
     logs: [
       {

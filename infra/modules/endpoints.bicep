@@ -1,6 +1,6 @@
-// Private endpoints of storage and database, and the names under which the network finds them.
+// Private endpoints of storage and database, and private DNS zones that resolve their names in the network.
 
-@description('What the names of the endpoints begin with.')
+@description('Prefix in the names of the endpoints.')
 @minLength(2)
 @maxLength(64)
 param name string
@@ -23,10 +23,10 @@ param storageId string
 @description('Resource id of the Cosmos DB account.')
 param cosmosId string
 
-@description('Address of the Cosmos DB account; its domain tells which cloud this is.')
+@description('Address of the Cosmos DB account. Its domain depends on the cloud.')
 param cosmosEndpoint string
 
-// https://NAME.documents.DOMAIN:443/ without scheme, port and name. Bicep knows the domain of storage, and not this one.
+// The host name in https://NAME.documents.DOMAIN:443/. environment() has the domain of storage, but not this one.
 var cosmosHost = split(split(cosmosEndpoint, '/')[2], ':')[0]
 var targets = [
   {

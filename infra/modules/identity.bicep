@@ -1,4 +1,4 @@
-// Who the app is. The identity outlives the app, so that its roles stay when the app is made anew.
+// The managed identity of the app. It is a resource of its own, so its role assignments stay if the app is created again.
 
 @description('Name of the identity.')
 @minLength(3)
@@ -17,11 +17,11 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-@description('Resource id: what the app is given.')
+@description('Resource id, with which the identity is assigned to the app.')
 output id string = identity.id
 
-@description('Client id: what the app asks for tokens with.')
+@description('Client id, with which the app requests tokens.')
 output clientId string = identity.properties.clientId
 
-@description('Object id: what roles are assigned to.')
+@description('Object id, for role assignments.')
 output principalId string = identity.properties.principalId

@@ -1,4 +1,4 @@
-// Where logs go. Only identities write into it: a connection string alone is no key.
+// Log Analytics and Application Insights. Only identities with a role can write: the connection string alone grants no access.
 
 @description('Name of the Log Analytics workspace.')
 @minLength(4)
@@ -16,12 +16,12 @@ param location string
 @description('Tags.')
 param tags object
 
-@description('Days that logs are kept.')
+@description('Retention of logs, in days.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int
 
-@description('GB a day; -1: no limit.')
+@description('Daily cap of logs, in GB; -1: no cap.')
 @minValue(-1)
 @maxValue(4000)
 param gigabytesPerDay int
@@ -31,7 +31,7 @@ param gigabytesPerDay int
 @maxLength(36)
 param appPrincipalId string
 
-// Monitoring Metrics Publisher: sends telemetry of every kind, reads none.
+// Monitoring Metrics Publisher: may send all types of telemetry and read none.
 var publisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
@@ -48,7 +48,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
     }
     features: {
       disableLocalAuth: true
-      // Whoever may read a resource may read its logs; others need a role on the workspace.
+      // With read access to a resource, a person can read its logs. Otherwise a role on the workspace is needed.
       enableLogAccessUsingOnlyResourcePermissions: true
     }
   }
@@ -64,7 +64,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
     WorkspaceResourceId: workspace.id
     IngestionMode: 'LogAnalytics'
     DisableLocalAuth: true
-    // The addresses of identity providers say nothing that an operator needs.
+    // Operators don't need the IP addresses of identity providers.
     DisableIpMasking: false
   }
 }
@@ -85,5 +85,5 @@ output workspaceId string = workspace.id
 @description('Resource id of the component, for alerts and the workbook.')
 output insightsId string = insights.id
 
-@description('Where telemetry is sent. It lets nobody in: local authentication is off.')
+@description('Connection string of Application Insights. It grants no access, because local authentication is off.')
 output insightsConnection string = insights.properties.ConnectionString

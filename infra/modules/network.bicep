@@ -1,4 +1,4 @@
-// The private network: a subnet that the app sends from, and one for the endpoints of what it talks to.
+// The private network: a subnet for outgoing connections of the app, and a subnet for the private endpoints.
 
 @description('Name of the network.')
 @minLength(2)
@@ -11,7 +11,7 @@ param location string
 @description('Tags.')
 param tags object
 
-@description('Addresses in CIDR form, /24 or larger.')
+@description('Address range in CIDR notation, /24 or larger.')
 @minLength(9)
 @maxLength(18)
 param addresses string
@@ -52,7 +52,7 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
-// The subnets stand in the network and not beside it: a network that is deployed again without them would lose them.
+// The subnets are defined inside the network. If they were separate resources, deploying the network again would remove them.
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: name
   location: location
@@ -63,7 +63,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
     }
     subnets: [
       {
-        // Flex Consumption takes no underscore here.
+        // Flex Consumption doesn't accept an underscore in this name.
         name: 'app'
         properties: {
           addressPrefix: cidrSubnet(addresses, 25, 0)
@@ -81,7 +81,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         name: 'endpoints'
         properties: {
           addressPrefix: cidrSubnet(addresses, 27, 4)
-          // Without it the rules would not hold for endpoints.
+          // Otherwise the rules of the security group don't apply to private endpoints.
           privateEndpointNetworkPolicies: 'Enabled'
           networkSecurityGroup: {
             id: endpointRules.id
@@ -92,11 +92,11 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   }
 }
 
-@description('Resource id of the network, which private names are resolved in.')
+@description('Resource id of the network, for the links of the private DNS zones.')
 output networkId string = network.id
 
-@description('Resource id of the subnet that the app sends from.')
+@description('Resource id of the subnet for outgoing connections of the app.')
 output appSubnetId string = '${network.id}/subnets/app'
 
-@description('Resource id of the subnet for endpoints.')
+@description('Resource id of the subnet for private endpoints.')
 output endpointSubnetId string = '${network.id}/subnets/endpoints'

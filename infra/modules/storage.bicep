@@ -1,4 +1,4 @@
-// The storage of the Functions host: the deployed package, and the locks of the timer. No people are in it.
+// The storage of the Functions host: the deployment package and the locks of the timer. It contains no data about people.
 
 @description('Name of the account.')
 @minLength(3)
@@ -11,10 +11,10 @@ param location string
 @description('Tags.')
 param tags object
 
-@description('Whether the data lies in three zones.')
+@description('Whether the data is stored in three availability zones.')
 param zoneRedundant bool
 
-@description('Whether only private endpoints lead to it.')
+@description('Whether it can be reached only through private endpoints.')
 param privateNetwork bool
 
 @description('Object id of the app.')
@@ -25,8 +25,8 @@ param appPrincipalId string
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-// Storage Blob Data Owner is all that the host asks for with HTTP and timer triggers: locks, schedules, the package.
-// Queues and tables are for other triggers and for the host's own diagnostic events.
+// With HTTP and timer triggers, the host needs only Storage Blob Data Owner: for locks, schedules and the package. Roles for
+// queues and tables are needed only by other triggers and for the host's diagnostic events.
 // https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 
@@ -57,7 +57,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-04-01' = {
   parent: account
   name: 'default'
   properties: {
-    // A package that was deleted by mistake is there for a week.
+    // A deleted package can be restored for a week.
     deleteRetentionPolicy: {
       enabled: true
       days: 7
@@ -83,7 +83,7 @@ resource owns 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// A preview since 2021, and the newest that there is: the stable versions before it know fewer kinds of log.
+// The newest API version, still a preview since 2021. The older stable versions support fewer log categories.
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'logs'
   scope: blobs
@@ -112,5 +112,5 @@ output id string = account.id
 @description('Address of the blob service.')
 output blobEndpoint string = account.properties.primaryEndpoints.blob
 
-@description('Where the platform puts the deployed package.')
+@description('Address of the blob container for the deployment package.')
 output packageContainerUrl string = '${account.properties.primaryEndpoints.blob}${packages.name}'

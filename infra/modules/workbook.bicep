@@ -1,4 +1,4 @@
-// Provisioning at a glance, in the portal under the Application Insights component: Workbooks.
+// The workbook with charts about provisioning: in the Azure portal, under the Application Insights component, Workbooks.
 
 @description('Region.')
 param location string
@@ -6,11 +6,11 @@ param location string
 @description('Tags.')
 param tags object
 
-@description('Resource id of the Application Insights component that it reads.')
+@description('Resource id of the Application Insights component, whose data it shows.')
 param insightsId string
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
-  // A workbook's name has to be a GUID.
+  // The name of a workbook must be a GUID.
   name: guid(insightsId, 'provisioning')
   location: location
   tags: tags
