@@ -11,7 +11,8 @@ from secrets import randbelow, token_bytes, token_hex
 from typing import Final
 
 from scim import __version__
-from scim.edge.handler import Handler, Unconfigured
+from scim.edge.actions import UseCases
+from scim.edge.handler import Handler, Telemetry, Unconfigured
 from scim.ids import request_ids, uuid7
 from scim.protocol.schema.files import SchemaError
 from scim.protocol.schema.registry import Registry, core, read as read_schemas
@@ -29,6 +30,7 @@ from scim.security.secret_tokens import SecretTokens
 from scim.service.bulk import Bulk
 from scim.service.cursors import Cursors
 from scim.service.discovery import Discovery
+from scim.service.failures import Failures
 from scim.service.me import Me, MeMapping
 from scim.service.members import GroupMembers
 from scim.service.memberships import Memberships
@@ -165,20 +167,25 @@ def build(
     keys = SigningKeys(fetch, timer=collaborators.timer)
     cursor_key = CursorKey(store, clock=collaborators.clock, timer=collaborators.timer)
     cursors = Cursors(cursor_key, collaborators.clock, seconds=limits.cursor_seconds)
+    failures = Failures(collaborators.timer)
+    use_cases = UseCases(
+        resources=resources,
+        searches=Searches(Pages(store, registry, limits, memberships, cursors), limits),
+        bulk=Bulk(
+            resources, failures, registry, limits, new_id=new_id, timer=collaborators.timer, sleep=collaborators.sleep
+        ),
+        discovery=Discovery(registry, limits, change_password=settings.passwords == "hash"),
+        me=Me(store, me_mapping),
+        registry=registry,
+        limits=limits,
+    )
     handler = Handler(
-        resources,
-        Searches(Pages(store, registry, limits, memberships, cursors), limits),
-        Bulk(resources, registry, limits, new_id=new_id, timer=collaborators.timer, sleep=collaborators.sleep),
-        Discovery(registry, limits, change_password=settings.passwords == "hash"),
-        Me(store, me_mapping),
-        registry,
-        limits,
+        use_cases,
         _authenticator(settings, collaborators, customers, keys, tokens or {}),
+        failures,
+        Telemetry(all_of(*observers), usage.begin, collaborators.timer),
         base_url=settings.base_url,
-        timer=collaborators.timer,
         new_id=request_ids(collaborators.clock),
-        observe=all_of(*observers),
-        begin_usage=usage.begin,
     )
 
     async def customer_names() -> AsyncIterator[str]:

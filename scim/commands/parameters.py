@@ -2,7 +2,8 @@
 
 import click
 
-from scim.security.customers.records import GUID, NAME
+from scim.protocol.uuids import UUID
+from scim.security.customers.records import NAME
 
 
 def customer_name(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
@@ -20,7 +21,7 @@ def optional_customer_name(context: click.Context, parameter: click.Parameter, v
 def guid(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001 - click's signature
     """Return a valid id in lower case. Raises `click.BadParameter`."""
     lowered = value.strip().lower()
-    if GUID.fullmatch(lowered) is None:
+    if UUID.fullmatch(lowered) is None:
         raise click.BadParameter("an id must have the form 8adf8e6e-67b2-4cf2-a259-e3dc5476c621")
     return lowered
 

@@ -4,42 +4,40 @@ Writes no log.
 
 from typing import Final
 
-from scim.edge.http import Request
-from scim.edge.routes import Route
+from scim.edge.http import METHODS, Request
+from scim.edge.routes import Match
 from scim.protocol import tolerances
 from scim.protocol.errors import ScimError
 from scim.protocol.tolerances import Used
 from scim.security.principal import Principal
-from scim.telemetry.record import Client, Record, StartedRequest, hashed
+from scim.telemetry.record import OTHER_METHOD, Client, Record, StartedRequest, hashed
 from scim.telemetry.usage import Usage
-
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Observation:
     """Collects the facts about a request for its log line while it is handled."""
 
-    def __init__(self, request: Request, route: Route | None, request_id: str) -> None:
+    def __init__(self, request: Request, match: Match | None, request_id: str) -> None:
         self._request = request
-        self._route = route
+        self._target = None if match is None else match.target
         self.request_id = request_id
         self.principal: Principal | None = None
         self.bulk_operations = self.bulk_failed = 0
-        template = route.template if route is not None else "(no route)"
-        self.started: Final = StartedRequest(known_method(request.method), template, request.origin.partition(":")[0])
+        template = "(no route)" if match is None else match.target.template
+        self.started: Final = StartedRequest(_logged_method(request.method), template, request.origin.partition(":")[0])
         """The request at its start. Has only words from fixed sets, because text of a client must not get into a log
         line.
         """
 
     def record(self, status: int, error: ScimError | None, milliseconds: float, usage: Usage, used: Used) -> Record:
         """Return the record of the request after its response."""
-        started, route, principal = self.started, self._route, self.principal
-        method = "GET" if started.method == "HEAD" else started.method
+        started, target, principal = self.started, self._target, self.principal
+        route = None if target is None else target.routes.get("GET" if started.method == "HEAD" else started.method)
         return Record(
             method=started.method,
             route=started.route,
-            action=route.actions.get(method, "none") if route is not None else "none",
-            resource_type=route.resource_type.name if route is not None and route.resource_type is not None else "",
+            action=route.name if route is not None else "none",
+            resource_type=target.resource_type.name if target is not None and target.resource_type is not None else "",
             status=status,
             scim_type=(error.scim_type or "") if error is not None else "",
             error=type(error).__name__ if error is not None else "",
@@ -74,7 +72,6 @@ class Observation:
         return "entra" if is_entra else "other"
 
 
-def known_method(method: str) -> str:
-    """Return the method if it is one of HTTP's, else `This method`."""
-    # An unknown method is text of the client, which must not get into a response or a log line.
-    return method if method in _METHODS else "This method"
+def _logged_method(method: str) -> str:
+    # Text of the client must not get into a log line.
+    return method if method in METHODS else OTHER_METHOD

@@ -120,13 +120,15 @@ class NotFound(ScimError):
 
 
 class MethodNotAllowed(ScimError):
-    """405: the path has no such method. The header `Allow` lists its methods."""
+    """405: the path has no such method; the header `Allow` lists the others. `method` is `None` if HTTP doesn't define it."""
 
     status = 405
 
-    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+    def __init__(self, method: str | None, allowed: tuple[str, ...]) -> None:
         listed = ", ".join(allowed)
-        super().__init__(f"{method} isn't allowed at this path. Allowed: {listed}.", headers={"Allow": listed})
+        super().__init__(
+            f"{method or 'The method'} isn't allowed at this path. Allowed: {listed}.", headers={"Allow": listed}
+        )
 
 
 class Conflict(ScimError):

@@ -75,7 +75,7 @@ class Authenticator:
     async def _check(self, token: str, digest: bytes) -> Principal:
         now = self._timer()
         check = self._secret_tokens.check if token.startswith(PREFIX) else self._entra_tokens.check
-        principal, expires = await check(token)
+        principal, expires = await check(token, digest)
         remaining = expires - self._clock().timestamp()
         self._known[digest] = principal, now + min(_SECONDS, remaining)
         return principal

@@ -1,7 +1,5 @@
 """Bulk requests (RFC 7644 §3.7): runs their operations through the use cases of single resources.
 
-Catches no error itself: an `Attempt` turns each into the error of one operation.
-
 How it works: the ids of all creations are made beforehand. `bulk.order` puts a creation before the operations that refer to
 it by `bulkId`; otherwise the order of the request stays. Creations can refer to each other in a circle. Then one of them is
 written before what it refers to exists, and deleted again if that creation fails.
@@ -10,7 +8,7 @@ written before what it refers to exists, and deleted again if that creation fail
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
@@ -28,6 +26,7 @@ from scim.protocol.json import Json, JsonObject
 from scim.protocol.limits import Limits
 from scim.protocol.schema.model import ResourceType
 from scim.protocol.schema.registry import Registry
+from scim.service.failures import Failures
 from scim.service.request_context import Conditions, RequestContext
 from scim.service.resources import Resources, Result
 
@@ -42,13 +41,6 @@ _BYTES_PER_TURN: Final = 64 * 1024
 _QUOTED_CHARACTERS: Final = 100
 """Characters of a bulkId that an error quotes."""
 _STATUS: Final = {"POST": 201, "PUT": 200, "PATCH": 204, "DELETE": 204}
-
-
-class Attempt(Protocol):
-    """Awaits the work of one operation and turns an exception into the error that the client gets."""
-
-    async def __call__[T](self, work: Awaitable[T]) -> T | ScimError:
-        """Return the result of the work, or its error. Cancellation isn't caught."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +69,7 @@ class Bulk:
     def __init__(
         self,
         resources: Resources,
+        failures: Failures,
         registry: Registry,
         limits: Limits,
         *,
@@ -85,6 +78,7 @@ class Bulk:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._resources = resources
+        self._failures = failures
         self._limits = limits
         self._target = bulk.targets(registry)
         self._new_id = new_id
@@ -97,15 +91,15 @@ class Bulk:
         if sum(map(body.count, (b",", b"[", b"{"))) > _FEW_VALUES:
             bulk_count.check_number(body, self._limits)
 
-    async def run(self, context: RequestContext, body: Json, attempt: Attempt) -> Outcome:
-        """Run each operation on its own.
+    async def run(self, context: RequestContext, body: Json, size: int) -> Outcome:
+        """Run each operation on its own. `size` is the number of bytes of the body.
 
         Raises `InvalidSyntax`, `InvalidValue` or `PayloadTooLarge` if the request as a whole is wrong; then no operation
         has been run.
         """
         deadline = self._timer() + _TOTAL_SECONDS
         request = bulk.bulk_request(body, self._limits)
-        run = _Run(self._resources, context, attempt, await self._steps(request), self._new_id)
+        run = _Run(self._resources, self._failures, context, await self._steps(request, size), self._new_id)
         for index in run.order:
             if request.fail_on_errors is not None and run.errors >= request.fail_on_errors:
                 break
@@ -120,13 +114,14 @@ class Bulk:
         await run.delete_with_missing_references()
         return Outcome(bulk.bulk_response(run.entries()), len(request.operations), run.errors)
 
-    async def _steps(self, request: BulkRequest) -> list[_Step]:
+    async def _steps(self, request: BulkRequest, body_size: int) -> list[_Step]:
         """Prepare the operations. Reading their data takes time, so the event loop runs other requests in between."""
-        steps = list[_Step]()
+        steps, limit = list[_Step](), self._limits.body_bytes
         bytes_in_turn = 0
         for operation in request.operations:
             target = self._target(operation.path)
-            size, limit = _size(operation.data), self._limits.body_bytes
+            # No operation of a body within the limit of a single request can exceed that limit.
+            size = _size(operation.data) if body_size > limit else body_size // len(request.operations)
             refusal = None
             if size > limit:
                 # The limit of a single request, because no other request is served while an operation is prepared.
@@ -148,14 +143,14 @@ class _Run:
     def __init__(
         self,
         resources: Resources,
+        failures: Failures,
         context: RequestContext,
-        attempt: Attempt,
         steps: Sequence[_Step],
         new_id: Callable[[], str],
     ) -> None:
         self._resources = resources
+        self._failures = failures
         self._context = context
-        self._attempt = attempt
         self._steps = steps
         self._entries: dict[int, JsonObject] = {}
         self.errors = 0
@@ -182,10 +177,12 @@ class _Run:
 
     async def do(self, index: int) -> ScimError | None:
         """Run one operation; return its error."""
-        result = await self._attempt(self._result(self._steps[index]))
-        if isinstance(result, ScimError):
-            await self.fail(index, result)
-            return result
+        try:
+            result = await self._result(self._steps[index])
+        except Exception as raised:  # noqa: BLE001 - an operation that fails doesn't end the others
+            error = self._error(raised)
+            await self.fail(index, error)
+            return error
         operation, id = self._steps[index].operation, self._id(self._steps[index])
         location = bulk.location(self._context.base_url, self._steps[index].target, id)
         version = None if result is None else etag.weak(result.version)
@@ -231,6 +228,9 @@ class _Run:
                 await resources.delete(context, resource_type, id)
                 return None
 
+    def _error(self, raised: Exception) -> ScimError:
+        return self._failures.error(raised, self._context.request_id, is_authenticated=True)
+
     def _on_version(self, version: str | None) -> RequestContext:
         return self._context if version is None else replace(self._context, conditions=Conditions(version))
 
@@ -271,8 +271,12 @@ class _Run:
                 resource_type, version = created
                 id = self._ids[referring]
                 context = self._on_version(etag.weak(version))
-                error = await self._attempt(self._resources.delete(context, resource_type, id))
-                if error is None or isinstance(error, NotFound):
+                try:
+                    await self._resources.delete(context, resource_type, id)
+                    is_deleted = True
+                except Exception as raised:  # noqa: BLE001 - the other resources are deleted all the same
+                    is_deleted = isinstance(self._error(raised), NotFound)
+                if is_deleted:
                     self._record(index, _not_created(bulk_id), None)
                 else:
                     location = bulk.location(self._context.base_url, self._steps[index].target, id)

@@ -1,8 +1,6 @@
 """Builds the representations of stored resources: location, version, `$ref` and the values of `members` and `groups`."""
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from scim.protocol import etag
 from scim.protocol.json import JsonObject
@@ -10,14 +8,13 @@ from scim.protocol.schema.conform import conform
 from scim.protocol.schema.model import ResourceType
 from scim.protocol.schema.registry import Registry
 from scim.protocol.search_fields import index_version
+from scim.protocol.uuids import UUID
 from scim.storage.interface import Membership, ResourceName, Stored
-
-_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 
 def is_id(text: str) -> bool:
     """Return whether the text is a canonical UUID, as all resource ids are. No other id is passed to a store."""
-    return _ID.fullmatch(text) is not None
+    return UUID.fullmatch(text) is not None
 
 
 class Representations:

@@ -43,6 +43,8 @@ class RequestContext:
     """The URL that the client used for the service, without a trailing slash: the beginning of `location` and `$ref`."""
     subjects: tuple[str, ...] = field(default=(), repr=False)
     """The token's claims `oid` and `sub`, which can contain any text. `/Me` finds a user by them."""
+    request_id: str = ""
+    """The id of the request in the log."""
     attributes: tuple[str, ...] = ()
     """The parameter `attributes` (RFC 7644 §3.9)."""
     excluded: tuple[str, ...] = ()

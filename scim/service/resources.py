@@ -12,8 +12,6 @@ from datetime import datetime
 from random import random
 from typing import Final
 
-import orjson
-
 from scim.protocol import datetimes, etag, patch, search_fields, validate
 from scim.protocol.errors import InvalidValue, NotFound, PayloadTooLarge, Unavailable, Uniqueness
 from scim.protocol.json import Json, JsonObject
@@ -104,7 +102,8 @@ class Resources:
         stored = Stored(resource_type.name, write_model.id, version, resource, write_model.index_version)
         if not with_resource:
             return self._without_resource(context, stored)
-        return self._with_members(context, resource_type, stored, members, everything(resource_type))
+        wanted = projection(context.attributes, context.excluded, resource_type, everything(resource_type))
+        return self._with_members(context, wanted, stored, members)
 
     async def get(self, context: RequestContext, resource_type: ResourceType, id: str) -> Result:
         """Return a resource (RFC 7644 §3.4.1); without a representation if `If-None-Match` names its version.
@@ -262,11 +261,11 @@ class Resources:
 
         `conforms` says that the resource is known to conform to the current schemas.
         """
-        if (size := len(orjson.dumps(resource))) > self._limits.resource_bytes:
+        write_model = build(resource, resource_type, conforms=conforms)
+        if (size := len(write_model.json)) > self._limits.resource_bytes:
             raise PayloadTooLarge(
                 f"A resource may have at most {self._limits.resource_bytes} bytes as JSON; this one has {size}."
             )
-        write_model = build(resource, resource_type, conforms=conforms)
         unique_values = search_fields.all_unique_values(write_model.key, write_model.unique_values, resource_type)
         for path, value in unique_values.items():
             if (size := len(value.encode())) > search_fields.KEY_BYTES:
@@ -278,24 +277,21 @@ class Resources:
 
     # --- results ---
 
-    def _without_resource(self, context: RequestContext, stored: Stored) -> Result:
+    def _result(self, context: RequestContext, stored: Stored, resource: JsonObject | None) -> Result:
         location = Representations(self._registry, context.base_url).location(stored.type_name, stored.id)
-        return Result(None, stored.version, location)
+        return Result(resource, stored.version, location)
+
+    def _without_resource(self, context: RequestContext, stored: Stored) -> Result:
+        return self._result(context, stored, None)
 
     def _with_members(
-        self,
-        context: RequestContext,
-        resource_type: ResourceType,
-        stored: Stored,
-        members: Sequence[Member],
-        sent: Levels,
+        self, context: RequestContext, wanted: Projection, stored: Stored, members: Sequence[Member]
     ) -> Result:
         """Return the result with a representation that needs no further read: `members` are at hand, `groups` are left out."""
         representations = Representations(self._registry, context.base_url)
         values = representations.members(Membership(stored.id, member) for member in members)
-        wanted = projection(context.attributes, context.excluded, resource_type, sent)
-        resource = wanted.apply(representations.resource(stored, resource_type, values))
-        return Result(resource, stored.version, representations.location(resource_type.name, stored.id))
+        resource = wanted.apply(representations.resource(stored, wanted.resource_type, values))
+        return self._result(context, stored, resource)
 
     async def _with_related(
         self,
@@ -312,7 +308,7 @@ class Resources:
         wanted = projection(context.attributes, context.excluded, resource_type, sent)
         unknown = members is None and resource_type.relation == "members" and wanted.carries(resource_type.relation)
         if not resource_type.relation or not (unknown or wanted.names(resource_type.relation)):
-            return self._with_members(context, resource_type, stored, members or (), sent)
+            return self._with_members(context, wanted, stored, members or ())
         return await self._whole(context, wanted, stored)
 
     async def _whole(self, context: RequestContext, wanted: Projection, stored: Stored) -> Result:
@@ -324,7 +320,7 @@ class Resources:
             related = (await self._memberships.related(context, wanted, [stored.id])).values.get(stored.id)
             if related is not None and related.runs:
                 resource = {**resource, resource_type.relation: related.as_json()}
-        return Result(resource, stored.version, representations.location(resource_type.name, stored.id))
+        return self._result(context, stored, resource)
 
 
 def _check_id(resource_type: ResourceType, id: str) -> None:

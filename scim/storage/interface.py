@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+import orjson
+
 from scim.protocol.filter.binding import Bound
 from scim.protocol.json import JsonObject
 
@@ -39,6 +41,11 @@ class WriteModel:
     """Further values that are unique within the customer, as texts, by attribute path."""
     index_version: str = ""
     """The fingerprint of the indexing rules (`search_fields.index_version`); empty if a value is missing here."""
+    json: bytes = field(init=False, repr=False, compare=False)
+    """The resource as JSON. Made here once, for the size limit and for the store."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "json", orjson.dumps(self.resource))
 
 
 # Named tuples, because a large group has 200,000 of each and a frozen dataclass takes four times as long to create.

@@ -16,7 +16,7 @@ from opentelemetry import context, metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from scim import __version__
-from scim.telemetry.record import Finish, Observe, Record, StartedRequest
+from scim.telemetry.record import OTHER_METHOD, Finish, Observe, Record, StartedRequest
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -139,7 +139,7 @@ def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
 
     def observe(started: StartedRequest) -> Finish:
         # https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
-        method = _method(started.method)
+        method = "HTTP" if started.method == OTHER_METHOD else started.method
         span = tracer.start_span(f"{method} {started.route}" if _is_route(started.route) else method, kind=span_kind)
         attached = context.attach(trace.set_span_in_context(span))
 
@@ -162,19 +162,14 @@ def observer(*, within_host: bool, timer: Callable[[], float]) -> Observe:
     return observe
 
 
-def _method(method: str) -> str:
-    return method if " " not in method else "HTTP"
-
-
 def _is_route(route: str) -> bool:
     return route.startswith("/")
 
 
 def _common_attributes(started: StartedRequest, record: Record) -> dict[str, str | int]:
     """Return the attributes that have few values, for spans and metrics."""
-    method = _method(started.method)
     known: dict[str, str | int] = {
-        "http.request.method": method if method != "HTTP" else "_OTHER",
+        "http.request.method": started.method,
         "http.response.status_code": record.status,
         "url.scheme": "https" if started.scheme == "https" else "http",  # may be text from a header of the client
         "scim.action": record.action,

@@ -6,16 +6,19 @@ Knows no log, no exporter and no HTTP.
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 type Client = Literal["entra", "okta", "other"]
+
+OTHER_METHOD: Final = "_OTHER"
+"""Stands for a method that HTTP doesn't define, as in OpenTelemetry's semantic conventions."""
 
 
 class StartedRequest(NamedTuple):
     """A request at its start, before it is authenticated."""
 
     method: str
-    """A method of HTTP, or `This method`."""
+    """A method of HTTP, or `_OTHER`."""
     route: str
     """The path with placeholders, such as `/Users/{id}`."""
     scheme: str

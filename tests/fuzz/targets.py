@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from scim.app import build
+from scim.edge.bodies import parsed
 from scim.edge.handler import Handler
 from scim.edge.http import Request
 from scim.protocol import bulk, messages, patch, search_fields, validate
@@ -158,7 +159,7 @@ REGISTRY: Final = Registry(
 def bodies(data: bytes) -> None:
     """A body: read as the handler does, then taken for each message and for each resource."""
     with answered():
-        body = HANDLER._body(Request("POST", "/scim/v2/Users", {}, {}, data, "https://scim.example.com"))
+        body = parsed(Request("POST", "/scim/v2/Users", {}, {}, data, "https://scim.example.com"), DEFAULT.body_bytes)
         for resource_type in RESOURCE_TYPES.values():
             with answered():
                 _stored(validate.resource(body, resource_type), resource_type)

@@ -364,11 +364,11 @@ async def test_client_text_never_gets_into_the_log_line(lines: Lines, place: Cal
             assert "mallory" not in "".join(line.values.values())
 
 
-async def test_an_unknown_method_is_called_this_method(lines: Lines) -> None:
+async def test_an_unknown_method_is_logged_as_other(lines: Lines) -> None:
     async with serving(MeetingStore(1)) as app:
         response = await app.handler.handle(asked(method="BREW"))
     assert response.status == 405
-    assert (lines.one()["method"], response.status) == ("This_method", 405)
+    assert (lines.one()["method"], response.status) == ("_OTHER", 405)
 
 
 def test_the_document_shows_a_line_of_this_form_and_explains_each_name() -> None:

@@ -16,7 +16,6 @@ from scim.security.principal import Access
 
 NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 """The form of a customer's name, which is also its partition key."""
-GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class UnknownRecord(ValueError):

@@ -6,15 +6,15 @@ but selecting among these tenants, and the error gives no reason.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
+from scim.protocol.uuids import UUID
 from scim.security.bearer import insufficient, invalid
 from scim.security.clouds import SYNC_FABRIC, Cloud, CloudName, Version
 from scim.security.customers.cached import CachedCustomers
-from scim.security.customers.records import GUID, AccessRule, EntraTenant
+from scim.security.customers.records import AccessRule, EntraTenant
 from scim.security.entra.signing_keys import SigningKeys
 from scim.security.principal import Principal, PrincipalAccess
 
@@ -44,12 +44,11 @@ class EntraTokens:
         self._clock = clock
         self._verified: LRUCache[bytes, tuple[Claims, Version]] = LRUCache(_SIZE)
 
-    async def check(self, token: str) -> tuple[Principal, float]:
+    async def check(self, token: str, digest: bytes) -> tuple[Principal, float]:
         """Return the principal of the token, and the POSIX time until which the result is valid.
 
-        Raises `Unauthorized`, `Forbidden`, `Unavailable`.
+        `digest` is the SHA-256 of the token. Raises `Unauthorized`, `Forbidden`, `Unavailable`.
         """
-        digest = sha256(token.encode("utf-8", "surrogateescape")).digest()
         tenant: EntraTenant | None
         cached = self._verified.get(digest)
         if cached is None:
@@ -94,7 +93,7 @@ class EntraTokens:
         claims = claim_set.read(signed.payload) if jws.has_unique_names(signed.payload) else None
         if claims is None:
             raise invalid(reason="claims")
-        tenant = await self._cached_customers.entra_tenant(claims.tid) if GUID.fullmatch(claims.tid) else None
+        tenant = await self._cached_customers.entra_tenant(claims.tid) if UUID.fullmatch(claims.tid) else None
         if tenant is None:
             raise invalid(reason="entra-tenant")
         cloud = self._clouds[tenant.cloud]

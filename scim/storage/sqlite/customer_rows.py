@@ -6,21 +6,18 @@ resources.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
-from scim.protocol.json import Json, JsonObject
+from scim.protocol.json import Json
 from scim.storage.interface import Member, Membership, Stored
+from scim.storage.sqlite.index import Index
 
 _ROWS_PER_STEP: Final = 1_000
 """Rows of memberships in a page, and rows of any table in one transaction of an erasure."""
 _RESOURCES_PER_PAGE: Final = 100
 """Resources in memory at a time. Each may have 256 KiB."""
-
-
-class _Index(Protocol):
-    def change(self, customer: str, type_name: str, row: int, old: JsonObject, new: JsonObject) -> None: ...
 
 
 class CustomerRows:
@@ -30,7 +27,7 @@ class CustomerRows:
         self,
         rows: Callable[[str, Sequence[Json]], list[tuple[Json, ...]]],
         transaction: Callable[[], AbstractContextManager[None]],
-        index: _Index,
+        index: Index,
     ) -> None:
         self._rows = rows
         self._transaction = transaction

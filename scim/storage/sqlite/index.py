@@ -9,7 +9,7 @@ An index entry is changed in the transaction that writes its row.
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from typing import Final
+from typing import Final, Protocol
 from zlib import crc32
 
 import orjson
@@ -45,6 +45,19 @@ def entries(value: Json, path: Where = ()) -> Iterator[Entry]:
 def _changed_attributes(old: JsonObject, new: JsonObject) -> JsonObject:
     """Return the attributes of `old` that are missing in `new` or have another value there."""
     return {name: value for name, value in old.items() if new.get(name) != value}
+
+
+class Index(Protocol):
+    """Maps the values in search fields to the numbers of the rows that have them."""
+
+    def change(self, customer: str, type_name: str, row: int, old: JsonObject, new: JsonObject) -> None:
+        """Replace the old search fields of a row by the new ones."""
+
+    def candidates(self, customer: str, type_name: str, lookups: Sequence[Lookup]) -> tuple[str, list[Json]] | None:
+        """Return SQL, with its parameters, for the rows that one of the lookups leaves; `None` if none is worthwhile."""
+
+    def end_transaction(self, *, committed: bool) -> None:
+        """Keep the changes since the last call, or undo them."""
 
 
 class TableIndex:

@@ -1,9 +1,8 @@
 """Searches the resources in SQLite: returns a page of the matches, from an offset or after a key. Writes no resources."""
 
 import sqlite3
-from collections.abc import Sequence
 from sys import maxsize
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
@@ -11,12 +10,7 @@ from scim.protocol.filter.binding import TRUE, Bound
 from scim.protocol.json import Json
 from scim.storage.interface import Search, SearchPage, Stored, Take
 from scim.storage.sqlite.filter_sql import Condition, condition, index_lookups
-from scim.storage.sqlite.index import Lookup
-
-
-class _Index(Protocol):
-    def candidates(self, customer: str, type_name: str, lookups: Sequence[Lookup]) -> tuple[str, list[Json]] | None: ...
-
+from scim.storage.sqlite.index import Index
 
 _MAX_STEPS: Final = 4_500_000
 _MAX_STEPS_MANY_COMPARISONS: Final = 16_000_000
@@ -31,7 +25,7 @@ _LISTED_ROWS: Final = "json_each(?) AS matched CROSS JOIN item ON item.row = mat
 class ItemSearch:
     """Searches the table `item`. Sets the connection's progress handler."""
 
-    def __init__(self, db: sqlite3.Connection, index: _Index) -> None:
+    def __init__(self, db: sqlite3.Connection, index: Index) -> None:
         self._db = db
         self._index = index
         self._steps_left = maxsize

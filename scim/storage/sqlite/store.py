@@ -269,7 +269,7 @@ class SqliteStore:
 
 
 def _texts(write_model: WriteModel) -> tuple[str, str, str]:
-    return _text(write_model.resource), _text(write_model.search_fields), _text(dict(write_model.sort_keys))
+    return write_model.json.decode(), _text(write_model.search_fields), _text(dict(write_model.sort_keys))
 
 
 def _dates(write_model: WriteModel) -> tuple[Json, Json]:
