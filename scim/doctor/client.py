@@ -20,12 +20,12 @@ LARGEST: Final = 8 * 2**20
 """Bytes of a response that are read."""
 _REPEATS: Final = 3
 _LONGEST_WAIT: Final = 120.0
-_WAIT_UNTOLD: Final = 5.0
+_DEFAULT_WAIT: Final = 5.0
 _IDLE: Final = 2.0
 """Seconds for which an idle connection is kept. Servers close theirs after five, and a request at that moment would be
 lost.
 """
-_TOLD_TO_WAIT: Final = frozenset({429, 503})
+_WAIT_STATUSES: Final = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Client:
             self._pace()
         exchange = self._once(method, path, body, query, headers, token)
         for _ in range(_REPEATS if repeat else 0):
-            if exchange.status not in _TOLD_TO_WAIT:
+            if exchange.status not in _WAIT_STATUSES:
                 break
             wait = _retry_after(exchange)
             if wait > _LONGEST_WAIT:
@@ -234,8 +234,8 @@ def _query(parameters: Mapping[str, str | int]) -> str:
 
 
 def _retry_after(exchange: Exchange) -> float:
-    told = exchange.headers.get("retry-after", "").strip()
-    return float(told) if told.isascii() and told.isdigit() else _WAIT_UNTOLD
+    seconds = exchange.headers.get("retry-after", "").strip()
+    return float(seconds) if seconds.isascii() and seconds.isdigit() else _DEFAULT_WAIT
 
 
 def _tls_of(response: httpx.Response) -> tuple[str | None, str | None]:

@@ -121,15 +121,13 @@ UNAUTHORIZED: Final = always(_STOPPED.impact, _STOPPED.text)
 INCOMPATIBLE: Final = by_outcome(_INCOMPATIBLE, _INCOMPATIBLE)
 SCHEMAS: Final = always(
     Impact.VALIDATION,
-    "Entra reads /Schemas of gallery applications when somebody opens or saves the provisioning settings, and Microsoft's "
+    "Entra reads /Schemas of gallery applications when an admin opens or saves the provisioning settings, and Microsoft's "
     "validation for the gallery reads it: both fail. A running job goes on.",
 )
 GALLERY: Final = always(
     Impact.VALIDATION, "A running job goes on; Microsoft's validator and the validation for the app gallery fail."
 )
-HARMLESS: Final = always(
-    Impact.NONE, "No known effect on a job; strict clients fail, and people who look for a cause are misled."
-)
+HARMLESS: Final = always(Impact.NONE, "No known effect on a job; strict clients fail, and the cause is harder to find.")
 SLOW: Final = always(
     Impact.SPEED,
     "Timeout or TooManyRequests: Entra repeats the requests; an initial cycle may take days or end in quarantine.",
@@ -145,21 +143,21 @@ CREATE: Final = by_outcome(
 )
 CHANGE: Final = by_outcome(_UNNOTICED, _NOT_CHANGED, not_found=_INVALID_ANCHOR)
 DISABLE: Final = by_outcome(
-    Effect(Impact.ACCESS, "Entra takes the user as disabled: somebody who left keeps access, and nobody is told."),
-    Effect(Impact.ACCESS, f"The change fails and {_ESCROW} Until it succeeds, somebody who left keeps access."),
+    Effect(Impact.ACCESS, "Entra takes the user as disabled: a user who left keeps access, and no error is reported."),
+    Effect(Impact.ACCESS, f"The change fails and {_ESCROW} Until it succeeds, a user who left keeps access."),
     not_found=_INVALID_ANCHOR,
 )
 RESTORE: Final = by_outcome(
     Effect(
-        Impact.ACCESS, "Entra takes the user as restored: somebody who came back has no access, and nobody is told."
+        Impact.ACCESS, "Entra takes the user as restored: a user who came back has no access, and no error is reported."
     ),
-    Effect(Impact.ACCESS, f"The change fails and {_ESCROW} Until it succeeds, somebody who came back has no access."),
+    Effect(Impact.ACCESS, f"The change fails and {_ESCROW} Until it succeeds, a user who came back has no access."),
     not_found=_INVALID_ANCHOR,
 )
 ROLES: Final = by_outcome(
     Effect(
         Impact.ACCESS,
-        "Entra takes the roles as changed: somebody keeps a role that was taken away, or lacks one that was given.",
+        "Entra takes the roles as changed: a user keeps a role that was taken away, or lacks one that was given.",
     ),
     Effect(Impact.ACCESS, f"The change fails and {_ESCROW} Until it succeeds, the old roles stay."),
     not_found=_INVALID_ANCHOR,
@@ -167,12 +165,12 @@ ROLES: Final = by_outcome(
 MEMBERS: Final = by_outcome(
     Effect(
         Impact.ACCESS,
-        "Entra takes the change as done and doesn't read members back: somebody keeps access that was taken away, or lacks "
+        "Entra takes the change as done and doesn't read members back: a user keeps access that was taken away, or lacks "
         "access that was given.",
     ),
     Effect(
         Impact.ACCESS,
-        "The change fails and is repeated with growing pauses. Until it succeeds, somebody keeps access that was taken away, "
+        "The change fails and is repeated with growing pauses. Until it succeeds, a user keeps access that was taken away, "
         "or lacks access that was given. Quarantine comes at 60,000 failures with those of members and managers included.",
     ),
     not_found=_INVALID_ANCHOR,
@@ -203,7 +201,7 @@ PROBE: Final = by_outcome(
     not_found=_INCOMPATIBLE,
 )
 DUPLICATE_USER: Final = by_outcome(
-    Effect(Impact.OBJECTS, "Entra relies on the 409 to learn that a user is there: people get a second account."),
+    Effect(Impact.OBJECTS, "Entra relies on the 409 to learn that a user is there: users get a second account."),
     Effect(
         Impact.OBJECTS,
         f"Entra relies on the 409 (EntryConflict) to learn that a user is there; here the request {_ESCROW}",
@@ -260,7 +258,7 @@ BULK: Final = by_outcome(
 CURSOR: Final = by_outcome(
     Effect(
         Impact.OTHER_CLIENTS,
-        "Entra pages by startIndex. A client that pages by cursor because ServiceProviderConfig offers it misses people, sees "
+        "Entra pages by startIndex. A client that pages by cursor because ServiceProviderConfig offers it misses users, sees "
         "them twice or never ends.",
     ),
     Effect(

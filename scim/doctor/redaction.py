@@ -100,7 +100,7 @@ class Redaction:
             return resource
         meta = resource.get("meta")
         type_name = meta.get("resourceType") if isinstance(meta, dict) else None
-        # Resources of a type of somebody's own may have attributes of any name.
+        # Resources of custom types may have attributes of any name.
         masked = {"name", "attributes"} <= resource.keys() or {"endpoint", "schema"} <= resource.keys()
         if type_name in _DISCOVERY or masked or "id" not in resource:
             return resource

@@ -28,7 +28,7 @@ def examine(
     on_result: Callable[[Result], None] = lambda _: None,
     checks: Sequence[Check] = CHECKS,
 ) -> Report:
-    """Run the allowed checks and return the report. `load` is in seconds. `told` is called with each result. Ctrl-C
+    """Run the allowed checks and return the report. `load` is in seconds. `on_result` is called with each result. Ctrl-C
     ends the run early.
     """
     outside = client.outside

@@ -1,6 +1,6 @@
 """The key that encrypts cursors: one for all instances, stored in the partition `$system`.
 
-Every instance must decrypt the cursors of the others. The key grants no access: whoever has it can only choose where a
+Every instance must decrypt the cursors of the others. The key grants no access: a client that has it could only choose where a
 page of their own customer starts.
 """
 

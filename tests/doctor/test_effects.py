@@ -48,7 +48,7 @@ _MANAGER = filtering("manager eq")
 _AGAIN = posting("/Users", lambda body: "-twice@" in body["userName"] and body.get("emails") == [])
 # What a server does, the check that finds it, and words of the effect: a refusal isn't told as silent, nor the reverse.
 ROWS: list[tuple[str, Fault, str, str]] = [
-    ("disable", drop(_named_false), "accepted", "somebody who left keeps access, and nobody is told"),
+    ("disable", drop(_named_false), "accepted", "a user who left keeps access, and no error is reported"),
     ("disable", refuse(_FALSE), "refused", "The change fails and goes to escrow"),
     ("disable", refuse(_FALSE, 404), "not found", "InvalidAnchor"),
     ("disable", refuse(_FALSE, 403), "unauthorized", "quarantine at once"),

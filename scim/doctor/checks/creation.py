@@ -240,7 +240,7 @@ CHECKS: Final = (
         "user-create-active-string",
         'active may be "True" or "False", and is returned as a boolean',
         _created(
-            "Entra takes the user as created: somebody who should be disabled has access, or the reverse.",
+            "Entra takes the user as created: a user who should be disabled has access, or the reverse.",
             Impact.ACCESS,
         ),
         'Read "True" and "False" in any letter case as booleans where the schema says boolean.',
@@ -256,7 +256,7 @@ CHECKS: Final = (
     _WRITES(
         "user-create-roles",
         'roles may be sent with primary "True"',
-        _created("Entra takes the role as given: somebody lacks a role, or has another one.", Impact.ACCESS),
+        _created("Entra takes the role as given: a user lacks a role, or has another one.", Impact.ACCESS),
         "Read the strings True and False as booleans in elements of lists too, and accept any text as the type of a role.",
         roles,
         needs=("user-create", "user-create-active-string"),

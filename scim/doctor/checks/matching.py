@@ -82,7 +82,7 @@ CHECKS: Final = (
     ),
     _WRITES(
         "match-user-name",
-        "A filter on userName finds the user and nobody else",
+        "A filter on userName finds only this user",
         MATCH,
         "Support userName eq as a query of the database, right after the POST too.",
         partial(by_name, turned=False),

@@ -247,7 +247,7 @@ CHECKS: Final = (
         "member-disabled",
         "A disabled user stays a member",
         MEMBERS,
-        "Leave memberships alone when active changes: Entra doesn't send them again when it restores somebody.",
+        "Leave memberships alone when active changes: Entra doesn't send them again when it restores a user.",
         kept_while_disabled,
     ),
 )

@@ -128,7 +128,7 @@ CHECKS: Final = (
             Effect(
                 Impact.OBJECTS,
                 "If the job matches by an attribute that the application doesn't know, every user is a match: the object fails "
-                "(DuplicateTargetEntries), or Entra changes somebody else.",
+                "(DuplicateTargetEntries), or Entra changes another user.",
             ),
             MATCH[Outcome.REFUSED],
             not_found=MATCH[Outcome.NOT_FOUND],
