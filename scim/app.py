@@ -245,8 +245,8 @@ def _reindexed(store: Store, registry: Registry, collaborators: Collaborators) -
 
     async def reindex() -> None:
         try:
-            for tenant in await store.customers():
-                results = [result async for result in Reindex(store, registry, collaborators.sleep).run(tenant)]
+            for customer in await store.customers():
+                results = [result async for result in Reindex(store, registry, collaborators.sleep).run(customer)]
                 for result in results:
                     if not result:
                         _log.warning("%s %s is not completely indexed: %s", result.type_name, result.id, result.reason)
