@@ -17,8 +17,9 @@ from scim.commands.token import token
 def main() -> None:
     """Run and manage a SCIM service on Azure Functions.
 
-    Results go to standard output, messages to standard error. Exit codes: 0 success, 1 failure, 2 wrong usage or no
-    confirmation, 3 not found, 4 the store can't be opened or reached, 130 interrupted.
+    Results go to standard output, messages to standard error. Exit codes: 0 success, 1 failure or refused confirmation,
+    2 wrong usage or no terminal to confirm on, 3 not found, 4 the store can't be opened or reached, 130 interrupted
+    ('serve': 0). 'doctor' has its own codes.
     """
 
 

@@ -89,7 +89,7 @@ def create(name: str, output: Output, target: Target) -> None:
 @click.option(
     "--people",
     is_flag=True,
-    help="Accept tokens of users who signed in to one of the applications. They may only read their own user at /Me. "
+    help="Accept only tokens of users who signed in to one of the applications. They may only read their own user at /Me. "
     "Needs --audience, the audience of your API, and --application, the application that the users sign in to.",
 )
 @format_option
@@ -108,7 +108,8 @@ def allow(
 ) -> None:
     """Accept tokens of an Entra tenant for a customer.
 
-    A rule with the same Entra tenant and audience replaces the earlier one.
+    A rule with the same Entra tenant and audience replaces the customer's earlier one. If it belongs to another
+    customer, the command fails.
     """
     if people and not (audience and applications):
         # Without them, the rule would replace the one for the provisioning service, whose tokens never belong to users.

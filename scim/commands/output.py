@@ -1,4 +1,5 @@
-"""Renders the results of commands: text for people, or JSON for scripts (docs/commands.md has the fields).
+"""Renders the results of all commands except `scim doctor`: text for people, or JSON for scripts (docs/commands.md has
+the fields).
 
 Results go to standard output, messages to standard error.
 """
@@ -33,7 +34,7 @@ class Output:
 
 
 def format_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the option `--format` to a command, which gets the argument `output` for it."""
+    """Add the option `--format` to a command, which gets an `Output` as its argument `output`."""
 
     @wraps(command)
     def with_output(*arguments: Any, form: str, **named: Any) -> None:

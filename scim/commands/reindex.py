@@ -31,8 +31,9 @@ from scim.storage.interface import Store
 def reindex(customer: str | None, everybody: bool, output: Output, target: Target) -> None:
     """Rewrite resources whose indexed values are outdated.
 
-    Run it after an upgrade if the changelog says so, and after changing the custom schemas. The service can run at the
-    same time. If the command is interrupted, run it again to continue. Clients see no change except the version (ETag).
+    Use either --customer NAME or --all. Run it after an upgrade if the changelog says so, and after changing the custom
+    schemas. The service can run at the same time. If the command is interrupted, run it again to continue. If resources
+    stay outdated, it lists the reasons and exits with 1. Clients see no change except the version (ETag).
     """
     if everybody == (customer is not None):
         raise click.UsageError("Use --customer NAME or --all.")

@@ -31,7 +31,7 @@ def serve(host: str, port: int, target: Target) -> None:
     """Run the service on this machine until Ctrl-C.
 
     Prints the base URL and the bearer token. The token is SCIM_DEV_TOKEN, or a new one at each start. It belongs to the
-    customer 'default'. Without --data and SCIM_DATA, all data is kept in memory.
+    customer 'default'. With SQLite and without --data and SCIM_DATA, all data is kept in memory.
     """
     if not _is_loopback(host):
         raise click.UsageError(

@@ -71,7 +71,7 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     with_data = click.option(
         "--data",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="SQLite file to use. Chooses SQLite. [default: SCIM_DATA]",
+        help="SQLite file to use. With SCIM_STORE=cosmos, add --store sqlite. [default: SCIM_DATA]",
     )
     with_store = click.option(
         "--store", type=click.Choice(["sqlite", "cosmos"]), help="Store to use. [default: SCIM_STORE, or sqlite]"

@@ -33,7 +33,7 @@ def token() -> None:
     type=click.IntRange(1, 1095),
     default=365,
     show_default=True,
-    help="Days until the token expires. In the last 30 days, the log has a warning.",
+    help="Days until the token expires. In the last 30 days, uses of the token log a warning, at most once a day.",
 )
 @click.option("--note", default="", callback=one_line, help="Purpose of the token, shown by 'list'.")
 @click.option("--read-only", is_flag=True, help="Allow reading only.")

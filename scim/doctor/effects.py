@@ -62,7 +62,10 @@ def by_outcome(
     not_found: Effect | None = None,
     error: Effect = _ERROR,
 ) -> Effects:
-    """Return effects that differ by outcome. Unless given, "several found" counts as accepted, and 404 as refused."""
+    """Return effects that differ by outcome. Unless given, "several found" counts as accepted, and 404 as refused.
+
+    Unauthorized, throttled and unanswered requests always have the same effects.
+    """
     return {
         Outcome.ACCEPTED: accepted,
         Outcome.SEVERAL: several or accepted,

@@ -1,4 +1,6 @@
-"""Reads the `dateTime` of SCIM (RFC 7643 §2.3.5, xsd:dateTime) and writes it in one form that sorts by time."""
+"""Reads the `dateTime` of SCIM (RFC 7643 §2.3.5), normalises it to a form that sorts by time, and writes the times in
+`meta`.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -36,7 +36,9 @@ class MeMapping:
         self._path = syntax.Path(place.extension, attribute_found.name)
 
     def filter_for(self, subject: str) -> Bound | None:
-        """Return the filter that finds the user of a claim; `None` if no attribute value can equal the claim."""
+        """Return the filter that finds the user of a claim; `None` if the claim is longer than any value that can be
+        compared.
+        """
         try:
             return bind(syntax.Compare(self._path, "eq", subject), self.resource_type)
         except InvalidFilter:  # longer than any value that can be searched

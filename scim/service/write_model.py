@@ -41,7 +41,10 @@ def build(resource: JsonObject, resource_type: ResourceType, *, conforms: bool =
 
 
 def stored_unique_values(stored: Stored, resource_type: ResourceType) -> Mapping[str, str] | None:
-    """Return the unique values that a stored resource holds besides its key; `None` if it has another index version."""
+    """Return, by attribute path, the unique values of a stored resource besides `WriteModel.key`.
+
+    Returns `None` if its index version isn't the current one, with or without the suffix `NONCONFORMING`.
+    """
     current = search_fields.index_version(resource_type)
     if stored.index_version == current:
         return search_fields.unique_values(stored.resource, resource_type)

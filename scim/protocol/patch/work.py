@@ -71,7 +71,8 @@ class Work:
         return known
 
     def hits(self, bound: Bound, elements: Sequence[Json], attribute: Attribute) -> list[int]:
-        """Return the indexes of the elements that match a filter. Raises `PayloadTooLarge`.
+        """Return the indexes of the elements that match a filter. Count the comparisons first; raise `PayloadTooLarge`
+        over the limit.
 
         Caches by the identity of `bound`, which it keeps alive.
         """

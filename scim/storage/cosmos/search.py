@@ -29,7 +29,8 @@ class ItemSearch:
         self._calls = calls
 
     async def search(self, customer: str, type_name: str, search: Search, take: Take | None) -> SearchPage:
-        """Return a page of the matches. With `take`, the page has no items, because `take` receives them.
+        """Return a page of the matches. With `take`, the page has only the total: `take` gets the items and keys, and
+        may stop it.
 
         Raises `StoreError`.
         """

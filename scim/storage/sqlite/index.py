@@ -1,4 +1,4 @@
-"""The index for equality comparisons: maps each value in the search fields `f` to the rows that have it. Knows no SCIM.
+"""The index for equality comparisons: finds candidate rows by a value in the search fields, never too few. Knows no SCIM.
 
 How it works: a search asks the index for candidate rows, and then tests its full condition on `f` of each candidate, so
 that the index may return too many rows but never too few. In a file the index is a table of 32-bit digests; after a
